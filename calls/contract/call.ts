@@ -1,0 +1,43 @@
+// A call: a named thing that can be asked for. Kinds in this folder's parent make calls from distillery.yaml;
+// TypeScript modules make them with defineCall.
+
+import type { Json } from '../../protocol/record.ts';
+import type { Context } from './context.ts';
+import type { EngineName, Exit, StopPolicy } from './engines.ts';
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+export interface Param {
+  /** `[A-Za-z_][A-Za-z0-9_-]*` */
+  readonly name: string;
+  readonly summary?: string;
+  /** Checked against the string on the wire before anything starts. */
+  readonly schema?: JsonSchema;
+  /** Makes the param optional; only the last params may be. */
+  readonly default?: string;
+}
+
+export const callKinds = ['process', 'terminal', 'container', 'code'] as const;
+export type CallKind = (typeof callKinds)[number];
+
+/** What a body hands back: how the work exited, and, of code calls, a value for the caller. */
+export interface Ending extends Exit {
+  readonly value?: Json;
+}
+
+export interface Call {
+  /** `[A-Za-z0-9][A-Za-z0-9._-]*`, unique in the registry. */
+  readonly name: string;
+  readonly summary?: string;
+  readonly kind: CallKind;
+  readonly params: readonly Param[];
+  /** Engines without which the call cannot work. */
+  readonly needs: readonly EngineName[];
+  /** Who may call it; absent means anybody whom the gateway lets in. */
+  readonly scope?: string;
+  /** From start to the stop reason `timed-out`. Absent: no bound. */
+  readonly timeoutMs?: number;
+  readonly stop: StopPolicy;
+  /** Returns when the work is done; an exit code other than 0 or a signal makes the run fail. */
+  body(context: Context): Promise<Ending>;
+}

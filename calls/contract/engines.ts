@@ -1,0 +1,76 @@
+// What a call may start: processes, terminals and containers, each already bound to the run that asked.
+// The engines in server/ implement these; a body cannot reach anything that would outlive its run.
+
+/** How a process or container is asked to stop: the signal first, SIGKILL when `graceMs` is over. */
+export interface StopPolicy {
+  readonly signal: StopSignal;
+  readonly graceMs: number;
+}
+
+export const stopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGKILL'] as const;
+export type StopSignal = (typeof stopSignals)[number];
+
+/** How the work itself ended. Exactly one of `exitCode` and `signal` is there when that much is known. */
+export interface Exit {
+  readonly exitCode?: number;
+  readonly signal?: string;
+  /** The memory limit was hit by some process of the container, even if the exit code is 0. */
+  readonly oomKilled?: boolean;
+}
+
+export interface ProcessSpec {
+  /** Program and arguments; never a shell string. A program without a slash is looked up in PATH. */
+  readonly argv: readonly [string, ...string[]];
+  /** Added to the allow-listed environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly umask?: number;
+  /** Numeric; only where the gateway is root. */
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+export interface TerminalSpec extends ProcessSpec {
+  readonly cols: number;
+  readonly rows: number;
+}
+
+export interface ContainerSpec {
+  readonly image: string;
+  /** Absent: the image's own command. */
+  readonly command?: readonly string[];
+  readonly entrypoint?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** `host-path-or-volume:/path[:ro]`, host paths absolute. */
+  readonly volumes?: readonly string[];
+  /** `none`, `bridge`, `host`, or the name of a network; `bridge` when absent. */
+  readonly network?: string;
+  readonly memoryBytes?: number;
+  readonly cpus?: number;
+  readonly pidsMax?: number;
+  /** `uid[:gid]` or `name[:group]`, as the image knows them. */
+  readonly user?: string;
+  readonly readOnly?: boolean;
+  readonly workdir?: string;
+  readonly pull?: 'missing' | 'always' | 'never';
+}
+
+export type Availability = { readonly available: true } | { readonly available: false; readonly reason: string };
+
+/**
+ * Each member starts one thing, wires it to the run's input and output, and resolves when it has ended and its output is all in the log.
+ * All throw `WorkFailed` when the thing cannot be started (no such program, no such image). None is ended by its own promise being
+ * dropped: the run's stop does that, whichever state it is in.
+ */
+export interface Engines {
+  process(spec: ProcessSpec): Promise<Exit>;
+  terminal(spec: TerminalSpec): Promise<Exit>;
+  container(spec: ContainerSpec): Promise<Exit>;
+}
+
+export type EngineName = keyof Engines;
+
+/** The work failed, or could not start: the caller reads `message`. Anything else thrown is our mistake and reads `unknown error`. */
+export class WorkFailed extends Error {
+  override readonly name = 'WorkFailed';
+}

@@ -1,0 +1,46 @@
+// Every bound of the gateway that a peer or an operator can meet: its name, default, unit and meaning.
+// docs/configuration.md shows this table; distillery.yaml sets any of them under `limits:`; a test compares the three.
+
+/** What a limit counts. Durations are milliseconds, sizes are bytes. */
+export type LimitUnit = 'ms' | 'bytes' | 'frames' | 'count';
+
+export interface Limit {
+  readonly default: number;
+  readonly unit: LimitUnit;
+  /** The least value that makes sense; configuration below it is refused. */
+  readonly min: number;
+  readonly summary: string;
+}
+
+export const limits = {
+  firstCallMs: { default: 10_000, unit: 'ms', min: 10, summary: 'from the upgrade to the call message' },
+  pingMs: { default: 54_000, unit: 'ms', min: 10, summary: 'between two pings of the server' },
+  lostMs: { default: 60_000, unit: 'ms', min: 20, summary: 'without a message or pong until a connection counts as lost' },
+  writeStallMs: { default: 10_000, unit: 'ms', min: 20, summary: 'without progress in writing to a client until it counts as lost' },
+  closeMs: { default: 1_000, unit: 'ms', min: 10, summary: 'from our Close frame to dropping the connection' },
+  requestMs: { default: 10_000, unit: 'ms', min: 10, summary: 'for a client to send the head of an HTTP request' },
+  messageBytesMax: { default: 1 << 20, unit: 'bytes', min: 64, summary: 'of one message from a client' },
+  heldFramesMax: { default: 64, unit: 'frames', min: 0, summary: 'of text held before the call message' },
+  heldBytesMax: { default: 64 << 10, unit: 'bytes', min: 0, summary: 'of text held before the call message' },
+  inputBytesMax: { default: 1 << 20, unit: 'bytes', min: 1, summary: 'of input queued for one run' },
+  lineBytesMax: { default: 1 << 20, unit: 'bytes', min: 64, summary: 'of one output line; longer ones are cut into lines of this size' },
+  sessionsMax: { default: 10_000, unit: 'count', min: 1, summary: 'websocket sessions open at once' },
+  tailBytesMax: { default: 1 << 20, unit: 'bytes', min: 0, summary: 'of a run kept in memory for its watchers' },
+  owedBytesMax: { default: 8 << 20, unit: 'bytes', min: 1 << 16, summary: 'of a run waiting for the disk before its process is made to wait' },
+  socketBytesMax: { default: 512 << 10, unit: 'bytes', min: 1 << 10, summary: 'waiting in one socket before its watcher pauses' },
+  drainMs: { default: 200, unit: 'ms', min: 0, summary: 'for output to end after the process did, before its stragglers are ended' },
+  graceMs: { default: 10_000, unit: 'ms', min: 0, summary: 'between the stop signal and the kill, unless the call says otherwise' },
+  releaseMs: { default: 30_000, unit: 'ms', min: 100, summary: 'beyond the grace for one obligation to be released and verified' },
+  pullMs: { default: 600_000, unit: 'ms', min: 100, summary: 'for pulling one image' },
+  pageLinesMax: { default: 10_000, unit: 'count', min: 1, summary: 'lines in one answer of /runs/{id}/lines' },
+  pageRunsMax: { default: 500, unit: 'count', min: 1, summary: 'runs in one answer of /runs' },
+} as const satisfies Record<string, Limit>;
+
+export type LimitName = keyof typeof limits;
+
+/** One exact value for every limit. */
+export type Limits = { readonly [name in LimitName]: number };
+
+export const defaultLimits: Limits = Object.fromEntries(
+  Object.entries(limits).map(([name, limit]) => [name, limit.default]),
+) as Limits;
