@@ -12,7 +12,7 @@ export function decodeJson(bytes: Uint8Array): unknown {
   }
 }
 
-export function encodeJson(value: object): Uint8Array {
+export function encodeJson(value: object): Uint8Array<ArrayBuffer> {
   return encoder.encode(JSON.stringify(value));
 }
 
