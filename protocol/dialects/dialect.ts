@@ -19,4 +19,6 @@ export interface Dialect {
   readonly event?: (json: Uint8Array) => Uint8Array;
   /** Terminal output comes as raw chunks, and input goes to a terminal as it is. Otherwise both are lines. */
   readonly rawTerminals: boolean;
+  /** A second cancel skips the rest of the grace. Where cancel is documented as idempotent, it does nothing. */
+  readonly hurries: boolean;
 }

@@ -8,6 +8,7 @@ import type { Dialect } from './dialect.ts';
 export const v1: Dialect = {
   name: 'v1',
   rawTerminals: false,
+  hurries: false,
   read: (bytes) => readV1(decodeJson(bytes)),
   result(result, ending) {
     if (result.success) return encodeJson({ success: true });

@@ -14,6 +14,7 @@ export const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 export const v2: Dialect = {
   name: 'distillery.v2',
   rawTerminals: true,
+  hurries: true,
   read: (bytes) => readV2(decodeJson(bytes)),
   result: (result) => encodeJson(result),
   announce: (message) => encodeJson(message),

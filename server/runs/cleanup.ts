@@ -1,0 +1,127 @@
+// What a run owes: every obligation journaled before the thing exists, released last-in-first-out, verified, and accounted for in a receipt.
+
+import type { Obligation, ObligationEntry, Release, ReleaseManner, Releaser } from '../../calls/contract/ports.ts';
+import type { StopPolicy } from '../../calls/contract/engines.ts';
+import type { Json, Left, ObligationKind, Receipt, Released } from '../../protocol/record.ts';
+import { within } from '../support/within.ts';
+
+export type Releasers = { readonly [kind in ObligationKind]?: Releaser };
+
+export interface Journal {
+  journal(entry: ObligationEntry): void;
+  strike(entry: Pick<ObligationEntry, 'run' | 'id'>): void;
+}
+
+export interface ScopeParts {
+  readonly run: string;
+  readonly journal: Journal;
+  readonly releasers: Releasers;
+  readonly stop: StopPolicy;
+  /** Aborted when the rest of the grace is to be skipped. */
+  readonly hurry: AbortSignal;
+  /** Beyond the grace, for one release. */
+  readonly releaseMs: number;
+}
+
+export class CleanupScope {
+  readonly #parts: ScopeParts;
+  readonly #open: Owed[] = [];
+  readonly #released: Released[] = [];
+  readonly #left: Left[] = [];
+  #releasing: Promise<void> | undefined;
+
+  constructor(parts: ScopeParts) {
+    this.#parts = parts;
+  }
+
+  /** Journals that `id` is about to be opened. Throws when the journal cannot be written; then it must not be opened. */
+  owe(kind: ObligationKind, id: string, facts: Readonly<Record<string, Json>> = {}): Obligation {
+    const owed = new Owed({ run: this.#parts.run, kind, id, facts }, this.#parts, (outcome) => this.#account(owed, outcome));
+    this.#open.push(owed);
+    return owed;
+  }
+
+  /** As `owe`, for work that only this process can do. */
+  defer(id: string, work: () => void | Promise<void>): void {
+    const releaser: Releaser = async () => {
+      await work();
+      return { how: 'done' };
+    };
+    const parts = { ...this.#parts, releasers: { deferred: releaser } };
+    const owed = new Owed({ run: this.#parts.run, kind: 'deferred', id, facts: {} }, parts, (outcome) => this.#account(owed, outcome));
+    this.#open.push(owed);
+  }
+
+  /** Releases everything that is open, also what is opened meanwhile, and gives the account. Safe twice. */
+  async release(): Promise<Receipt> {
+    this.#releasing ??= this.#releaseAll().finally(() => { this.#releasing = undefined; });
+    await this.#releasing;
+    return { clean: this.#left.length === 0, released: [...this.#released], left: [...this.#left] };
+  }
+
+  async #releaseAll(): Promise<void> {
+    for (let last = this.#open.at(-1); last !== undefined; last = this.#open.at(-1)) await last.release();
+  }
+
+  #account(owed: Owed, outcome: Outcome): void {
+    const { kind, id } = owed.entry;
+    this.#open.splice(this.#open.indexOf(owed), 1);
+    if ('left' in outcome.release) this.#left.push({ kind, id, why: outcome.release.left });
+    else this.#released.push({ kind, id, how: outcome.release.how, ms: outcome.ms });
+  }
+}
+
+interface Outcome {
+  readonly release: Release;
+  readonly ms: number;
+}
+
+/** One obligation and the way to its end. What is left stays in the journal: the next start of the gateway tries again. */
+class Owed implements Obligation {
+  entry: ObligationEntry;
+  readonly #parts: ScopeParts;
+  readonly #account: (outcome: Outcome) => void;
+  #flow: Promise<unknown> = Promise.resolve();
+  #released: Promise<Release> | undefined;
+
+  constructor(entry: ObligationEntry, parts: ScopeParts, account: (outcome: Outcome) => void) {
+    this.entry = entry;
+    this.#parts = parts;
+    this.#account = account;
+    parts.journal.journal(entry);
+  }
+
+  learn(facts: Readonly<Record<string, Json>>): void {
+    this.entry = { ...this.entry, facts: { ...this.entry.facts, ...facts } };
+    this.#parts.journal.journal(this.entry);
+  }
+
+  during(flow: Promise<unknown>): void {
+    this.#flow = Promise.allSettled([this.#flow, flow]);
+  }
+
+  release(): Promise<Release> {
+    return (this.#released ??= this.#end());
+  }
+
+  async #end(): Promise<Release> {
+    const started = performance.now();
+    const { stop, hurry, releasers, releaseMs } = this.#parts;
+    const release = await releaseEntry(releasers, this.entry, { manner: { stop, hurry, flow: this.#flow }, releaseMs });
+    if ('how' in release) this.#parts.journal.strike(this.entry);
+    this.#account({ release, ms: Math.round(performance.now() - started) });
+    return release;
+  }
+}
+
+/** Releases one journaled obligation, in bounded time; never throws. */
+export async function releaseEntry(releasers: Releasers, entry: ObligationEntry, how: { manner: ReleaseManner; releaseMs: number }): Promise<Release> {
+  const releaser = releasers[entry.kind];
+  if (releaser === undefined) return { left: entry.kind === 'deferred' ? 'the gateway ended before it was done' : `this gateway cannot release a ${entry.kind}` };
+  const boundMs = how.manner.stop.graceMs + how.releaseMs;
+  try {
+    return await within(boundMs, releaser(entry, how.manner), () => ({ left: `not verified to be gone within ${boundMs} ms` }));
+  } catch (error) {
+    return { left: error instanceof Error ? error.message : String(error) };
+  }
+}

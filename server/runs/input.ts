@@ -1,0 +1,86 @@
+// Input of a run: bytes from its caller, queued up to a bound until the work takes them.
+
+import type { Input } from '../../calls/contract/ports.ts';
+
+/** What is queued is handed on in pieces of at most this, so that thousands of small lines are one write. */
+const joinBytesMax = 64 << 10;
+
+export class RunInput implements Input {
+  readonly #bytesMax: number;
+  #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #takenBytes = 0;
+  #ended = false;
+  #discarding = false;
+  #wanted = false;
+  #wake: (() => void) | undefined;
+  #onTaken: ((total: number) => void) | undefined;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Queues bytes. False when they do not fit: the caller sends faster than the work reads, and they are lost. */
+  push(bytes: Uint8Array): boolean {
+    if (this.#ended) return true;
+    if (this.#discarding) return this.#drop(bytes.length);
+    if (this.#queuedBytes + bytes.length > this.#bytesMax) {
+      // Work that never asked for input takes none; it is not to be ended for that.
+      if (this.#wanted) return false;
+      this.discard();
+      return this.#drop(bytes.length);
+    }
+    this.#queue.push(bytes);
+    this.#queuedBytes += bytes.length;
+    this.#wake?.();
+    return true;
+  }
+
+  /** No more will come. Safe twice. */
+  end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  discard(): void {
+    this.#discarding = true;
+    const dropped = this.#queuedBytes;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#drop(dropped);
+    this.#wake?.();
+  }
+
+  taken(bytes: number): void {
+    this.#takenBytes += bytes;
+    this.#onTaken?.(this.#takenBytes);
+  }
+
+  /** `listener` hears how many bytes in all have been passed on or dropped. At most one. */
+  onTaken(listener: (total: number) => void): void {
+    this.#onTaken = listener;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    this.#wanted = true;
+    for (;;) {
+      if (this.#queue.length > 0) yield this.#join();
+      else if (this.#ended || this.#discarding) return;
+      else await new Promise<void>((resolve) => { this.#wake = resolve; });
+    }
+  }
+
+  #drop(bytes: number): true {
+    if (bytes > 0) this.taken(bytes);
+    return true;
+  }
+
+  #join(): Uint8Array {
+    let count = 0;
+    let bytes = 0;
+    while (count < this.#queue.length && (count === 0 || bytes + this.#queue[count]!.length <= joinBytesMax)) bytes += this.#queue[count++]!.length;
+    const pieces = this.#queue.splice(0, count);
+    this.#queuedBytes -= bytes;
+    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+  }
+}

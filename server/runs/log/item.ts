@@ -1,0 +1,31 @@
+// One step of a log: a batch of whole lines, a chunk of a terminal, or an event. Its frames are built when the first watcher asks, and
+// shared by all.
+
+import { frameRegions, frameText } from './frames.ts';
+import type { Position } from './position.ts';
+
+interface Span {
+  readonly start: Position;
+  readonly end: Position;
+}
+
+/** `lines`: whole lines. `raw`: a chunk of a terminal, valid UTF-8. The bytes may be gone once the frames are there and the disk has them. */
+export interface BytesItem extends Span {
+  readonly type: 'lines' | 'raw';
+  pieces: readonly Uint8Array[];
+  frames?: Buffer;
+}
+
+export interface EventItem extends Span {
+  readonly type: 'event';
+  /** The event's JSON text. */
+  readonly json: Uint8Array;
+}
+
+export type Item = BytesItem | EventItem;
+
+/** Text frames of the item: one per line, or one for a raw chunk. */
+export function framesOf(item: BytesItem): Buffer {
+  item.frames ??= item.type === 'lines' ? frameRegions(item.pieces) : frameText(Buffer.concat(item.pieces));
+  return item.frames;
+}

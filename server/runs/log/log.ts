@@ -1,0 +1,203 @@
+// The log of a run: output and events appended in batches, on their way to the disk and to whoever watches.
+
+import { TextDecoder } from 'node:util';
+import type { OutputStream } from '../../../calls/contract/ports.ts';
+import type { Limits } from '../../../protocol/limits.ts';
+import type { Json } from '../../../protocol/record.ts';
+import { deferred, type Deferred } from '../../support/deferred.ts';
+import { countLines } from './frames.ts';
+import { LogFiles } from './files.ts';
+import type { BytesItem, Item } from './item.ts';
+import { readPage, type Shape } from './page.ts';
+import { beginning, compare, type Position } from './position.ts';
+import { LineSplitter, type Region } from './splitter.ts';
+import { Tail } from './tail.ts';
+import { LogWriter } from './writer.ts';
+
+export type LogLimits = Pick<Limits, 'lineBytesMax' | 'tailBytesMax' | 'owedBytesMax'>;
+
+/** An event larger than this is cut down to its type: readers page through events, and a page must hold one. */
+const eventBytesMax = 32 << 10;
+
+/**
+ * `lines` logs hold one line per line, whatever stream it came from. `raw` logs hold a terminal's bytes, repaired to valid UTF-8 before they
+ * are stored, because their watchers' cursor counts the bytes on the wire.
+ */
+export class RunLog {
+  readonly shape: Shape;
+  /** Everything appended. */
+  position: Position = beginning;
+  /** Everything that is in the files. */
+  written: Position = beginning;
+  /** Nothing will be appended any more, and all that could be written is. */
+  ended = false;
+  /** The disk refused; output from here on is not kept. */
+  failure: Error | undefined;
+
+  readonly tail: Tail;
+  readonly #files: LogFiles;
+  readonly #writer: LogWriter;
+  readonly #limits: LogLimits;
+  readonly #splitters: Record<OutputStream, LineSplitter>;
+  readonly #decoder = new TextDecoder();
+  readonly #watchers = new Set<() => void>();
+  readonly #onFailure: (error: Error) => void;
+  #stream: OutputStream = 'stdout';
+  #drained: Deferred<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(files: LogFiles, options: LogOptions) {
+    this.shape = options.shape;
+    this.#files = files;
+    this.#limits = options.limits;
+    this.#onFailure = options.onFailure;
+    this.tail = new Tail(options.limits.tailBytesMax);
+    this.#splitters = { stdout: new LineSplitter(options.limits.lineBytesMax), stderr: new LineSplitter(options.limits.lineBytesMax) };
+    this.#writer = new LogWriter(files, { written: (position) => this.#onWritten(position), failed: (error) => this.#fail(error) });
+  }
+
+  /** A new log in a new folder. Throws what the file system says. */
+  static async create(folder: string, options: LogOptions): Promise<RunLog> {
+    return new RunLog(await LogFiles.create(folder), options);
+  }
+
+  /** Appends a chunk as the work printed it; the chunk belongs to the log from now on. */
+  write(stream: OutputStream, chunk: Uint8Array): void {
+    if (this.#closing !== undefined || this.failure !== undefined) return;
+    if (this.shape === 'raw') this.#appendRaw(this.#decoder.decode(chunk, { stream: true }));
+    else this.#appendRegions(stream, this.#splitters[stream].push(chunk));
+    this.#wake();
+  }
+
+  /** The stream is at its end: what it left unterminated becomes a line. Safe twice. */
+  endStream(stream: OutputStream): void {
+    if (this.#closing !== undefined || this.failure !== undefined) return;
+    if (this.shape === 'raw') this.#appendRaw(this.#decoder.decode());
+    else this.#appendRegions(stream, this.#splitters[stream].flush());
+    this.#wake();
+  }
+
+  emit(type: string, facts: Readonly<Record<string, Json>> = {}): void {
+    if (this.#closing !== undefined || this.failure !== undefined) return;
+    this.#appendEvent(type, facts);
+    this.#wake();
+  }
+
+  /** True while the disk is so far behind that the work should wait. */
+  get full(): boolean {
+    return this.#writer.owedBytes >= this.#limits.owedBytesMax;
+  }
+
+  /** Resolves when the disk has caught up by half. */
+  drained(): Promise<void> {
+    if (!this.full) return Promise.resolve();
+    this.#drained ??= deferred();
+    return this.#drained.promise;
+  }
+
+  /** Ends both streams, writes what is owed, and tells the watchers that this was all. Safe twice. */
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      this.endStream('stdout');
+      this.endStream('stderr');
+    }
+    return (this.#closing ??= this.#finish());
+  }
+
+  /** `wake` is called whenever there may be something new; the function given back ends that. */
+  watch(wake: () => void): () => void {
+    this.#watchers.add(wake);
+    return () => this.#watchers.delete(wake);
+  }
+
+  /** Items after `from` that are in the files; empty when there is none. */
+  async page(from: Position, shape: Shape): Promise<readonly Item[]> {
+    const tailStart = this.tail.start;
+    const until = tailStart !== undefined && compare(from, tailStart) < 0 && compare(tailStart, this.written) < 0 ? tailStart : this.written;
+    return readPage(this.#files, { from, until, shape, final: this.ended && until === this.written });
+  }
+
+  /** The last known position with no more than `line` lines before it. */
+  async find(line: number): Promise<Position> {
+    return this.#files.find(line);
+  }
+
+  /** Lets go of the files; no page can be read any more. */
+  async dispose(): Promise<void> {
+    await this.close();
+    await this.#files.close();
+  }
+
+  #appendRegions(stream: OutputStream, regions: readonly Region[]): void {
+    for (const region of regions) {
+      if (stream !== this.#stream) this.#switchTo(stream);
+      const { line, byte } = this.position;
+      this.#append({ type: 'lines', start: this.position, end: { ...this.position, line: line + region.lines, byte: byte + region.bytes }, pieces: region.pieces });
+      if (region.cut) this.#appendEvent('cut', {});
+      if (region.unterminated) this.#appendEvent('unterminated', {});
+    }
+  }
+
+  #switchTo(stream: OutputStream): void {
+    this.#stream = stream;
+    this.#appendEvent('stream', { stream });
+  }
+
+  #appendRaw(text: string): void {
+    if (text === '') return;
+    const bytes = Buffer.from(text, 'utf8');
+    const { line, byte } = this.position;
+    const item: BytesItem = { type: 'raw', start: this.position, end: { ...this.position, line: line + countLines(bytes), byte: byte + bytes.length }, pieces: [bytes] };
+    this.#append(item);
+  }
+
+  #appendEvent(type: string, facts: Readonly<Record<string, Json>>): void {
+    const { line, byte, seq, eventByte } = this.position;
+    const head = { seq: seq + 1, at: line, ...(this.shape === 'raw' && { byte }), type };
+    const full = Buffer.from(JSON.stringify({ ...facts, ...head }));
+    const json = full.length <= eventBytesMax ? full : Buffer.from(JSON.stringify({ ...head, shortened: true }));
+    this.#append({ type: 'event', start: this.position, end: { ...this.position, seq: seq + 1, eventByte: eventByte + json.length + 1 }, json });
+  }
+
+  #append(item: Item): void {
+    this.position = item.end;
+    this.tail.push(item);
+    this.#writer.append(item);
+  }
+
+  #wake(): void {
+    for (const wake of this.#watchers) wake();
+  }
+
+  #onWritten(position: Position): void {
+    this.written = position;
+    this.tail.settle(position);
+    this.#release();
+    this.#wake();
+  }
+
+  #fail(error: Error): void {
+    this.failure = error;
+    this.#release();
+    this.#onFailure(error);
+  }
+
+  #release(): void {
+    if (this.#drained === undefined || this.#writer.owedBytes > this.#limits.owedBytesMax / 2) return;
+    this.#drained.resolve();
+    this.#drained = undefined;
+  }
+
+  async #finish(): Promise<void> {
+    await this.#writer.flush();
+    this.ended = true;
+    this.#wake();
+  }
+}
+
+export interface LogOptions {
+  readonly shape: Shape;
+  readonly limits: LogLimits;
+  /** Called once, when the disk refuses. */
+  readonly onFailure: (error: Error) => void;
+}

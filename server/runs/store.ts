@@ -1,0 +1,82 @@
+// Run records and the journal of open obligations, in SQLite.
+
+import Database from 'libsql';
+import { join } from 'node:path';
+import type { ObligationEntry } from '../../calls/contract/ports.ts';
+import type { RunRecord } from '../../protocol/record.ts';
+
+/** All calls are synchronous and short; a record handed in is stored as it is. */
+export interface RunStore {
+  /** Throws when the id is taken. */
+  insert(record: RunRecord): void;
+  update(record: RunRecord): void;
+  get(id: string): RunRecord | undefined;
+  /** Newest first, at most `limit`, those older than the run `before`. */
+  list(page: { limit: number; before?: string }): readonly RunRecord[];
+  unended(): readonly RunRecord[];
+  countByState(): Readonly<Record<string, number>>;
+  /** Writes an obligation down, or what has become known of it. */
+  journal(entry: ObligationEntry): void;
+  /** The obligation is released. */
+  strike(entry: Pick<ObligationEntry, 'run' | 'id'>): void;
+  /** Open obligations of a run, last in first. */
+  open(run: string): readonly ObligationEntry[];
+  /** Runs that have open obligations. */
+  owing(): readonly string[];
+  close(): void;
+}
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS runs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, record TEXT NOT NULL);
+  CREATE INDEX IF NOT EXISTS runs_state ON runs (state);
+  CREATE TABLE IF NOT EXISTS obligations (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, id TEXT NOT NULL, entry TEXT NOT NULL, UNIQUE (run, id));
+`;
+
+/**
+ * Opens or makes the store in `folder`, and holds it: a second gateway on the same folder would end the runs of the first.
+ * Throws when it is held by another, or cannot be read.
+ */
+export function openStore(folder: string): RunStore {
+  const db = new Database(join(folder, 'runs.db'));
+  try {
+    // The lock goes with the process, however that ends. NORMAL: after a power cut the last moments may be missing, never the file.
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+    db.exec(schema);
+    db.exec('BEGIN IMMEDIATE; COMMIT;');
+  } catch (error) {
+    db.close();
+    if (String(error).includes('locked')) throw new Error('the data folder is in use by another gateway; stop that one, or give this one its own "data:" folder');
+    throw error;
+  }
+  return statements(db);
+}
+
+function statements(db: Database.Database): RunStore {
+  const insert = db.prepare('INSERT INTO runs (id, state, record) VALUES (?, ?, ?)');
+  const update = db.prepare('UPDATE runs SET state = ?, record = ? WHERE id = ?');
+  const get = db.prepare('SELECT record FROM runs WHERE id = ?');
+  const newest = db.prepare('SELECT record FROM runs ORDER BY number DESC LIMIT ?');
+  const older = db.prepare('SELECT record FROM runs WHERE number < (SELECT number FROM runs WHERE id = ?) ORDER BY number DESC LIMIT ?');
+  const unended = db.prepare("SELECT record FROM runs WHERE state <> 'ended' ORDER BY number");
+  const counts = db.prepare('SELECT state, count(*) AS count FROM runs GROUP BY state');
+  const journal = db.prepare('INSERT INTO obligations (run, id, entry) VALUES (?, ?, ?) ON CONFLICT (run, id) DO UPDATE SET entry = excluded.entry');
+  const strike = db.prepare('DELETE FROM obligations WHERE run = ? AND id = ?');
+  const open = db.prepare('SELECT entry FROM obligations WHERE run = ? ORDER BY number DESC');
+  const owing = db.prepare('SELECT DISTINCT run FROM obligations');
+  const records = (rows: unknown[]): RunRecord[] => rows.map((row) => JSON.parse((row as { record: string }).record) as RunRecord);
+  return {
+    insert: (record) => void insert.run(record.id, record.state, JSON.stringify(record)),
+    update: (record) => void update.run(record.state, JSON.stringify(record), record.id),
+    get: (id) => records(get.all(id))[0],
+    list: ({ limit, before }) => records(before === undefined ? newest.all(limit) : older.all(before, limit)),
+    unended: () => records(unended.all()),
+    countByState: () => Object.fromEntries((counts.all() as { state: string; count: number }[]).map(({ state, count }) => [state, count])),
+    journal: (entry) => void journal.run(entry.run, entry.id, JSON.stringify(entry)),
+    strike: ({ run, id }) => void strike.run(run, id),
+    open: (run) => (open.all(run) as { entry: string }[]).map((row) => JSON.parse(row.entry) as ObligationEntry),
+    owing: () => (owing.all() as { run: string }[]).map((row) => row.run),
+    close: () => db.close(),
+  };
+}
