@@ -1,0 +1,141 @@
+// The container engine behind the contract: finds a Docker engine, runs containers for runs, and takes them away again.
+
+import { WorkFailed, type Availability, type ContainerSpec, type Exit } from '../../calls/contract/engines.ts';
+import type { Releaser, RunPorts } from '../../calls/contract/ports.ts';
+import type { Limits } from '../../protocol/limits.ts';
+import type { Logger } from '../support/logger.ts';
+import { connect, connectFirst, usualHosts, type Connection, type Unreachable } from './connect.ts';
+import { runContainer } from './container.ts';
+import { gatewayLabel } from './options.ts';
+import { releaseContainer } from './release.ts';
+
+export interface DockerEngineOptions {
+  /** `unix://…`, `tcp://…`, or `auto`: DOCKER_HOST, then the usual sockets, then `candidates`. */
+  readonly host: string;
+  readonly candidates?: readonly string[];
+  readonly limits: Pick<Limits, 'pullMs' | 'releaseMs'>;
+  /** Tells this gateway's containers from those of others on the same engine: the id of its data folder. */
+  readonly gateway: string;
+  readonly log: Logger;
+}
+
+export interface DockerEngine {
+  /** Asks the engine, at most every two seconds. Never throws. */
+  availability(): Promise<Availability>;
+  /** Starts containers for one run. Each obligation is journaled before anything is created. */
+  container(ports: RunPorts): (spec: ContainerSpec) => Promise<Exit>;
+  /** Of obligations of kind `container`. */
+  readonly release: Releaser;
+  /** Ids of all containers of this gateway, running or not. Throws when there is no engine. */
+  list(): Promise<string[]>;
+  /** Drops every connection. Containers go on. Safe twice. */
+  close(): void;
+}
+
+const freshMs = 2_000;
+
+export function createDockerEngine(options: DockerEngineOptions): DockerEngine {
+  const link = new EngineLink(options);
+  return {
+    availability: async () => {
+      const found = await link.find();
+      return 'why' in found ? { available: false, reason: found.why } : { available: true };
+    },
+    container: (ports) => containersOf(ports, { link, gateway: options.gateway, pullMs: options.limits.pullMs }),
+    release: async (entry, manner) => {
+      const host = entry.facts['host'];
+      const engine = await link.at(typeof host === 'string' ? host : undefined);
+      if ('why' in engine) return { left: `${entry.id} may still be there: ${engine.why}` };
+      return releaseContainer(engine, entry, { ...manner, releaseMs: options.limits.releaseMs });
+    },
+    list: () => list(link, options.gateway),
+    close: () => link.close(),
+  };
+}
+
+interface Making {
+  readonly link: EngineLink;
+  readonly gateway: string;
+  readonly pullMs: number;
+}
+
+function containersOf(ports: RunPorts, { link, gateway, pullMs }: Making): (spec: ContainerSpec) => Promise<Exit> {
+  let made = 0;
+  return async (spec) => {
+    const engine = await link.find();
+    if ('why' in engine) throw new WorkFailed(engine.why);
+    if (ports.signal.aborted) return {};
+    made += 1;
+    const name = made === 1 ? `distillery-${ports.run}` : `distillery-${ports.run}-${made}`;
+    const owed = ports.owe('container', name, { host: engine.host });
+    const flow = runContainer({ engine, ports, spec, name, gateway, owed, pullMs });
+    owed.during(flow);
+    return flow;
+  };
+}
+
+async function list(link: EngineLink, gateway: string): Promise<string[]> {
+  const engine = await link.find();
+  if ('why' in engine) throw new Error(engine.why);
+  const found = await engine.docker.listContainers({ all: true, filters: { label: [`${gatewayLabel}=${gateway}`] } });
+  return found.map((container) => container.Id);
+}
+
+/** The connections of one gateway: the one it starts containers on, and those to engines it used before. */
+class EngineLink {
+  readonly #options: DockerEngineOptions;
+  readonly #open = new Map<string, Connection>();
+  #found: Promise<Connection | Unreachable> | undefined;
+  #askedAt = -Infinity;
+  #told: string | undefined;
+
+  constructor(options: DockerEngineOptions) {
+    this.#options = options;
+  }
+
+  /** The engine to start containers on, asked anew when the last answer is not fresh. */
+  find(): Promise<Connection | Unreachable> {
+    if (this.#found === undefined || performance.now() - this.#askedAt > freshMs) {
+      this.#askedAt = performance.now();
+      this.#found = this.#ask();
+    }
+    return this.#found;
+  }
+
+  /** The engine a container was started on; that of today when it is not known. */
+  async at(host: string | undefined): Promise<Connection | Unreachable> {
+    if (host === undefined) return this.find();
+    return this.#open.get(host) ?? this.#keep(await connect(host));
+  }
+
+  close(): void {
+    for (const connection of this.#open.values()) connection.close();
+    this.#open.clear();
+    this.#found = undefined;
+  }
+
+  async #ask(): Promise<Connection | Unreachable> {
+    const { host, candidates } = this.#options;
+    const hosts = host === 'auto' ? [...new Set(usualHosts(process.env, candidates ?? []))] : [host];
+    const reached = this.#keep(await connectFirst(hosts));
+    this.#tell('why' in reached ? reached.why : `engine at ${reached.host}`);
+    return 'why' in reached ? { why: `${noEngine} (${reached.why})` } : reached;
+  }
+
+  /** One connection per address: a new answer of the same engine must not drop what runs on the old one. */
+  #keep(reached: Connection | Unreachable): Connection | Unreachable {
+    if ('why' in reached) return reached;
+    const open = this.#open.get(reached.host);
+    if (open === undefined) this.#open.set(reached.host, reached);
+    else reached.close();
+    return open ?? reached;
+  }
+
+  #tell(words: string): void {
+    if (words === this.#told) return;
+    this.#told = words;
+    this.#options.log.info({ docker: words }, 'docker');
+  }
+}
+
+const noEngine = 'no Docker engine answers: start one, or name it in distillery.yaml as docker.host';
