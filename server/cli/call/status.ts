@@ -1,0 +1,69 @@
+// What stderr says about a run while it goes on, and at its end: for people, one line for each thing.
+
+import type { CallResult, Item } from '../../../protocol/client.ts';
+import type { RunEvent } from '../../../protocol/messages.ts';
+import type { Receipt } from '../../../protocol/record.ts';
+import type { Painter } from '../paint.ts';
+
+/** The line for what the run said; undefined for what is not status. */
+export function describeItem(item: Item): string | undefined {
+  if ('run' in item) return `run ${item.run.id} of ${item.run.call}: ${item.run.state}`;
+  if ('event' in item) return describeEvent(item.event);
+  return undefined;
+}
+
+/** Most events are for programs; these tell a person who waits why there is nothing to see. */
+function describeEvent(event: RunEvent): string | undefined {
+  switch (event.type) {
+    case 'image-pulling': return `pulling ${text(event['image'])}`;
+    case 'image-progress': return `pulling ${text(event['image'])}: ${progress(event)}`;
+    case 'image-pulled': return `pulled ${text(event['image'])} in ${seconds(Number(event['ms']))}`;
+    case 'stalled': return 'stalled: no output for a while';
+    case 'awaiting-input': return 'waiting for input';
+    default: return undefined;
+  }
+}
+
+/** Outcome and receipt, in one line each. */
+export function describeResult(result: CallResult, paint: Painter): readonly string[] {
+  const exit = result.signal ?? (result.exitCode === undefined ? undefined : `exit code ${result.exitCode}`);
+  const facts = [result.message, exit].filter((fact) => fact !== undefined && fact !== '' && fact !== result.status);
+  const colour = result.success ? 'green' : result.status === 'cancelled' ? 'yellow' : 'red';
+  const outcome = [paint(colour, result.status), ...facts].join(', ');
+  return [
+    printable(outcome),
+    ...(result.value === undefined ? [] : [`value: ${JSON.stringify(result.value)}`]),
+    ...(result.cleanup === undefined ? [] : describeReceipt(result.cleanup, paint)),
+  ];
+}
+
+function describeReceipt({ clean, released, left }: Receipt, paint: Painter): readonly string[] {
+  if (clean && released.length === 0) return ['clean: nothing was left to end'];
+  const ended = released.map(({ kind, id, how, ms }) => `${kind} ${short(id)} ${how} (${seconds(ms)})`).join(', ');
+  if (clean) return [printable(`clean: ${ended}`)];
+  return [paint('red', 'NOT clean, left behind:'), ...left.map(({ kind, id, why }) => printable(`  ${kind} ${id}: ${why}`))];
+}
+
+/** Container ids and the like are known by their beginning. */
+function short(id: string): string {
+  return /^[0-9a-f]{64}$/.test(id) ? id.slice(0, 12) : id;
+}
+
+function progress(event: RunEvent): string {
+  const { layers, done, bytes, bytesTotal } = event;
+  const percent = Number(bytesTotal) > 0 ? ` (${Math.floor((100 * Number(bytes)) / Number(bytesTotal))} %)` : '';
+  return `${text(done)} of ${text(layers)} layers${percent}`;
+}
+
+function seconds(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+function text(fact: unknown): string {
+  return printable(typeof fact === 'string' || typeof fact === 'number' ? String(fact) : '?');
+}
+
+/** A terminal must not obey what the gateway quotes; our own colours may pass. */
+export function printable(line: string): string {
+  return line.replace(/\u001b(?!\[\d+m)|[\0-\u001a\u001c-\u001f\u007f-\u009f]/g, '\u{fffd}');
+}

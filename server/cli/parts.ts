@@ -1,0 +1,40 @@
+// What the commands need and do not make themselves. main.ts hands it in.
+
+import type { Config } from '../config/config.ts';
+
+/** The ends of this process, or of a test. */
+export interface Ends {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export type LoadedConfig =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; /** All problems, for people. */ complain(colour: boolean): string };
+
+export interface ServeOptions {
+  /** The file that `config` comes from. */
+  readonly file: string;
+  readonly config: Config;
+  /** Containers run on an engine of our own where no other can be reached. */
+  readonly privateEngine: boolean;
+}
+
+export interface RunningGateway {
+  /** `http://host:port` */
+  readonly url: string;
+  /** Ends all runs, then the server. */
+  stop(): Promise<void>;
+  reload(config: Config): void | Promise<void>;
+}
+
+export interface House {
+  readonly version: string;
+  /** Never throws for what is in the file, or for its absence. */
+  loadConfig(file: string): Promise<LoadedConfig>;
+  /** The configuration with another listen address, or what is wrong with that address. */
+  listenOn(config: Config, address: string): { readonly config: Config } | { readonly problem: string };
+  startGateway(options: ServeOptions): Promise<RunningGateway>;
+}
