@@ -9,8 +9,8 @@ import type { NewsItem } from './item.ts';
 /** Of one file; larger ones are left out. */
 export const newsBytesMax = 256 << 10;
 
-/** Items told; the newest of them when the folder has more. */
-export const newsItemsMax = 500;
+/** Files looked at: the last in the order of their names, and so the newest, when the folder has more. */
+export const newsFilesMax = 500;
 
 /**
  * Gives the reader of the folder that `folder()` names at the time; without a folder there is no news. Files that are not news
@@ -22,54 +22,58 @@ export function createNewsShelf(folder: () => string | undefined, log: Logger): 
   return async () => {
     const path = folder();
     if (path === undefined) return [];
-    const names = (await present(readdir(path)) ?? []).sort();
-    known = new Map(await Promise.all(names.map((name) => look(path, name, known, log))));
+    const before = known;
+    known = await look(path, before);
+    complain(known, before, log);
     return items(known);
   };
 }
 
-/** Every file of the folder by its path, with what was made of it. */
+/** What was made of each file, by its path. */
 type Known = ReadonlyMap<string, Seen>;
 
+/** Either an item, or why there is none. */
 interface Seen {
   /** Changes when the file does. */
   readonly version: string;
-  /** Undefined when it is not an item. */
   readonly item?: NewsItem;
+  readonly why?: string;
 }
 
-async function look(folder: string, name: string, known: Known, log: Logger): Promise<readonly [string, Seen]> {
-  const path = join(folder, name);
+async function look(folder: string, before: Known): Promise<Known> {
+  const seen = new Map<string, Seen>();
+  const names = (await present(readdir(folder)) ?? []).sort();
+  if (names.length > newsFilesMax) seen.set(folder, { version: '', why: `only the last ${newsFilesMax} of its files are looked at` });
+  for (const name of names.slice(-newsFilesMax)) {
+    const path = join(folder, name);
+    seen.set(path, await lookAt(path, name, before.get(path)));
+  }
+  return seen;
+}
+
+async function lookAt(path: string, name: string, before: Seen | undefined): Promise<Seen> {
+  const parsed = parseNewsName(name);
+  if (parsed === undefined) return { version: '', why: 'its name is not YYYY-MM-DD-slug.md or .html' };
   const found = await present(stat(path));
   const version = `${found?.mtimeMs} ${found?.size} ${found?.isFile()}`;
-  const before = known.get(path);
-  if (before?.version === version) return [path, before];
-  const read = await readItem(path, name, found);
-  if (typeof read !== 'string') return [path, { version, item: read }];
-  log.warn({ file: name, why: read }, 'a file in the news folder is left out');
-  return [path, { version }];
-}
-
-/** The item, or why the file is none. */
-async function readItem(path: string, name: string, found: Found | undefined): Promise<NewsItem | string> {
-  const parsed = parseNewsName(name);
-  if (parsed === undefined) return 'its name is not YYYY-MM-DD-slug.md or .html';
-  if (found === undefined || !found.isFile()) return 'it is not a file';
-  if (found.size > newsBytesMax) return `it is larger than ${newsBytesMax} bytes`;
+  if (before?.version === version) return before;
+  if (found?.isFile() !== true) return { version, why: 'it is not a file' };
+  if (found.size > newsBytesMax) return { version, why: `it is larger than ${newsBytesMax} bytes` };
   const text = await present(readFile(path, 'utf8'));
-  return text === undefined ? 'it is gone' : newsItem(parsed, text);
+  return text === undefined ? { version, why: 'it is gone' } : { version, item: newsItem(parsed, text) };
 }
 
-interface Found {
-  readonly size: number;
-  isFile(): boolean;
+function complain(known: Known, before: Known, log: Logger): void {
+  for (const [file, { version, why }] of known) {
+    const told = before.get(file);
+    if (why !== undefined && (told?.why !== why || told.version !== version)) log.warn({ file, why }, 'news: left out');
+  }
 }
 
 function items(known: Known): readonly NewsItem[] {
-  // Of x.md and x.html the first in the order of names is told: an id is one item.
-  const byId = new Map([...known.values()].flatMap(({ item }) => (item === undefined ? [] : [[item.id, item] as const])).reverse());
-  const sorted = [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-  return sorted.slice(-newsItemsMax);
+  const all = [...known.values()].flatMap(({ item }) => item ?? []);
+  // Of x.md and x.html, neighbours in the order of names, one is told: an id is one item.
+  return [...new Map(all.map((item) => [item.id, item])).values()];
 }
 
 /** Undefined for what is not there. */
