@@ -207,7 +207,7 @@ describe('http: the index and the address itself', () => {
   it('lists every route of the API with its summary', async () => {
     const { routes } = (await once('/api/v1/http')).json() as { routes: readonly object[] };
     expect(routes).to.deep.include({ path: '/api/v1/http/auth', summary: 'who you are' });
-    expect(routes).to.deep.include({ path: '/api/v1/auth', summary: 'who you are', aliasOf: '/api/v1/http/auth' });
+    expect(routes).to.deep.include({ path: '/api/v1/auth', summary: 'who you are, in the spelling of older clients', aliasOf: '/api/v1/http/auth' });
     expect(routes).to.have.length.above(12);
   });
 

@@ -34,6 +34,12 @@ describe('http: news texts', () => {
     for (const text of ['', 'no heading', '#', '```\n# code\n```', '<header>x</header>']) expect(item('2022-09-08-go-on.md', text).title).to.equal('go-on');
   });
 
+  it('takes no time for a text full of tags that never end', () => {
+    const began = performance.now();
+    for (const tag of ['<h1>', '<h1 ', '<', '&#']) expect(item('2022-09-08-go.html', tag.repeat(newsBytesMax / tag.length)).title).to.equal('go');
+    expect(performance.now() - began).to.be.below(1000);
+  });
+
   it('decodes what a title may contain, and leaves what it does not know', () => {
     expect(item('2022-09-08-go.html', '<h1>&lt;&#65;&quot;&#99999999;&#1114112;&what;</h1>').title).to.equal('<A"&#99999999;&#1114112;&what;');
   });

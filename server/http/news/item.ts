@@ -39,13 +39,27 @@ function isReal(date: string): boolean {
 
 export function newsItem(name: NewsName, text: string): NewsItem {
   const html = (name.form === 'md' ? marked.parse(text, { async: false }) : text).trim();
-  const heading = headingPattern.exec(html);
-  const title = plain(heading?.[2] ?? '') || name.slug;
-  const content = heading?.index === 0 ? html.slice(heading[0].length).trimStart() : html;
+  const heading = firstHeading(html);
+  const title = plain(heading?.text ?? '') || name.slug;
+  const content = heading?.start === 0 ? html.slice(heading.end).trimStart() : html;
   return { id: name.id, date: name.date, title, content };
 }
 
-const headingPattern = /<h([1-6])(?:\s[^>]*)?>([^]*?)<\/h\1>/i;
+interface Heading {
+  readonly start: number;
+  readonly end: number;
+  /** Between the tags. */
+  readonly text: string;
+}
+
+function firstHeading(html: string): Heading | undefined {
+  const open = /<h([1-6])(\s[^<>]*)?>/i.exec(html);
+  if (open === null) return undefined;
+  const close = `</h${open[1]}>`;
+  const from = open.index + open[0].length;
+  const to = html.toLowerCase().indexOf(close, from);
+  return to === -1 ? undefined : { start: open.index, end: to + close.length, text: html.slice(from, to) };
+}
 
 function plain(html: string): string {
   return html.replace(/<[^>]*>/g, '').replace(/&(#\d{1,7}|\w{1,8});/g, decoded).replace(/\s+/g, ' ').trim();

@@ -27,9 +27,9 @@ export const routes: readonly Route[] = [
   { path: '/api/v1/http/runs/{id}', summary: 'one run', scope: 'user.valid', answer: run },
   { path: '/api/v1/http/runs/{id}/lines', summary: 'lines of a run from a cursor, as JSON or text', scope: 'user.valid', answer: lines },
   { path: '/api/v1/http/status', summary: 'how the gateway is', scope: 'user.valid', answer: status },
-  { path: '/api/v1/auth', summary: 'who you are', aliasOf: '/api/v1/http/auth', answer: authAlias },
-  { path: '/api/v1/systems', summary: 'systems the gateway looks after', aliasOf: '/api/v1/http/systems', answer: systemsAlias },
-  { path: '/api/v1/instances/directory', summary: 'systems the gateway looks after', aliasOf: '/api/v1/http/systems', answer: systemsAlias },
-  { path: '/api/v1/news', summary: 'news items, oldest first', aliasOf: '/api/v1/http/news', answer: newsAlias },
+  { path: '/api/v1/auth', summary: 'who you are, in the spelling of older clients', aliasOf: '/api/v1/http/auth', answer: authAlias },
+  { path: '/api/v1/systems', summary: 'systems the gateway looks after, in the spelling of older clients', aliasOf: '/api/v1/http/systems', answer: systemsAlias },
+  { path: '/api/v1/instances/directory', summary: 'systems the gateway looks after, in the spelling of older clients', aliasOf: '/api/v1/http/systems', answer: systemsAlias },
+  { path: '/api/v1/news', summary: 'news items, oldest first, in the spelling of older clients', aliasOf: '/api/v1/http/news', answer: newsAlias },
   { path: '/api/v1/ws', summary: 'where websockets start a call', answer: ws },
 ];
