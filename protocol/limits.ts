@@ -31,6 +31,7 @@ export const limits = {
   drainMs: { default: 200, unit: 'ms', min: 0, summary: 'for output to end after the process did, before its stragglers are ended' },
   graceMs: { default: 10_000, unit: 'ms', min: 0, summary: 'between the stop signal and the kill, unless the call says otherwise' },
   releaseMs: { default: 30_000, unit: 'ms', min: 100, summary: 'beyond the grace for one obligation to be released and verified' },
+  bodyMs: { default: 1_000, unit: 'ms', min: 0, summary: 'for the code of a stopped call to return, after the grace and the release of all it started' },
   pullMs: { default: 600_000, unit: 'ms', min: 100, summary: 'for pulling one image' },
   pageLinesMax: { default: 10_000, unit: 'count', min: 1, summary: 'lines in one answer of /runs/{id}/lines' },
   pageRunsMax: { default: 500, unit: 'count', min: 1, summary: 'runs in one answer of /runs' },

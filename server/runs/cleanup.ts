@@ -21,6 +21,8 @@ export interface ScopeParts {
   readonly hurry: AbortSignal;
   /** Beyond the grace, for one release. */
   readonly releaseMs: number;
+  /** A releaser threw: our mistake, for the log and not for the receipt. */
+  readonly onFault: (error: unknown) => void;
 }
 
 export class CleanupScope {
@@ -83,6 +85,7 @@ class Owed implements Obligation {
   readonly #account: (outcome: Outcome) => void;
   #flow: Promise<unknown> = Promise.resolve();
   #released: Promise<Release> | undefined;
+  #struck = false;
 
   constructor(entry: ObligationEntry, parts: ScopeParts, account: (outcome: Outcome) => void) {
     this.entry = entry;
@@ -93,7 +96,7 @@ class Owed implements Obligation {
 
   learn(facts: Readonly<Record<string, Json>>): void {
     this.entry = { ...this.entry, facts: { ...this.entry.facts, ...facts } };
-    this.#parts.journal.journal(this.entry);
+    if (!this.#struck) this.#parts.journal.journal(this.entry);
   }
 
   during(flow: Promise<unknown>): void {
@@ -106,22 +109,32 @@ class Owed implements Obligation {
 
   async #end(): Promise<Release> {
     const started = performance.now();
-    const { stop, hurry, releasers, releaseMs } = this.#parts;
-    const release = await releaseEntry(releasers, this.entry, { manner: { stop, hurry, flow: this.#flow }, releaseMs });
-    if ('how' in release) this.#parts.journal.strike(this.entry);
+    const { stop, hurry, releasers } = this.#parts;
+    const release = await releaseEntry(releasers, this.entry, { ...this.#parts, manner: { stop, hurry, flow: this.#flow } });
+    if ('how' in release) this.#strike();
     this.#account({ release, ms: Math.round(performance.now() - started) });
     return release;
   }
+
+  #strike(): void {
+    this.#struck = true;
+    this.#parts.journal.strike(this.entry);
+  }
+}
+
+export interface ReleaseBounds extends Pick<ScopeParts, 'releaseMs' | 'onFault'> {
+  readonly manner: ReleaseManner;
 }
 
 /** Releases one journaled obligation, in bounded time; never throws. */
-export async function releaseEntry(releasers: Releasers, entry: ObligationEntry, how: { manner: ReleaseManner; releaseMs: number }): Promise<Release> {
+export async function releaseEntry(releasers: Releasers, entry: ObligationEntry, how: ReleaseBounds): Promise<Release> {
   const releaser = releasers[entry.kind];
   if (releaser === undefined) return { left: entry.kind === 'deferred' ? 'the gateway ended before it was done' : `this gateway cannot release a ${entry.kind}` };
   const boundMs = how.manner.stop.graceMs + how.releaseMs;
   try {
     return await within(boundMs, releaser(entry, how.manner), () => ({ left: `not verified to be gone within ${boundMs} ms` }));
   } catch (error) {
-    return { left: error instanceof Error ? error.message : String(error) };
+    how.onFault(error);
+    return { left: 'its release failed; the log of the gateway says why' };
   }
 }

@@ -1,8 +1,13 @@
 // The three files of a log: `lines` (plain bytes, for `tail -f` too), `events` (JSON lines), `index` (a Position every 64 KiB).
 
-import { open, mkdir, type FileHandle } from 'node:fs/promises';
+import fs, { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { beginning, type Position } from './position.ts';
+
+const writev = promisify(fs.writev);
+const read = promisify(fs.read);
+const fstat = promisify(fs.fstat) as (file: number) => Promise<fs.Stats>;
 
 /** Four doubles, little-endian: line, byte, seq, eventByte. */
 const entryBytes = 32;
@@ -18,62 +23,80 @@ export interface Owed {
 }
 
 export class LogFiles {
-  readonly #lines: FileHandle;
-  readonly #events: FileHandle;
-  readonly #index: FileHandle;
+  readonly #lines: number;
+  readonly #events: number;
+  readonly #index: number;
+  readonly #pending = new Set<Promise<unknown>>();
+  #closed: Promise<void> | undefined;
 
-  private constructor(lines: FileHandle, events: FileHandle, index: FileHandle) {
-    this.#lines = lines;
-    this.#events = events;
-    this.#index = index;
-  }
-
-  /** New, empty files in a new folder. Throws when the folder exists already or cannot be made. */
-  static async create(folder: string): Promise<LogFiles> {
-    await mkdir(folder);
-    return LogFiles.#open(folder, 'ax+');
-  }
-
-  /** The files of an ended run, to read. */
-  static async read(folder: string): Promise<LogFiles> {
-    return LogFiles.#open(folder, 'r');
-  }
-
-  static async #open(folder: string, flags: string): Promise<LogFiles> {
-    const opened: FileHandle[] = [];
+  private constructor(folder: string, flags: string) {
+    const opened: number[] = [];
     try {
-      for (const name of ['lines', 'events', 'index']) opened.push(await open(join(folder, name), flags, 0o640));
+      for (const name of ['lines', 'events', 'index']) opened.push(openSync(join(folder, name), flags, 0o640));
     } catch (error) {
-      await Promise.all(opened.map((file) => file.close()));
+      for (const file of opened) closeSync(file);
       throw error;
     }
-    return new LogFiles(opened[0]!, opened[1]!, opened[2]!);
+    [this.#lines, this.#events, this.#index] = opened as [number, number, number];
+  }
+
+  /**
+   * New, empty files in a new folder. Synchronous, so that a run has its log from the first moment; it is four short system calls.
+   * Throws when the folder exists already or cannot be made.
+   */
+  static create(folder: string): LogFiles {
+    mkdirSync(folder, { mode: 0o750 });
+    return new LogFiles(folder, 'ax+');
+  }
+
+  /** The files of a run, to read. Throws when there are none. */
+  static read(folder: string): LogFiles {
+    return new LogFiles(folder, 'r');
   }
 
   /** Appends; the index last, so that it never points beyond what is there. One call at a time. Throws what the file system says. */
-  async append(owed: Owed): Promise<void> {
+  append(owed: Owed): Promise<void> {
+    return this.#during(this.#append(owed));
+  }
+
+  readLines(from: number, length: number): Promise<Buffer> {
+    return this.#during(readAt(this.#lines, from, length));
+  }
+
+  readEvents(from: number, length: number): Promise<Buffer> {
+    return this.#during(readAt(this.#events, from, length));
+  }
+
+  async sizes(): Promise<{ bytes: number; eventBytes: number }> {
+    const [lines, events] = await this.#during(Promise.all([fstat(this.#lines), fstat(this.#events)]));
+    return { bytes: lines.size, eventBytes: events.size };
+  }
+
+  find(line: number): Promise<Position> {
+    return this.#during(this.#find(line));
+  }
+
+  /** Waits for reads under way: a number of a closed file may already be another file's. Safe twice. */
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  #during<T>(work: Promise<T>): Promise<T> {
+    if (this.#closed !== undefined) return Promise.reject(new Error('the log is closed'));
+    this.#pending.add(work);
+    return work.finally(() => this.#pending.delete(work));
+  }
+
+  async #append(owed: Owed): Promise<void> {
     await writeAll(this.#lines, owed.lines);
     await writeAll(this.#events, owed.events);
     if (owed.index.length > 0) await writeAll(this.#index, [encodeEntries(owed.index)]);
   }
 
-  async readLines(from: number, length: number): Promise<Buffer> {
-    return readAt(this.#lines, from, length);
-  }
-
-  async readEvents(from: number, length: number): Promise<Buffer> {
-    return readAt(this.#events, from, length);
-  }
-
-  async sizes(): Promise<{ bytes: number; eventBytes: number }> {
-    const [lines, events] = await Promise.all([this.#lines.stat(), this.#events.stat()]);
-    return { bytes: lines.size, eventBytes: events.size };
-  }
-
   /** The last indexed position with no more than `line` lines before it. */
-  async find(line: number): Promise<Position> {
+  async #find(line: number): Promise<Position> {
     let low = 0;
-    let high = Math.floor((await this.#index.stat()).size / entryBytes);
+    let high = Math.floor((await fstat(this.#index)).size / entryBytes);
     let best = beginning;
     while (low < high) {
       const middle = (low + high) >>> 1;
@@ -88,17 +111,18 @@ export class LogFiles {
     return best;
   }
 
-  async close(): Promise<void> {
-    await Promise.all([this.#lines.close(), this.#events.close(), this.#index.close()]);
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#pending);
+    for (const file of [this.#lines, this.#events, this.#index]) closeSync(file);
   }
 }
 
 /** writev may write less than it was given, for instance when the disk fills up in the middle. */
-async function writeAll(file: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
+async function writeAll(file: number, pieces: readonly Uint8Array[]): Promise<void> {
   let rest = pieces;
   while (rest.length > 0) {
     const some = rest.slice(0, piecesMax);
-    const { bytesWritten } = await file.writev(some);
+    const { bytesWritten } = await writev(file, some);
     rest = [...behind(some, bytesWritten), ...rest.slice(some.length)];
   }
 }
@@ -113,11 +137,11 @@ function behind(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
   return rest;
 }
 
-async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
+async function readAt(file: number, position: number, length: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(length);
   let filled = 0;
   while (filled < length) {
-    const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled);
+    const { bytesRead } = await read(file, buffer, filled, length - filled, position + filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }

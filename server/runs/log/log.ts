@@ -57,8 +57,8 @@ export class RunLog {
   }
 
   /** A new log in a new folder. Throws what the file system says. */
-  static async create(folder: string, options: LogOptions): Promise<RunLog> {
-    return new RunLog(await LogFiles.create(folder), options);
+  static create(folder: string, options: LogOptions): RunLog {
+    return new RunLog(LogFiles.create(folder), options);
   }
 
   /** Appends a chunk as the work printed it; the chunk belongs to the log from now on. */
@@ -107,7 +107,10 @@ export class RunLog {
   /** `wake` is called whenever there may be something new; the function given back ends that. */
   watch(wake: () => void): () => void {
     this.#watchers.add(wake);
-    return () => this.#watchers.delete(wake);
+    return () => {
+      this.#watchers.delete(wake);
+      this.#letGo();
+    };
   }
 
   /** Items after `from` that are in the files; empty when there is none. */
@@ -117,16 +120,6 @@ export class RunLog {
     return readPage(this.#files, { from, until, shape, final: this.ended && until === this.written });
   }
 
-  /** The last known position with no more than `line` lines before it. */
-  async find(line: number): Promise<Position> {
-    return this.#files.find(line);
-  }
-
-  /** Lets go of the files; no page can be read any more. */
-  async dispose(): Promise<void> {
-    await this.close();
-    await this.#files.close();
-  }
 
   #appendRegions(stream: OutputStream, regions: readonly Region[]): void {
     for (const region of regions) {
@@ -192,6 +185,12 @@ export class RunLog {
     await this.#writer.flush();
     this.ended = true;
     this.#wake();
+    this.#letGo();
+  }
+
+  /** The files are needed until the log is complete and its last watcher has gone. */
+  #letGo(): void {
+    if (this.ended && this.#watchers.size === 0) void this.#files.close();
   }
 }
 

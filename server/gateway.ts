@@ -1,0 +1,216 @@
+// The gateway: the one place that introduces everybody to each other, and ends them in order.
+
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { Call } from '../calls/contract/call.ts';
+import type { Availability, EngineName } from '../calls/contract/engines.ts';
+import { createRegistry, type Registry } from '../calls/contract/registry.ts';
+import { runStates, type RunState } from '../protocol/record.ts';
+import { checkHost } from './auth/hosts.ts';
+import { identify } from './auth/identify.ts';
+import { checkOrigin } from './auth/origins.ts';
+import { allows, scopeText } from './auth/scopes.ts';
+import type { Config } from './config/config.ts';
+import { createDockerEngine, type DockerEngine } from './docker/engine.ts';
+import { createHttpApp } from './http/app.ts';
+import { answerClientError } from './http/client-error.ts';
+import { callListing } from './http/listing.ts';
+import { createNewsShelf } from './http/news/shelf.ts';
+import type { HttpParts, Status } from './http/parts.ts';
+import { createProcessEngine } from './process/engine.ts';
+import { reconcile } from './runs/reconcile.ts';
+import { Runs } from './runs/runs.ts';
+import { openStore, type RunStore } from './runs/store.ts';
+import { Sessions } from './session/upgrade.ts';
+import type { Logger } from './support/logger.ts';
+import { within } from './support/within.ts';
+
+export interface GatewayOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly log: Logger;
+  /** Engine addresses to try after the usual ones. */
+  readonly engines?: readonly string[];
+}
+
+export interface Gateway {
+  /** `http://host:port` */
+  readonly url: string;
+  /** Takes another configuration; keys that need a restart are to be as they were. Runs go on as they were started. */
+  reload(config: Config): void;
+  /** The file has mistakes; nothing changes, and `/status` says so. */
+  reportProblems(count: number): void;
+  /** Ends all runs with the cause `shutdown`, then everything else. Safe twice. */
+  stop(): Promise<void>;
+  /** Skips the rest of every grace. */
+  hurry(): void;
+}
+
+/** Connections waiting to be accepted; the kernel's own bound (net.core.somaxconn) may be lower. */
+const backlog = 4096;
+
+/**
+ * Ends what an earlier gateway left behind, then listens. Throws when the data folder cannot be used, is in use by another gateway, or the
+ * address cannot be listened on; nothing is left open then.
+ */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { config } = options;
+  mkdirSync(config.data, { recursive: true, mode: 0o750 });
+  const store = openStore(config.data);
+  try {
+    return await new House(options, store).open();
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+/** A configuration and what is made from it, swapped as one. */
+interface Current {
+  readonly config: Config;
+  readonly registry: Registry;
+}
+
+class House implements Gateway {
+  readonly #options: GatewayOptions;
+  readonly #store: RunStore;
+  readonly #docker: DockerEngine;
+  readonly #runs: Runs;
+  readonly #sessions: Sessions;
+  readonly #server: Server;
+  readonly #startedAt = new Date();
+  readonly #reconcile: () => Promise<void>;
+  #current: Current;
+  #lastReload: Status['lastReload'];
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: GatewayOptions, store: RunStore) {
+    const { config, log } = options;
+    this.#options = options;
+    this.#store = store;
+    this.#current = { config, registry: createRegistry(config.calls) };
+    const processes = createProcessEngine({ environment: config.environment, limits: config.limits, log });
+    this.#docker = createDockerEngine({
+      host: config.docker.host, ...(options.engines !== undefined && { candidates: options.engines }),
+      limits: config.limits, gateway: gatewayId(config.data), log,
+    });
+    const engines = { process: processes.process, terminal: processes.terminal, container: this.#docker.container };
+    const releasers = { process: processes.release, container: this.#docker.release };
+    const folder = join(config.data, 'runs');
+    const shared = { store, engines, releasers, limits: config.limits, log };
+    this.#runs = new Runs({ ...shared, folder, node: config.node, registry: () => this.#current.registry, allows, scopeText });
+    this.#reconcile = () => reconcile({ ...shared, folderOf: (run) => join(folder, run) });
+    const now = () => this.#current.config;
+    this.#sessions = new Sessions({ runs: this.#runs, limits: () => now().limits, config: now, access: { identify, checkHost, checkOrigin }, log });
+    this.#server = createServer({ requestTimeout: config.limits.requestMs, headersTimeout: config.limits.requestMs, connectionsCheckingInterval: 1000 }, createHttpApp(this.#httpParts()));
+    this.#server.on('upgrade', (request, socket, head) => this.#sessions.upgrade(request, socket, head));
+    this.#server.on('clientError', (error, socket) => answerClientError(error, socket));
+  }
+
+  get url(): string {
+    const { address, family, port } = this.#server.address() as AddressInfo;
+    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  }
+
+  async open(): Promise<Gateway> {
+    await this.#reconcile();
+    const { host, port } = this.#current.config.http;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port, backlog }, resolve);
+    });
+    this.#options.log.info({ url: this.url, calls: this.#current.config.calls.length }, 'listening');
+    return this;
+  }
+
+  reload(config: Config): void {
+    this.#current = { config, registry: createRegistry(config.calls) };
+    this.#lastReload = { at: new Date().toISOString(), ok: true, problems: 0 };
+    this.#options.log.info({ api: config.http.api, calls: config.calls.length }, 'configuration reloaded');
+  }
+
+  reportProblems(problems: number): void {
+    this.#lastReload = { at: new Date().toISOString(), ok: false, problems };
+    this.#options.log.error({ problems }, 'the configuration file is not valid; nothing has changed');
+  }
+
+  hurry(): void {
+    this.#runs.hurryAll();
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    const { limits } = this.#current.config;
+    this.#sessions.shutDown();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    await this.#runs.stopAll('shutdown');
+    // Results are on their way; a client that does not take its own within the stall bound is not waited for.
+    await within(limits.writeStallMs + limits.closeMs, this.#sessions.empty(), () => undefined);
+    this.#sessions.close();
+    this.#server.closeAllConnections();
+    await closed;
+    this.#docker.close();
+    this.#store.close();
+    this.#options.log.info({}, 'stopped');
+  }
+
+  #httpParts(): HttpParts {
+    return {
+      config: () => this.#current.config,
+      calls: () => this.#listCalls(),
+      runs: {
+        list: (page) => this.#runs.list(page),
+        get: (id) => this.#runs.get(id),
+        lines: (id, page) => this.#runs.lines(id, page),
+      },
+      news: createNewsShelf(() => this.#current.config.news, this.#options.log),
+      status: () => this.#status(),
+      ready: () => (this.#stopping === undefined ? { ready: true } : { ready: false, reason: 'the gateway is stopping' }),
+      access: { identify, allows, scopeText, checkHost },
+      log: this.#options.log,
+    };
+  }
+
+  async #listCalls() {
+    const engines = await this.#engines();
+    return this.#current.registry.list().map((call) => callListing(call, availabilityOf(call, engines)));
+  }
+
+  async #engines(): Promise<Readonly<Record<EngineName, Availability>>> {
+    return { process: { available: true }, terminal: { available: true }, container: await this.#docker.availability() };
+  }
+
+  async #status(): Promise<Status> {
+    const { config } = this.#current;
+    const counted = this.#runs.countByState();
+    return {
+      version: this.#options.version, node: config.node, startedAt: this.#startedAt.toISOString(), uptimeMs: Date.now() - this.#startedAt.getTime(),
+      state: this.#stopping === undefined ? 'running' : 'stopping', api: config.http.api,
+      runs: Object.fromEntries(runStates.map((state) => [state, counted[state] ?? 0])) as Record<RunState, number>,
+      sessions: this.#sessions.size, engines: await this.#engines(),
+      ...(this.#lastReload !== undefined && { lastReload: this.#lastReload }),
+    };
+  }
+}
+
+function availabilityOf(call: Call, engines: Readonly<Record<EngineName, Availability>>): Availability {
+  return call.needs.map((engine) => engines[engine]).find((engine) => !engine.available) ?? { available: true };
+}
+
+/** Tells the containers of this data folder from those of any other gateway; made once. */
+function gatewayId(folder: string): string {
+  const file = join(folder, 'id');
+  try {
+    writeFileSync(file, `${randomUUID()}\n`, { flag: 'wx', mode: 0o640 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return readFileSync(file, 'utf8').trim();
+}
