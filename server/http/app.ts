@@ -19,7 +19,7 @@ import { routes as allRoutes } from './routes/table.ts';
  */
 export function createHttpApp(parts: HttpParts, routes: readonly Route[] = allRoutes): (req: IncomingMessage, res: ServerResponse) => void {
   const app = new Koa();
-  app.on('error', (error: unknown) => parts.log.warn({ err: error }, 'a connection was lost before its answer was read'));
+  app.on('error', (error: unknown) => parts.log.info({ err: error }, 'a connection was lost before its answer was read'));
   app.use((ctx, next) => answerErrors(ctx, next, parts));
   app.use((ctx, next) => {
     allowListedOrigin(ctx, parts.config().http.origins);

@@ -1,5 +1,6 @@
 // Run records: a page of them, or one by its id.
 
+import { runIdPattern } from '../../../protocol/dialects/v2.ts';
 import type { RunRecord } from '../../../protocol/record.ts';
 import type { HttpParts } from '../parts.ts';
 import { queryText, queryWhole } from '../query.ts';
@@ -13,7 +14,7 @@ export function runs(question: Question, parts: HttpParts): Answer {
   const max = parts.config().limits.pageRunsMax;
   const limit = queryWhole(question.query, 'limit', { min: 1, max, fallback: Math.min(usual, max) });
   const before = queryText(question.query, 'before');
-  if (before !== undefined && !isRunId(before)) throw new Refusal('bad_request', `before must be the "next" of a page, not ${quoted(before)}`);
+  if (before !== undefined && !runIdPattern.test(before)) throw new Refusal('bad_request', `before must be the "next" of a page, not ${quoted(before)}`);
   return { json: parts.runs.list({ limit, ...(before === undefined ? {} : { before }) }) };
 }
 
@@ -24,12 +25,8 @@ export function run(question: Question, parts: HttpParts): Answer {
 /** The run that the path names. Throws a Refusal when there is none. */
 export function asked(question: Question, parts: HttpParts): RunRecord {
   const id = question.segments['id'] ?? '';
-  const found = isRunId(id) ? parts.runs.get(id) : undefined;
+  // Ids name folders further in: what could not be one, such as "../x", is not looked for.
+  const found = runIdPattern.test(id) ? parts.runs.get(id) : undefined;
   if (found !== undefined) return found;
   throw new Refusal('not_found', `no such run ${quoted(id)}; /api/v1/http/runs lists those that are kept`);
-}
-
-// Ids name folders further in. What could not be an id, such as "../x", is not looked for.
-function isRunId(id: string): boolean {
-  return /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/.test(id);
 }
