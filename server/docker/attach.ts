@@ -54,7 +54,7 @@ async function readExit(answer: IncomingMessage): Promise<number> {
 }
 
 /** Passes output on until there is no more. The container waits while the log is behind. */
-export async function pumpOutput(socket: Socket, output: Output): Promise<void> {
+export async function pumpOutput(socket: Socket, output: Pick<Output, 'write' | 'full' | 'drained'>): Promise<void> {
   const demux = new Demux();
   for await (const chunk of socket as AsyncIterable<Buffer>) {
     for (const { stream, bytes } of demux.pieces(chunk)) output.write(stream, bytes);

@@ -10,6 +10,7 @@ import type { Connection } from './connect.ts';
 import { isUnreachable, refused, saidBy, statusOf } from './failure.ts';
 import { pull } from './image.ts';
 import { createBody } from './options.ts';
+import { StartFailure } from './start-failure.ts';
 
 export interface ContainerJob {
   readonly engine: Connection;
@@ -95,13 +96,16 @@ async function begin(job: ContainerJob, container: Docker.Container): Promise<Ex
 
 async function follow(job: ContainerJob, container: Docker.Container, open: { socket: Socket; watch: ExitWatch }): Promise<Exit> {
   const { ports } = job;
-  const output = pumpOutput(open.socket, ports.output).then(() => undefined, (error: unknown) => error ?? new Error('output lost'));
+  const heard = new StartFailure(ports.output);
+  const output = pumpOutput(open.socket, heard).then(() => undefined, (error: unknown) => error ?? new Error('output lost'));
   // Not awaited: a caller may keep its input open long after the container has ended.
   pumpInput(ports.input, open.socket).catch(() => ports.input.discard());
   const exitCode = await exitOf(container, open.watch, output);
   const [oomKilled] = await Promise.all([wasOomKilled(container), settledOrQuiet(output, open.socket, ports)]);
   const exit = { ...(exitCode === undefined ? {} : { exitCode }), ...(oomKilled ? { oomKilled } : {}) };
   ports.events.emit('container-exited', { container: container.id, ...exit });
+  const reason = heard.reason(exitCode);
+  if (reason !== undefined) throw new WorkFailed(`cannot start the container: ${reason}`);
   return exit;
 }
 

@@ -25,7 +25,7 @@ export function saidBy(error: unknown): string {
 
 const noise: readonly (readonly [RegExp, string])[] = [
   [/^\(HTTP code \d+\) [^-]* - /, ''],
-  [/^(?:(?:failed to create (?:shim )?task(?: for container)?|OCI runtime create failed|runc create failed|runc did not terminate success?fully|Error response from daemon): )+/i, ''],
+  [/^(?:(?:failed to create (?:shim(?: task)?|task(?: for container)?)|OCI runtime create failed|runc create failed|runc did not terminate success?fully|Error response from daemon): )+/i, ''],
   [/(?:container_linux\.go:\d+: )?(?:unable to start|starting) container process(?: caused)?: /, ''],
   [/(?:process_linux|rootfs_linux|standard_init_linux)\.go:\d+: /g, ''],
   [/(?:: unknown)+$/, ''],

@@ -1,0 +1,133 @@
+// Is there an engine, and if not, what to do about it.
+
+import { createServer, type Server, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { usualHosts } from '../../server/docker/connect.ts';
+import { sharedEngine } from '../helpers/engine.ts';
+import { fakePorts } from '../helpers/ports.ts';
+import { testEngine } from './setup.ts';
+
+describe('docker availability', function () {
+  this.timeout(30_000);
+
+  it('is given when the engine answers', async () => {
+    const engine = testEngine(await sharedEngine());
+    expect(await engine.availability()).to.deep.equal({ available: true });
+    engine.close();
+  });
+
+  it('finds an engine among the candidates', async () => {
+    const engine = testEngine('auto', { candidates: ['unix:///no/such/engine.sock', await sharedEngine()] });
+    expect(await engine.availability()).to.deep.equal({ available: true });
+    engine.close();
+  });
+
+  it('says where it looked and what to do when nothing is there', async () => {
+    const engine = testEngine('unix:///no/such/engine.sock');
+    expect(await engine.availability()).to.deep.equal({
+      available: false,
+      reason: 'no Docker engine answers: start one, or name it in distillery.yaml as docker.host (unix:///no/such/engine.sock: nothing is there)',
+    });
+    engine.close();
+  });
+
+  it('says what an address has to look like', async () => {
+    const engine = testEngine('ssh://somewhere');
+    expect(await engine.availability()).to.have.property('reason').that.contains('write unix:///path or tcp://host:port');
+    engine.close();
+  });
+
+  it('looks in the usual places, the named one first and the given ones last', () => {
+    expect(usualHosts({ DOCKER_HOST: 'tcp://a:1', XDG_RUNTIME_DIR: '/run/user/7' }, ['unix:///more'])).to.deep.equal([
+      'tcp://a:1', 'unix:///var/run/docker.sock', 'unix:///run/user/7/docker.sock', 'unix:///run/user/7/podman/podman.sock',
+      'unix:///run/podman/podman.sock', 'unix:///more',
+    ]);
+  });
+
+  describe('by way of a listener', () => {
+    let folder: string;
+    let path: string;
+    const servers: Server[] = [];
+    const sockets = new Set<Socket>();
+
+    before(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'dk-listen-'));
+      path = join(folder, 's');
+    });
+
+    afterEach(async () => {
+      for (const socket of sockets) socket.destroy();
+      for (const server of servers.splice(0)) {
+        server.close();
+        await once(server, 'close');
+      }
+    });
+
+    after(() => rm(folder, { recursive: true }));
+
+    async function listen(at: string | number, accept: (socket: Socket) => void): Promise<Server> {
+      const server = createServer({ allowHalfOpen: true }, (socket) => {
+        sockets.add(socket);
+        socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+        accept(socket);
+      });
+      servers.push(server);
+      if (typeof at === 'string') server.listen(at);
+      else server.listen(at, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }
+
+    it('asks once for many who want to know at the same time', async () => {
+      let asked = 0;
+      await listen(path, (socket) => {
+        asked += 1;
+        socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}');
+      });
+      const engine = testEngine(`unix://${path}`);
+      const answers = await Promise.all(Array.from({ length: 50 }, () => engine.availability()));
+      expect(answers.every(({ available }) => available)).to.equal(true);
+      expect(asked).to.equal(1);
+      engine.close();
+    });
+
+    it('does not wait for ever for one that says nothing', async () => {
+      await listen(path, () => {});
+      const engine = testEngine(`unix://${path}`);
+      expect(await engine.availability()).to.have.property('reason').that.contains('no answer within 3 s');
+      engine.close();
+    });
+
+    it('passes on input and its end although requests come in pieces over TCP', async () => {
+      const host = await sharedEngine();
+      const { createConnection } = await import('node:net');
+      const server = await listen(0, (socket) => {
+        const upstream = createConnection({ path: host.slice('unix://'.length), allowHalfOpen: true });
+        sockets.add(upstream);
+        upstream.on('error', () => {}).on('close', () => sockets.delete(upstream)).pipe(socket);
+        // Head and body in different segments: a body of an attach request would become input of the container.
+        socket.on('data', (chunk) => {
+          const cut = chunk.indexOf('\r\n\r\n') + 4;
+          upstream.write(chunk.subarray(0, cut));
+          setImmediate(() => upstream.write(chunk.subarray(cut)));
+        }).on('end', () => setImmediate(() => upstream.end()));
+      });
+      const address = server.address();
+      if (address === null || typeof address === 'string') throw new Error('no port');
+      const engine = testEngine(`tcp://127.0.0.1:${address.port}`);
+      const run = fakePorts();
+      const flow = engine.container(run.ports)({ image: 'busybox', command: ['cat'], network: 'none' });
+      await run.event('container-started');
+      run.feed('hello\n');
+      run.endInput();
+      expect(await flow).to.deep.equal({ exitCode: 0 });
+      expect(run.output.stdout()).to.equal('hello\n');
+      expect((await run.releaseWith({ container: engine.release })).clean).to.equal(true);
+      engine.close();
+    });
+  });
+});
