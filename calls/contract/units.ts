@@ -1,0 +1,57 @@
+// Durations and sizes as people write them: `500ms 10s 5m 2h` and `64k 256m 2g`. Numbers are milliseconds and bytes.
+
+import { quote } from './quote.ts';
+
+/** Timers count in 31 bits: a longer one would fire at once. */
+export const durationMsMax = 2 ** 31 - 1;
+
+const durations = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const sizes = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 } as const;
+
+/** The text is not a duration or size; the message names it and shows some that are. */
+export class UnitError extends Error {
+  override readonly name = 'UnitError';
+}
+
+/** Milliseconds, whole. Takes `500ms`, `1.5s`, `10s`, `5m`, `2h`, or a number of milliseconds. Throws UnitError. */
+export function parseDuration(value: unknown): number {
+  const ms = Math.round(read(value, durations));
+  if (!(ms >= 0)) throw new UnitError(`${quote(value)} is not a duration; write one such as 500ms, 10s, 5m or 2h`);
+  if (ms > durationMsMax) throw new UnitError(`${quote(value)} is longer than the longest duration, 596h`);
+  return ms;
+}
+
+/** Bytes, whole. Takes `64k`, `1.5m`, `256m`, `2g` (powers of 1024, either case), or a number of bytes. Throws UnitError. */
+export function parseSize(value: unknown): number {
+  const bytes = Math.round(read(value, sizes));
+  if (!(bytes >= 0)) throw new UnitError(`${quote(value)} is not a size; write one such as 64k, 256m or 2g`);
+  if (!Number.isSafeInteger(bytes)) throw new UnitError(`${quote(value)} is more than can be counted`);
+  return bytes;
+}
+
+/** The shortest exact writing: 90000 is `90s`, 600000 is `10m`. `parseDuration` reads it back. */
+export function formatDuration(ms: number): string {
+  const [unit, factor] = largestUnit(ms, durations) ?? ['ms', 1];
+  return `${ms / factor}${unit}`;
+}
+
+/** The shortest exact writing: 1048576 is `1m`; what is no multiple of 1024 is the plain number. */
+export function formatSize(bytes: number): string {
+  const [unit, factor] = largestUnit(bytes, sizes) ?? ['', 1];
+  return `${bytes / factor}${unit}`;
+}
+
+type Units = Readonly<Record<string, number>>;
+
+/** NaN for anything that is not a number with one of the units. */
+function read(value: unknown, units: Units): number {
+  if (typeof value === 'number') return value;
+  if (typeof value !== 'string') return Number.NaN;
+  const [, digits = '', unit = ''] = /^(\d{1,15}(?:\.\d{1,3})?)([a-z]{1,2})$/i.exec(value.trim()) ?? [];
+  const known = units === sizes ? unit.toLowerCase() : unit;
+  return Number(digits) * (Object.hasOwn(units, known) ? units[known]! : Number.NaN);
+}
+
+function largestUnit(amount: number, units: Units): readonly [string, number] | undefined {
+  return Object.entries(units).reverse().find(([, factor]) => amount >= factor && amount % factor === 0);
+}

@@ -1,0 +1,38 @@
+// Engines that write down what they were asked for, and a context to run a body in.
+
+import type { Context } from '../../calls/contract/context.ts';
+import type { Exit } from '../../calls/contract/engines.ts';
+
+export interface Asked {
+  readonly engine: 'process' | 'terminal' | 'container';
+  readonly spec: unknown;
+}
+
+export interface Recording {
+  readonly asked: readonly Asked[];
+  readonly context: Context;
+}
+
+/** A context whose engines end at once with `exit`. */
+export function recordingContext(params: Readonly<Record<string, string>>, more: { exit?: Exit; terminal?: { cols: number; rows: number } } = {}): Recording {
+  const asked: Asked[] = [];
+  const engine = (name: Asked['engine']) => async (spec: unknown) => {
+    asked.push({ engine: name, spec });
+    return more.exit ?? { exitCode: 0 };
+  };
+  return {
+    asked,
+    context: {
+      run: 'run-1',
+      params,
+      caller: { user: '', token: false, scopes: ['*'] },
+      signal: new AbortController().signal,
+      input: { async *[Symbol.asyncIterator]() {}, taken() {}, discard() {} },
+      output: { write() {}, full: false, drained: async () => {}, end() {} },
+      events: { emit() {} },
+      engines: { process: engine('process'), terminal: engine('terminal'), container: engine('container') },
+      defer() {},
+      ...(more.terminal ? { terminal: more.terminal } : {}),
+    },
+  };
+}

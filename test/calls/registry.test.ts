@@ -1,0 +1,33 @@
+import { expect } from 'chai';
+import type { Call } from '../../calls/contract/call.ts';
+import { createRegistry } from '../../calls/contract/registry.ts';
+
+function call(name: string): Call {
+  return { name, kind: 'code', params: [], needs: [], stop: { signal: 'SIGTERM', graceMs: 1 }, body: async () => ({}) };
+}
+
+describe('createRegistry', () => {
+  const registry = createRegistry(['zeta', 'backup', 'alpha'].map(call));
+
+  it('finds calls by name, and only those', () => {
+    expect(registry.get('backup')?.name).to.equal('backup');
+    expect(registry.get('Backup')).to.equal(undefined);
+    expect(registry.get('toString')).to.equal(undefined);
+  });
+
+  it('lists calls in the order they were declared', () => {
+    expect(registry.list().map(({ name }) => name)).to.deep.equal(['zeta', 'backup', 'alpha']);
+  });
+
+  it('suggests a name that is near, and none that is not', () => {
+    expect(registry.suggest('bakcup')).to.equal('backup');
+    expect(registry.suggest('BACKUP')).to.equal('backup');
+    expect(registry.suggest('restore')).to.equal(undefined);
+    expect(registry.suggest('')).to.equal(undefined);
+    expect(registry.suggest('x'.repeat(1 << 20))).to.equal(undefined);
+  });
+
+  it('refuses two calls of one name', () => {
+    expect(() => createRegistry([call('a'), call('a')])).to.throw('two calls named "a"');
+  });
+});
