@@ -14,10 +14,17 @@ export type LoadedConfig =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; /** All problems, for people. */ complain(colour: boolean): string };
 
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface ServeOptions {
   /** The file that `config` comes from. */
   readonly file: string;
   readonly config: Config;
+  /** In place of the configuration's own. */
+  readonly listen?: ListenAddress;
   /** Containers run on an engine of our own where no other can be reached. */
   readonly privateEngine: boolean;
 }
@@ -27,14 +34,16 @@ export interface RunningGateway {
   readonly url: string;
   /** Ends all runs, then the server. */
   stop(): Promise<void>;
-  reload(config: Config): void | Promise<void>;
+  /** Skips the rest of every grace. */
+  hurry(): void;
 }
 
 export interface House {
   readonly version: string;
   /** Never throws for what is in the file, or for its absence. */
   loadConfig(file: string): Promise<LoadedConfig>;
-  /** The configuration with another listen address, or what is wrong with that address. */
-  listenOn(config: Config, address: string): { readonly config: Config } | { readonly problem: string };
+  /** Reads `host:port`, or says what is wrong with it. */
+  checkListen(address: string): ({ readonly ok: true } & ListenAddress) | { readonly ok: false; readonly message: string };
+  /** Follows the configuration file, too. */
   startGateway(options: ServeOptions): Promise<RunningGateway>;
 }

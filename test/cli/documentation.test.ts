@@ -11,7 +11,7 @@ const text = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8')
 const house: House = {
   version: '0',
   loadConfig: () => Promise.reject(new Error('not asked for')),
-  listenOn: (config) => ({ config }),
+  checkListen: () => ({ ok: false, message: 'not asked for' }),
   startGateway: () => Promise.reject(new Error('not asked for')),
 };
 

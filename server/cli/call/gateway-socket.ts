@@ -18,8 +18,18 @@ export interface SocketWatch {
 
 const bodyBytesMax = 64 << 10;
 
+/**
+ * A gateway takes a client that reads nothing for ten seconds for dead and cancels its run. A person in front of a pager is not dead:
+ * while paused we take a sip now and then, little enough to be kept in memory for hours.
+ */
+const sipMs = 4_000;
+const sipLength = 128 << 10;
+
 export function gatewaySocket(watch: SocketWatch): SocketConstructor {
   return class extends WebSocket {
+    #sips: NodeJS.Timeout | undefined;
+    #sipped = 0;
+
     constructor(url: string, protocols: string[]) {
       super(url, protocols, { perMessageDeflate: false, maxPayload: 0, handshakeTimeout: 30_000 });
       this.on('unexpected-response', (_request, response) => void readRefusal(response).then((refusal) => {
@@ -27,6 +37,26 @@ export function gatewaySocket(watch: SocketWatch): SocketConstructor {
         this.terminate();
       }));
       this.on('open', () => keepAlive(this, watch.pingMs));
+      this.on('close', () => clearInterval(this.#sips));
+      this.on('message', (data) => this.#took((data as ArrayBuffer | Buffer).byteLength));
+    }
+
+    override pause(): void {
+      super.pause();
+      this.#sipped = 0;
+      this.#sips ??= setInterval(() => super.resume(), sipMs);
+    }
+
+    override resume(): void {
+      clearInterval(this.#sips);
+      this.#sips = undefined;
+      super.resume();
+    }
+
+    #took(bytes: number): void {
+      if (this.#sips === undefined) return;
+      this.#sipped += bytes;
+      if (this.#sipped >= sipLength) this.pause();
     }
   };
 }
@@ -56,17 +86,16 @@ function messageIn(body: string): string | undefined {
   }
 }
 
+/** Our pings are a sign of life for the gateway too, which its own are not while we are paused and they lie unread. */
 function keepAlive(socket: WebSocket, pingMs: number): void {
   let alive = true;
   const heard = (): void => { alive = true; };
   socket.on('pong', heard).on('ping', heard).on('message', heard);
   const timer = setInterval(() => {
-    // While we do not read, no sign of life can reach us: nothing follows from the silence.
-    if (!alive && !socket.isPaused) return socket.terminate();
+    if (!alive) return socket.terminate();
+    // While we do not read, nothing can be heard, and nothing follows from the silence.
     alive = socket.isPaused;
-    // The gateway counts pongs. Its pings lie unread while we are paused, so it gets one unasked (RFC 6455, 5.5.3).
-    if (socket.isPaused) socket.pong();
-    else socket.ping();
+    socket.ping();
   }, pingMs);
   socket.on('close', () => clearInterval(timer));
 }
