@@ -5,7 +5,7 @@ import { deferred } from '../../support/deferred.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { onInterrupts } from '../interrupts.ts';
 import { hasColour } from '../paint.ts';
-import type { Ends, House, ServeOptions } from '../parts.ts';
+import type { Ends, House, ListenAddress, ServeOptions } from '../parts.ts';
 
 interface ServeFlags {
   readonly config: string;
@@ -41,7 +41,7 @@ async function serve(flags: ServeFlags, house: House, ends: Ends): Promise<numbe
     await gateway.stop();
     return exitCodes.succeeded;
   } catch (error) {
-    ends.stderr.write(`distillery: ${startProblem(error, read.options)}\n`);
+    ends.stderr.write(`distillery: ${startProblem(error, read.options.listen ?? read.options.config.http)}\n`);
     return exitCodes.failed;
   } finally {
     request.dispose();
