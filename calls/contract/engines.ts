@@ -73,4 +73,9 @@ export type EngineName = keyof Engines;
 /** The work failed, or could not start: the caller reads `message`. Anything else thrown is our mistake and reads `unknown error`. */
 export class WorkFailed extends Error {
   override readonly name = 'WorkFailed';
+
+  /** By name: a module of the operator's may have been compiled apart from us, and then has a class of its own. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'WorkFailed';
+  }
 }
