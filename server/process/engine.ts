@@ -1,0 +1,47 @@
+// The engine for processes and terminals: what a run starts on this machine, and how all of it is ended again.
+// Linux is the target. Without /proc (macOS, BSD) processes run, but their end cannot be verified: releasing them says so.
+
+import type { Exit, ProcessSpec, TerminalSpec } from '../../calls/contract/engines.ts';
+import type { Obligation, Releaser, RunPorts } from '../../calls/contract/ports.ts';
+import type { Limits } from '../../protocol/limits.ts';
+import type { Logger } from '../support/logger.ts';
+import { createInputs } from './inputs.ts';
+import type { Host } from './launch.ts';
+import { obligationFacts } from './kin.ts';
+import { createReleaser } from './release.ts';
+import { runProcess } from './run-process.ts';
+import { runTerminal } from './run-terminal.ts';
+import { createSurveyor } from './survey.ts';
+
+export interface ProcessEngineOptions {
+  /** Names of the gateway's environment variables that the work gets. */
+  readonly environment: readonly string[];
+  readonly limits: Pick<Limits, 'drainMs'>;
+  readonly log: Logger;
+}
+
+export interface ProcessEngine {
+  /** Starts a process for the run and resolves when it has ended and its output is all in the log. Throws WorkFailed when it cannot be started. */
+  process(ports: RunPorts): (spec: ProcessSpec) => Promise<Exit>;
+  /** The same behind a terminal: one stream of raw bytes, told as `stdout`. */
+  terminal(ports: RunPorts): (spec: TerminalSpec) => Promise<Exit>;
+  /** Ends and verifies an obligation of kind `process`, also one that an earlier gateway left in the journal. */
+  readonly release: Releaser;
+}
+
+export function createProcessEngine({ environment, limits, log }: ProcessEngineOptions): ProcessEngine {
+  const inputs = createInputs();
+  const started = new WeakMap<RunPorts, number>();
+  const owe = (ports: RunPorts, program: string): Obligation & { readonly id: string } => {
+    const id = `process-${(started.get(ports) ?? 0) + 1}`;
+    started.set(ports, (started.get(ports) ?? 0) + 1);
+    const owed = ports.owe('process', id, obligationFacts(program));
+    return { id, learn: (facts) => owed.learn(facts), during: (flow) => owed.during(flow), release: () => owed.release() };
+  };
+  const host: Host = { environment, drainMs: limits.drainMs, log, inputs, owe };
+  return {
+    process: (ports) => (spec) => runProcess(host, ports, spec),
+    terminal: (ports) => (spec) => runTerminal(host, ports, spec),
+    release: createReleaser({ survey: createSurveyor(), inputs, log }),
+  };
+}

@@ -1,0 +1,53 @@
+// One process of a run, from its start to its last byte: pipes, input, output, and the end.
+
+import type { ChildProcessByStdio } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import type { Exit, ProcessSpec } from '../../calls/contract/engines.ts';
+import type { OutputStream, RunPorts } from '../../calls/contract/ports.ts';
+import { within } from '../support/within.ts';
+import { conclude } from './conclude.ts';
+import { environmentFor, searchPath } from './environment.ts';
+import { feed } from './feed.ts';
+import { checkWanted, launch } from './launch.ts';
+import type { Host } from './launch.ts';
+import { checkStart } from './program.ts';
+import { createRelay } from './relay.ts';
+import type { Relay } from './relay.ts';
+
+type Piped = ChildProcessByStdio<Writable, Readable, Readable>;
+
+export async function runProcess(host: Host, ports: RunPorts, spec: ProcessSpec): Promise<Exit> {
+  await checkStart(spec, searchPath(host.environment, spec.env));
+  checkWanted(ports, spec.argv[0]);
+  const obligation = host.owe(ports, spec.argv[0]);
+  const env = environmentFor(host.environment, { run: ports.run, id: obligation.id }, spec.env);
+  const { child, exited } = await launch(spec, obligation, { env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  const { stdin, stdout, stderr } = child as Piped;
+  const relay = createRelay(ports.output, [stdout, stderr]);
+  const closed = Promise.all([
+    carry('stdout', stdout, ports, relay),
+    carry('stderr', stderr, ports, relay),
+  ]).then(() => true);
+  feed(ports.input, stdin, host.log);
+  const forget = host.inputs.opened(ports.run, obligation.id, () => stdin.destroy());
+  try {
+    return await conclude({ exited, obligation, relay, drainMs: host.drainMs, signal: ports.signal }, {
+      ended: () => { stdin.destroy(); },
+      closed: (ms) => within(ms, closed, () => false),
+      drop: () => { for (const stream of [stdin, stdout, stderr]) stream.destroy(); },
+    });
+  } finally {
+    forget();
+    ports.output.end('stdout');
+    ports.output.end('stderr');
+  }
+}
+
+/** Resolves when the stream is closed and its last byte passed on. */
+async function carry(name: OutputStream, stream: Readable, { output }: RunPorts, relay: Relay): Promise<void> {
+  stream.on('data', (chunk: Uint8Array) => relay.take(name, chunk));
+  stream.once('end', () => output.end(name));
+  // A broken pipe also closes, and that is what is waited for.
+  stream.on('error', () => {});
+  await new Promise<void>((resolve) => { stream.once('close', resolve); });
+}
