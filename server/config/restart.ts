@@ -1,29 +1,45 @@
 // What a running gateway cannot change: it is told, and the value it runs with stays until it starts again.
 
+import type { LimitName } from '../../protocol/limits.ts';
 import type { Config } from './config.ts';
 import { freezeDeeply } from './freeze.ts';
 
-/** By the key in the file. */
-export const restartKeys = {
-  'http.listen': {
-    differs: (a: Config, b: Config) => a.http.host !== b.http.host || a.http.port !== b.http.port,
-    keep: (next: Config, { http: { host, port } }: Config): Config => ({ ...next, http: { ...next.http, host, port } }),
-  },
-  data: {
-    differs: (a: Config, b: Config) => a.data !== b.data,
-    keep: (next: Config, { data }: Config): Config => ({ ...next, data }),
-  },
-  'docker.host': {
-    differs: (a: Config, b: Config) => a.docker.host !== b.docker.host,
-    keep: (next: Config, { docker }: Config): Config => ({ ...next, docker }),
-  },
-  node: {
-    differs: (a: Config, b: Config) => a.node !== b.node,
-    keep: (next: Config, { node }: Config): Config => ({ ...next, node }),
-  },
-} as const;
+/** Limits that are handed to runs and engines when the gateway starts. Those of sessions and answers are asked for each time. */
+export const restartLimits = [
+  'requestMs', 'inputBytesMax', 'lineBytesMax', 'tailBytesMax', 'owedBytesMax', 'drainMs', 'releaseMs', 'bodyMs', 'pullMs',
+] as const satisfies readonly LimitName[];
 
-export type RestartKey = keyof typeof restartKeys;
+interface Part {
+  /** Values are equal when their texts are. */
+  of(config: Config): unknown;
+  keep(next: Config, running: Config): Config;
+}
+
+const keys = {
+  'http.listen': {
+    of: ({ http: { host, port } }) => [host, port],
+    keep: (next, { http: { host, port } }) => ({ ...next, http: { ...next.http, host, port } }),
+  },
+  data: { of: ({ data }) => data, keep: (next, { data }) => ({ ...next, data }) },
+  'docker.host': { of: ({ docker }) => docker.host, keep: (next, { docker }) => ({ ...next, docker }) },
+  environment: { of: ({ environment }) => environment, keep: (next, { environment }) => ({ ...next, environment }) },
+  node: { of: ({ node }) => node, keep: (next, { node }) => ({ ...next, node }) },
+} as const satisfies Record<string, Part>;
+
+export type RestartKey = keyof typeof keys | `limits.${(typeof restartLimits)[number]}`;
+
+/** By the key in the file. */
+export const restartKeys: Readonly<Record<RestartKey, Part>> = {
+  ...keys,
+  ...(Object.fromEntries(restartLimits.map((name) => [`limits.${name}`, limitPart(name)])) as Record<Extract<RestartKey, `limits.${string}`>, Part>),
+};
+
+function limitPart(name: LimitName): Part {
+  return {
+    of: ({ limits }) => limits[name],
+    keep: (next, { limits }) => ({ ...next, limits: { ...next.limits, [name]: limits[name] } }),
+  };
+}
 
 export interface Swap {
   /** What may be used from now on: the new file, but for the keys that need a restart. */
@@ -33,7 +49,7 @@ export interface Swap {
 
 /** `running` is the configuration the gateway was started with, as it was loaded. */
 export function swap(running: Config, next: Config): Swap {
-  const restartNeeded = (Object.keys(restartKeys) as RestartKey[]).filter((key) => restartKeys[key].differs(running, next));
-  const config = restartNeeded.reduce((kept, key) => restartKeys[key].keep(kept, running), next);
-  return { config: freezeDeeply(config), restartNeeded };
+  const differs = (key: RestartKey) => JSON.stringify(restartKeys[key].of(running)) !== JSON.stringify(restartKeys[key].of(next));
+  const restartNeeded = (Object.keys(restartKeys) as RestartKey[]).filter(differs);
+  return { config: freezeDeeply(restartNeeded.reduce((kept, key) => restartKeys[key].keep(kept, running), next)), restartNeeded };
 }

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defaultLimits } from '../../protocol/limits.ts';
 import { watchConfig } from '../../server/config/watch.ts';
 import type { Change } from '../../server/config/watch.ts';
 import { inFolder } from './folder.ts';
@@ -83,15 +84,16 @@ describe('watchConfig', () => {
   }));
 
   it('names the keys that need a restart, keeps their values, and applies the others', () => watching('data: a\nnode: left', async ({ write, path }, come) => {
-    await write('distillery.yaml', 'http: { api: true, listen: "127.0.0.1:9" }\ndata: b\nnode: right\ndocker: { host: "unix:///x" }');
+    await write('distillery.yaml', 'http: { api: true, listen: "127.0.0.1:9" }\ndata: b\nnode: right\ndocker: { host: "unix:///x" }\nenvironment: [PATH]\nlimits: { pullMs: 1m, firstCallMs: 3s }');
     const change = await come.next();
     if (!change.ok) throw new Error('it was refused');
-    expect(change.restartNeeded).to.deep.equal(['http.listen', 'data', 'docker.host', 'node']);
-    const { http, data, node, docker } = change.config;
+    expect(change.restartNeeded).to.deep.equal(['http.listen', 'data', 'docker.host', 'environment', 'node', 'limits.pullMs']);
+    const { http, data, node, docker, environment, limits } = change.config;
+    expect([environment.length, limits.pullMs, limits.firstCallMs]).to.deep.equal([9, defaultLimits.pullMs, 3_000]);
     expect({ http, data, node, docker }).to.deep.equal({
       http: { api: true, host: '127.0.0.1', port: 8080, domains: [], origins: [] }, data: join(path, 'a'), node: 'left', docker: { host: 'auto' },
     });
-    expect([change.config, http].every(Object.isFrozen)).to.equal(true);
+    expect([change.config, http, limits].every(Object.isFrozen)).to.equal(true);
   }));
 
   it('leaves no listener and no watcher behind', () => inFolder(async (folder) => {
