@@ -1,5 +1,6 @@
 // The caller's own terminal while it is joined to a remote one: raw, and put back whatever happens.
 
+import { spawnSync } from 'node:child_process';
 import type { ReadStream, WriteStream } from 'node:tty';
 import type { TerminalSize } from '../../../protocol/messages.ts';
 
@@ -11,7 +12,10 @@ export function sizeOf(stream: WriteStream): TerminalSize | undefined {
 /** Keys go to the run from here on, Ctrl-C included. Returns what ends it; safe twice. */
 export function enterRaw(stdin: ReadStream): () => void {
   stdin.setRawMode(true);
-  // 'exit' comes for process.exit and for uncaught exceptions too.
+  // Node's raw mode is about keys alone: it goes on turning every line feed into a new line, which ruins what full-screen programs draw.
+  // The far terminal has done all that already. Where there is no stty, nothing is worse than before.
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
+  // Leaving raw mode restores all settings, this one included. 'exit' comes for process.exit and for uncaught exceptions too.
   const leave = (): void => {
     process.off('exit', leave);
     stdin.setRawMode(false);

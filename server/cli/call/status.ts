@@ -26,10 +26,11 @@ function describeEvent(event: RunEvent): string | undefined {
 
 /** Outcome and receipt, in one line each. */
 export function describeResult(result: CallResult, paint: Painter): readonly string[] {
-  const exit = result.signal ?? (result.exitCode === undefined ? undefined : `exit code ${result.exitCode}`);
-  const facts = [result.message, exit].filter((fact) => fact !== undefined && fact !== '' && fact !== result.status);
+  // "cancelled: …" needs no second "cancelled" before it. A message says the exit code where it matters.
+  const message = result.message?.startsWith(`${result.status}: `) ? result.message.slice(result.status.length + 2) : result.message;
+  const fact = message ?? result.signal ?? (result.exitCode === undefined ? undefined : `exit code ${result.exitCode}`);
   const colour = result.success ? 'green' : result.status === 'cancelled' ? 'yellow' : 'red';
-  const outcome = [paint(colour, result.status), ...facts].join(', ');
+  const outcome = [paint(colour, result.status), ...(fact ? [fact] : [])].join(', ');
   return [
     printable(outcome),
     ...(result.value === undefined ? [] : [`value: ${JSON.stringify(result.value)}`]),
