@@ -30,7 +30,16 @@ export async function loadConfig(file: string): Promise<Loaded> {
   const { findings, config } = await check(withoutEmpty(value), dirname(resolve(file)));
   const all = [...problems, ...findings.map(({ spot, message }) => source.problem(spot, message))];
   if (all.length > 0) return { ok: false, problems: byPosition(all) };
-  return { ok: true, config: freezeDeeply(config()) };
+  const made = freezeDeeply(config());
+  texts.set(made, read.text);
+  return { ok: true, config: made };
+}
+
+const texts = new WeakMap<Config, string>();
+
+/** What the file held that `config` was loaded from. */
+export function textOf(config: Config): string | undefined {
+  return texts.get(config);
 }
 
 interface Checked {

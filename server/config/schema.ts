@@ -38,7 +38,7 @@ export const topKeys = {
   home: section({ list: section({ public: flag, private: flag }) }),
   data: path,
   docker: section({
-    host: { type: 'string', pattern: '^(auto|(unix|tcp|http|https|ssh)://.+)$', says: 'must be auto or an address, such as unix:///run/docker.sock' },
+    host: { type: 'string', pattern: '^(auto|unix:///.+|tcp://[^/]+)$', says: 'must be auto or an address, such as unix:///run/docker.sock or tcp://127.0.0.1:2375' },
   }),
   environment: { type: 'array', items: { type: 'string', pattern: '^[^=\\u0000]+$', says: 'must be the name of a variable' } },
   limits: section(Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, limitSchema(limit)]))),

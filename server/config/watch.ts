@@ -1,9 +1,9 @@
 // Follows the configuration file: a change, or SIGHUP, and it is read again as a whole.
 
-import { readFileSync, watch } from 'node:fs';
+import { watch } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import type { Config } from './config.ts';
-import { loadConfig } from './load.ts';
+import { loadConfig, textOf } from './load.ts';
 import type { Problem } from './problem.ts';
 import { readConfigFile } from './read.ts';
 import { swap } from './restart.ts';
@@ -33,8 +33,11 @@ export function watchConfig(file: string, onChange: (change: Change) => void, { 
     if (!signal.aborted) onChange(loaded.ok ? { ok: true, ...swap(running, loaded.config) } : loaded);
   };
   const queue = oneAtATime();
-  const content = rememberedContent(file);
-  const folder = watchFolder(resolve(file), () => queue(async () => { if (await content.changed()) await reload(); }));
+  const content = rememberedContent(file, textOf(running));
+  const look = (): void => queue(async () => { if (await content.changed()) await reload(); });
+  const folder = watchFolder(resolve(file), look);
+  // It may have changed since it was loaded.
+  look();
   const hangUp = (): void => queue(async () => { await content.changed(); await reload(); });
   process.on('SIGHUP', hangUp);
   signal.addEventListener('abort', () => { process.off('SIGHUP', hangUp); folder.close(); }, { once: true });
@@ -48,10 +51,9 @@ function oneAtATime(): Queue {
   return (work) => { last = last.then(work, work); };
 }
 
-/** Remembers what the file held, from now on. A file that cannot be read is a content of its own. */
-function rememberedContent(file: string): { changed(): Promise<boolean> } {
-  // At once, as a change that comes while this would be under way could not be told from what was there before.
-  let known = contentNow(file);
+/** Remembers what the file held. A file that cannot be read is a content of its own. */
+function rememberedContent(file: string, first: string | undefined): { changed(): Promise<boolean> } {
+  let known = first;
   return {
     async changed() {
       const before = known;
@@ -60,14 +62,6 @@ function rememberedContent(file: string): { changed(): Promise<boolean> } {
       return known !== before;
     },
   };
-}
-
-function contentNow(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
-  } catch {
-    return '';
-  }
 }
 
 /** Any event in the folder counts, as a link in it may have been moved on; only the file's own put off the reading. */

@@ -96,6 +96,16 @@ describe('watchConfig', () => {
     expect([change.config, http, limits].every(Object.isFrozen)).to.equal(true);
   }));
 
+  it('notices what changed between loading and watching', () => inFolder(async ({ load, write, file }) => {
+    const running = await load('http: { api: false }');
+    await write('distillery.yaml', 'http: { api: true }');
+    const come = changes();
+    const ending = new AbortController();
+    watchConfig(file, come.push, { signal: ending.signal, running });
+    expect(apiOf(await come.next())).to.equal(true);
+    ending.abort();
+  }));
+
   it('leaves no listener and no watcher behind', () => inFolder(async (folder) => {
     const before = process.listenerCount('SIGHUP');
     const ending = new AbortController();
