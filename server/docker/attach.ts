@@ -67,6 +67,8 @@ export async function pumpInput(input: Input, socket: Socket): Promise<void> {
   const closed = once(socket, 'close').catch(() => {});
   for await (const bytes of input) {
     if (!socket.writable) break;
+    // An empty write on a unix socket can block what follows it.
+    if (bytes.length === 0) continue;
     if (!socket.write(bytes)) await Promise.race([drain(socket), closed]);
     input.taken(bytes.length);
   }

@@ -58,7 +58,8 @@ async function createFrom(job: ContainerJob, policy: 'missing' | 'never'): Promi
   const identity = { run: ports.run, gateway, stop: ports.stop, podman: engine.podman };
   try {
     // Never aborted: the engine would go on and create it all the same, with nobody to know.
-    return await engine.docker.createContainer({ name, ...createBody(spec, identity) });
+    // Told apart, or dockerode puts the environment into the address as well, where logs keep it.
+    return await engine.docker.createContainer({ _query: { name }, _body: createBody(spec, identity) } as Docker.ContainerCreateOptions);
   } catch (error) {
     if (error instanceof WorkFailed) throw error;
     if (!isImageMissing(error)) throw refused('cannot create the container', error);

@@ -29,7 +29,15 @@ export async function pull(engine: Connection, ports: PullPorts, wanted: { image
 
 async function read(engine: Connection, ports: PullPorts, wanted: { image: string; abort: AbortSignal }): Promise<void> {
   const { image, abort } = wanted;
-  const answer = await engine.docker.createImage({ ...imageReference(image), abortSignal: abort }) as AsyncIterable<Buffer>;
+  const answer = (await engine.dial({
+    // No body, which is what dockerode's own method sends: the engine does not read it, and as long as there is something
+    // to be read it does not notice that we have hung up, so the pull would go on.
+    path: `/images/create?${new URLSearchParams({ ...imageReference(image) })}&`,
+    method: 'POST',
+    isStream: true,
+    abortSignal: abort,
+    statusCodes: { 200: true, 404: 'no such image', 500: 'server error' },
+  })) as AsyncIterable<Buffer>;
   const progress = new PullProgress((facts) => ports.events.emit('image-progress', { image, ...facts }));
   for await (const message of messages(answer)) {
     // The answer was 200 before the pull began: a failure is just one more message.

@@ -37,12 +37,9 @@ export async function engineParts(): Promise<EngineParts> {
   if (process.platform !== 'linux') throw new Error(`a private Docker engine needs Linux; this is ${process.platform}`);
   if (process.getuid?.() !== 0) throw new Error('a private Docker engine needs root; start a Docker engine and set DOCKER_HOST instead');
   const path = [process.env['PATH'] ?? '', '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'].join(delimiter);
-  const found = new Map<Program, string>();
-  for (const program of Object.keys(packages) as Program[]) {
-    const at = await find(program, path);
-    if (at !== undefined) found.set(program, at);
-  }
-  complain(found);
+  const found = await findAll(path);
+  const missing = missingWords(found);
+  if (missing !== undefined) throw new Error(missing);
   const at = (program: Program): string => found.get(program) as string;
   return {
     busybox: at('busybox'), unshare: at('unshare'), setpriv: at('setpriv'), flock: at('flock'),
@@ -51,13 +48,25 @@ export async function engineParts(): Promise<EngineParts> {
   };
 }
 
-function complain(found: ReadonlyMap<Program, string>): void {
+/** What is not in `path`, and how to get it; undefined when all is there. */
+export async function missingParts(path: string): Promise<string | undefined> {
+  return missingWords(await findAll(path));
+}
+
+function missingWords(found: ReadonlyMap<Program, string>): string | undefined {
   const missing = (Object.keys(packages) as Program[]).filter((program) => !found.has(program));
-  if (missing.length === 0) return;
+  if (missing.length === 0) return undefined;
   const wanted = [...new Set(missing.map((program) => packages[program]))];
-  throw new Error(
-    `a private Docker engine needs ${missing.join(', ')}; on Debian: apt-get install --no-install-recommends ${wanted.join(' ')}`,
-  );
+  return `a private Docker engine needs ${missing.join(', ')}; on Debian: apt-get install --no-install-recommends ${wanted.join(' ')}`;
+}
+
+async function findAll(path: string): Promise<Map<Program, string>> {
+  const found = new Map<Program, string>();
+  for (const program of Object.keys(packages) as Program[]) {
+    const at = await find(program, path);
+    if (at !== undefined) found.set(program, at);
+  }
+  return found;
 }
 
 async function find(program: string, path: string): Promise<string | undefined> {

@@ -1,8 +1,8 @@
 // Is there an engine, and if not, what to do about it.
 
-import { createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -104,7 +104,6 @@ describe('docker availability', function () {
 
     it('passes on input and its end although requests come in pieces over TCP', async () => {
       const host = await sharedEngine();
-      const { createConnection } = await import('node:net');
       const server = await listen(0, (socket) => {
         const upstream = createConnection({ path: host.slice('unix://'.length), allowHalfOpen: true });
         sockets.add(upstream);
@@ -113,7 +112,7 @@ describe('docker availability', function () {
         socket.on('data', (chunk) => {
           const cut = chunk.indexOf('\r\n\r\n') + 4;
           upstream.write(chunk.subarray(0, cut));
-          setImmediate(() => upstream.write(chunk.subarray(cut)));
+          if (cut < chunk.length) setImmediate(() => upstream.write(chunk.subarray(cut)));
         }).on('end', () => setImmediate(() => upstream.end()));
       });
       const address = server.address();

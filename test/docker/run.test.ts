@@ -151,6 +151,12 @@ describe('docker run', function () {
     expect(run.output.stdout()).to.equal('b $(c) "d"\n1234\n5678\n/home\n');
   });
 
+  it('takes an environment larger than an address may be', async () => {
+    const env = Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`V${at}`, 'x'.repeat(100_000)]));
+    const { run } = await start(sh('env | wc -c', { env }));
+    expect(Number(run.output.stdout())).to.be.above(1_200_000);
+  });
+
   it('writes nowhere but to /tmp when read-only', async () => {
     const { run, exit } = await start(sh('touch /tmp/ok && ls /tmp; touch /no', { readOnly: true }));
     expect(run.output.stdout()).to.equal('ok\n');

@@ -1,0 +1,107 @@
+// The registry itself, a process of its own so that it can live in another network. Ends when its parent lets go of it.
+// Source: OCI distribution spec (GET manifests and blobs), Docker image manifest version 2, schema 2.
+
+import { createHash, randomBytes } from 'node:crypto';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { pack } from 'tar-stream';
+import { busybox, type LayerFate, type RegistryWord } from './registry.ts';
+
+interface Blob {
+  readonly type: string;
+  readonly bytes: Buffer;
+  readonly digest: string;
+}
+
+interface Image {
+  readonly config: Blob;
+  readonly layer: Blob;
+  readonly manifest: Blob;
+}
+
+const mediaType = 'application/vnd.docker.distribution.manifest.v2+json';
+const images = new Map<string, Image>();
+
+const server = createServer((request, response) => {
+  answer(request.url ?? '/', request.method ?? 'GET', response).catch(() => response.destroy());
+});
+server.listen(0, '127.0.0.1', () => tell({ port: (server.address() as AddressInfo).port }));
+process.on('disconnect', () => process.exit(0));
+
+function tell(word: RegistryWord): void {
+  process.send?.(word);
+}
+
+async function answer(url: string, method: string, response: ServerResponse): Promise<void> {
+  const [, name = '', kind, reference = ''] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(url) ?? [];
+  if (url === '/v2/') return void response.end('{}');
+  const image = images.get(name) ?? (await makeImage(name));
+  if (kind === 'manifests') return send(response, image.manifest, method);
+  const blob = [image.config, image.layer].find(({ digest }) => digest === reference);
+  if (blob === undefined) return void response.writeHead(404).end();
+  if (blob === image.config) return send(response, blob, method);
+  await sendLayer(response, blob.bytes, name.split('/')[0] as LayerFate);
+}
+
+function send(response: ServerResponse, blob: Blob, method: string): void {
+  response.writeHead(200, { 'Content-Type': blob.type, 'Content-Length': blob.bytes.length, 'Docker-Content-Digest': blob.digest });
+  response.end(method === 'HEAD' ? undefined : blob.bytes);
+}
+
+async function sendLayer(response: ServerResponse, bytes: Buffer, fate: LayerFate): Promise<void> {
+  response.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': bytes.length });
+  const half = bytes.length >> 1;
+  switch (fate) {
+    case 'whole':
+      return void response.end(bytes);
+    case 'broken':
+      response.write(bytes.subarray(0, half));
+      return void response.end(Buffer.alloc(bytes.length - half));
+    case 'stalled':
+      response.write(bytes.subarray(0, half), () => tell({ stalled: true }));
+      return dribble(response, bytes.subarray(half));
+    case 'slow':
+      for (let at = 0; at < bytes.length; at += 16 << 10) {
+        if (!response.write(bytes.subarray(at, at + (16 << 10)))) await turn();
+      }
+      return void response.end();
+  }
+}
+
+/** A byte now and then, so that an engine that has given up the pull looks at its connection and closes it. */
+async function dribble(response: ServerResponse, bytes: Buffer): Promise<void> {
+  for (let at = 0; !response.destroyed; at += 1) {
+    response.write(bytes.subarray(at, at + 1));
+    await pause(10);
+  }
+  tell({ dropped: true });
+}
+
+async function makeImage(name: string): Promise<Image> {
+  const tar = pack();
+  for (const folder of ['bin', 'tmp']) tar.entry({ name: folder, type: 'directory' });
+  tar.entry({ name: 'bin/busybox', mode: 0o755 }, await busybox());
+  tar.entry({ name: 'bin/sh', type: 'symlink', linkname: 'busybox' });
+  // Makes every image another one, and gives a pull something to last.
+  tar.entry({ name: 'padding' }, randomBytes(3 << 20));
+  tar.finalize();
+  const root = await buffer(tar as AsyncIterable<Buffer>);
+  const layer = blob('application/vnd.docker.image.rootfs.diff.tar.gzip', gzipSync(root, { level: 1 }));
+  const config = blob('application/vnd.docker.container.image.v1+json', JSON.stringify({
+    architecture: process.arch === 'x64' ? 'amd64' : process.arch, os: 'linux', config: { Cmd: ['sh'] },
+    rootfs: { type: 'layers', diff_ids: [blob('', root).digest] }, history: [{ created: '2020-01-01T00:00:00Z' }],
+  }));
+  const entry = ({ type, bytes, digest }: Blob): object => ({ mediaType: type, size: bytes.length, digest });
+  const manifest = blob(mediaType, JSON.stringify({ schemaVersion: 2, mediaType, config: entry(config), layers: [entry(layer)] }));
+  const image = { config, layer, manifest };
+  images.set(name, image);
+  return image;
+}
+
+function blob(type: string, content: string | Buffer): Blob {
+  const bytes = Buffer.from(content);
+  return { type, bytes, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}` };
+}
