@@ -78,6 +78,7 @@ class Hunt {
       if (over || performance.now() >= surveyAt || this.#alive().length === 0) {
         if (await this.#clear()) return true;
         surveyAt = performance.now() + step.surveyMs;
+        if (step.repeats) told.clear();
       }
       if (over) return false;
       await pause(Math.min(wait, until - performance.now()), hurry);
@@ -115,14 +116,12 @@ class Hunt {
     return true;
   }
 
-  /** Signals who has not been told in this step; SIGKILL is repeated, as it costs nothing and misses nobody. */
+  /** Signals who has not been told in this step. */
   #tell(step: Step, signal: StopSignal, told: Set<string>): void {
     const alive = this.#alive();
-    const kills = signal === 'SIGKILL';
-    const untold = kills ? alive : alive.filter((seen) => !told.has(identityOf(seen)));
-    // The whole group at once reaches those born since the look. Only the first time: a second stop signal means something else to many programs.
-    const rest = kills || told.size === 0 ? this.#sendGroup(untold, signal) : untold;
-    this.#sendEach(rest, signal);
+    const untold = alive.filter((seen) => !told.has(identityOf(seen)));
+    // The whole group at once also reaches those born since the look.
+    this.#sendEach(told.size === 0 ? this.#sendGroup(untold, signal) : untold, signal);
     if (step.wakes) this.#sendEach(alive.filter(({ state }) => state === 'T'), 'SIGCONT');
     for (const seen of untold) told.add(identityOf(seen));
   }

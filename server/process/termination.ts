@@ -13,16 +13,18 @@ export interface Step {
   readonly waitMs: 'grace' | number;
   /** How often to look for kin born meanwhile. */
   readonly surveyMs: number;
+  /** Sends the signal again at each such look. Not so the stop signal: a second one means something else to many programs. */
+  readonly repeats: boolean;
 }
 
-const stop: Step = { endsInput: true, signal: 'stop', wakes: true, waitMs: 'grace', surveyMs: 250 };
-const kill: Step = { endsInput: true, signal: 'SIGKILL', wakes: false, waitMs: 10_000, surveyMs: 0 };
+const stop: Step = { endsInput: true, signal: 'stop', wakes: true, waitMs: 'grace', surveyMs: 250, repeats: false };
+const kill: Step = { endsInput: true, signal: 'SIGKILL', wakes: false, waitMs: 10_000, surveyMs: 0, repeats: true };
 
 export const termination = {
   process: [stop, kill],
-  // An interactive shell ignores SIGTERM, but not that its terminal goes away. The two must be apart: of signals that come
-  // together, readline remembers one.
-  terminal: [{ ...stop, waitMs: 100 }, { ...stop, signal: 'SIGHUP' }, kill],
+  // An interactive shell ignores SIGTERM, but not that its terminal goes away. The two must be apart, and the second be sent
+  // more than once: readline forgets signals that come while it is busy with another.
+  terminal: [{ ...stop, waitMs: 100 }, { ...stop, signal: 'SIGHUP', repeats: true }, kill],
 } as const satisfies Record<string, readonly Step[]>;
 
 /** The first look after a signal comes soon, later ones less often. */
