@@ -34,8 +34,9 @@ function checkText({ argv, env, cwd }: ProcessSpec): void {
 }
 
 function checkUser({ argv: [program], uid, gid }: ProcessSpec): void {
-  const root = process.getuid?.() === 0;
-  if (root || (uid ?? process.getuid?.()) === process.getuid?.() && (gid ?? process.getgid?.()) === process.getgid?.()) return;
+  const [ourUser, ourGroup] = [process.geteuid?.(), process.getegid?.()];
+  const same = (uid ?? ourUser) === ourUser && (gid ?? ourGroup) === ourGroup;
+  if (same || ourUser === 0) return;
   throw cannotStart(program, `only a gateway that runs as root can start it as ${userName(uid, gid)}; run the gateway as root or leave the user out`);
 }
 

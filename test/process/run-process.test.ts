@@ -223,6 +223,18 @@ describe('a process that cannot be started', function () {
     });
   });
 
+  it('says so when another user is wanted and the gateway is not root', async () => {
+    const { engine: { process: start }, run } = bench();
+    const ourselves = process.geteuid?.() ?? 0;
+    if (root) process.seteuid?.(1234);
+    // The user is looked at before the call returns.
+    const started = failure(start(run.ports)({ argv: ['true'], uid: 4321, gid: 99 }));
+    process.seteuid?.(ourselves);
+    expect((await started).message).to.equal(
+      'cannot start "true": only a gateway that runs as root can start it as user 4321, group 99; run the gateway as root or leave the user out',
+    );
+  });
+
   it('is not started when the run is stopped already', async () => {
     const { engine: { process: start, terminal }, run } = bench();
     run.abort();
