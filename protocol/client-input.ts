@@ -3,6 +3,12 @@
 /** The gateway ends a run whose unread input outgrows its queue (1 MiB unless configured); half of that leaves room. */
 export const creditBytes = 512 << 10;
 
+/**
+ * So many texts are sent before a writer that awaits each is made to wait a moment. Without that it would keep the whole program busy with sending:
+ * nothing would be read, not even the result, and a gateway that has said goodbye does not wait for long.
+ */
+const burst = 1024;
+
 interface Waiting {
   readonly text: string;
   readonly bytes: number;
@@ -23,6 +29,7 @@ export class ClientInput {
   #phase: 'held' | 'flowing' | 'over' = 'held';
   #end: 'open' | 'asked' | 'sent' = 'open';
   #addedBytes = 0;
+  #count = 0;
 
   constructor(sink: InputSink) {
     this.#sink = sink;
@@ -69,7 +76,8 @@ export class ClientInput {
     for (const next of this.#waiting) {
       if (!this.#fits(next.bytes + this.#addedBytes)) break;
       this.#sink.send(next.text);
-      next.resolve(true);
+      this.#count += 1;
+      if (this.#count % burst === 0) setTimeout(next.resolve, 0, true); else next.resolve(true);
       this.#sent += next.bytes + this.#addedBytes;
       count += 1;
     }

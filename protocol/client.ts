@@ -28,9 +28,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /**
    * Gets everything the run says, in order, and all of it before `result` settles. While a returned promise is pending nothing more is handed
-   * over, and a socket that can be paused is. What it throws cancels the run and becomes the rejection of `result`.
+   * over. What it throws cancels the run and becomes the rejection of `result`.
    */
   readonly onItem?: (item: Item) => void | Promise<void>;
+  /** Characters kept for a slow `onItem` before the socket is paused, where it can be. 32 Mi when absent. */
+  readonly unreadMax?: number;
 }
 
 /** What a run says. More kinds may come; ignore those you do not know. */
@@ -93,6 +95,8 @@ export function endpoint(address: string): string {
   return url.href;
 }
 
+const unreadMax = 32 << 20;
+
 type Arrival = { readonly item: Item } | { readonly result: CallResult };
 
 class ClientCall implements OpenCall {
@@ -110,6 +114,8 @@ class ClientCall implements OpenCall {
   #arrivals: Arrival[] = [];
   #delivering = false;
   #broken = false;
+  #unread = 0;
+  #paused = false;
 
   constructor(options: CallOptions) {
     this.#options = options;
@@ -169,6 +175,7 @@ class ClientCall implements OpenCall {
   #heardText(text: string): void {
     const raw = this.run?.terminal === true;
     if (this.#next !== undefined) this.#next += raw ? utf8Length(text) : 1;
+    this.#count(text.length);
     this.#arrive({ item: raw ? { chunk: text } : { line: text } });
   }
 
@@ -217,7 +224,8 @@ class ClientCall implements OpenCall {
       for (const arrival of batch) {
         if ('result' in arrival) return this.#settle(arrival.result);
         const wait = this.#hand(arrival.item);
-        if (wait !== undefined) await this.#paused(wait);
+        if (wait !== undefined) await wait.catch((error: unknown) => this.#failed(error));
+        this.#count(-lengthOf(arrival.item));
       }
     }
     this.#delivering = false;
@@ -238,10 +246,14 @@ class ClientCall implements OpenCall {
     }
   }
 
-  async #paused(wait: Promise<void>): Promise<void> {
-    this.#socket.pause?.();
-    await wait.catch((error: unknown) => this.#failed(error));
-    this.#socket.resume?.();
+  /** So many characters more, or less, wait for the listener. */
+  #count(characters: number): void {
+    const { unreadMax: max = unreadMax } = this.#options;
+    this.#unread += characters;
+    const paused = this.#paused ? this.#unread > max / 2 : this.#unread > max;
+    if (paused === this.#paused) return;
+    this.#paused = paused;
+    if (paused) this.#socket.pause?.(); else this.#socket.resume?.();
   }
 
   /** The listener is broken: nothing is gained by running on. The rejection waits for nobody, the run's own end is on record at the gateway. */
@@ -254,6 +266,11 @@ class ClientCall implements OpenCall {
 
 function lostResult(status: Outcome, message: string, lost: 'never-sent' | 'disconnected', next?: number): CallResult {
   return { success: false, status, message, lost, ...(next !== undefined && { next }) };
+}
+
+function lengthOf(item: Item): number {
+  if ('line' in item) return item.line.length;
+  return 'chunk' in item ? item.chunk.length : 0;
 }
 
 /** An outcome this client has no word for is not guessed at. */

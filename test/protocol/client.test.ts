@@ -107,6 +107,31 @@ describe('the client', () => {
     expect(seen).to.deep.equal(['one', 'two']);
   });
 
+  it('pauses the socket while a slow listener has more than enough to read', async () => {
+    const calls: string[] = [];
+    class Pausing extends WsSocket {
+      override pause(): void { calls.push('pause'); super.pause(); }
+      override resume(): void { calls.push('resume'); super.resume(); }
+    }
+    const seen: string[] = [];
+    let release = (): void => {};
+    const { call } = open({
+      socket: Pausing, unreadMax: 10,
+      onItem(item) {
+        if ('line' in item) seen.push(item.line);
+        return seen.length === 1 ? new Promise<void>((resolve) => { release = resolve; }) : undefined;
+      },
+    });
+    const peer = await accepted(server.peer());
+    for (const line of ['12345', '67890', 'more', 'last']) peer.text(line);
+    await until(() => calls.length > 0);
+    release();
+    peer.say(succeeded);
+    await call.result;
+    expect(calls).to.deep.equal(['pause', 'resume']);
+    expect(seen).to.deep.equal(['12345', '67890', 'more', 'last']);
+  });
+
   it('cancels the run and rejects with what the listener threw', async () => {
     const { call, items } = open({ onItem: (item) => { items.push(item); throw new Error('disk full'); } });
     const peer = await accepted(server.peer());
@@ -184,6 +209,16 @@ describe('the client', () => {
       peer.say(succeeded);
       expect(await waiting).to.equal(false);
       expect(await call.write('after')).to.equal(false);
+    });
+
+    it('lets a busy writer hear the result', async () => {
+      const { call } = open();
+      const peer = await accepted(server.peer());
+      void peer.input().then(() => { peer.say(succeeded); });
+      let written = 0;
+      while (await call.write('')) written += 1;
+      expect(written).to.be.lessThan(creditBytes);
+      expect((await call.result).status).to.equal('succeeded');
     });
 
     it('counts bytes as UTF-8', () => {
