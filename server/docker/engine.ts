@@ -7,7 +7,7 @@ import type { Logger } from '../support/logger.ts';
 import { connect, connectFirst, usualHosts, type Connection, type Unreachable } from './connect.ts';
 import { runContainer } from './container.ts';
 import { gatewayLabel } from './options.ts';
-import { releaseContainer } from './release.ts';
+import { releaseContainer, unanswered } from './release.ts';
 
 export interface DockerEngineOptions {
   /** `unix://…`, `tcp://…`, or `auto`: DOCKER_HOST, then the usual sockets, then `candidates`. */
@@ -45,7 +45,7 @@ export function createDockerEngine(options: DockerEngineOptions): DockerEngine {
     release: async (entry, manner) => {
       const host = entry.facts['host'];
       const engine = await link.at(typeof host === 'string' ? host : undefined);
-      if ('why' in engine) return { left: `${entry.id} may still be there: ${engine.why}` };
+      if ('why' in engine) return unanswered(entry);
       return releaseContainer(engine, entry, { ...manner, releaseMs: options.limits.releaseMs });
     },
     list: () => list(link, options.gateway),
@@ -63,7 +63,8 @@ function containersOf(ports: RunPorts, { link, gateway, pullMs }: Making): (spec
   let made = 0;
   return async (spec) => {
     const engine = await link.find();
-    if ('why' in engine) throw new WorkFailed(engine.why);
+    // Where it was looked for is for the operator (availability, log), not for callers.
+    if ('why' in engine) throw new WorkFailed(noEngine);
     if (ports.signal.aborted) return {};
     made += 1;
     const name = made === 1 ? `distillery-${ports.run}` : `distillery-${ports.run}-${made}`;

@@ -40,8 +40,13 @@ export async function releaseContainer(
       if (found.length === 0) await Promise.race([flow.done, pause(lookMs)]);
     }
   } catch (error) {
-    return { left: `${entry.id} may still be there: ${isUnreachable(error) ? `the Docker engine at ${engine.host} does not answer` : saidBy(error)}` };
+    return isUnreachable(error) ? unanswered(entry) : { left: `${entry.id} may still be there: ${saidBy(error)}` };
   }
+}
+
+/** What is told when there was nobody to ask. */
+export function unanswered(entry: ObligationEntry): Release {
+  return { left: `${entry.id} may still be there: the Docker engine does not answer` };
 }
 
 function settling(flow: Promise<unknown>): { readonly settled: boolean; readonly done: Promise<void> } {

@@ -7,7 +7,7 @@ import type { Receipt } from '../../protocol/record.ts';
 import type { DockerEngine } from '../../server/docker/engine.ts';
 import { sharedEngine } from '../helpers/engine.ts';
 import { fakePorts, type FakePorts } from '../helpers/ports.ts';
-import { testEngine } from './setup.ts';
+import { failureOf, testEngine } from './setup.ts';
 
 const spec = (script: string): ContainerSpec => ({ image: 'busybox', command: ['sh', '-c', script], network: 'none' });
 const deaf = spec('trap "" TERM; echo ready; while :; do sleep 1; done');
@@ -150,9 +150,10 @@ describe('docker cancel', function () {
     const nowhere = testEngine('unix:///no/such/engine.sock');
     const manner = { stop: { signal: 'SIGTERM', graceMs: 100 } as const, hurry: new AbortController().signal, flow: Promise.resolve() };
     const release = await nowhere.release({ run: 'r', kind: 'container', id: 'distillery-r', facts: {} }, manner);
-    expect(release).to.have.property('left').that.matches(/^distillery-r may still be there: no Docker engine answers/);
-    const error = await nowhere.container(fakePorts().ports)(asleep).catch((reason: unknown) => reason);
+    expect(release).to.deep.equal({ left: 'distillery-r may still be there: the Docker engine does not answer' });
+    const error = await failureOf(nowhere.container(fakePorts().ports)(asleep));
     expect(error).to.be.instanceOf(WorkFailed);
+    expect(error.message).to.equal('no Docker engine answers: start one, or name it in distillery.yaml as docker.host');
     nowhere.close();
   });
 });

@@ -160,7 +160,11 @@ class FakeOutput {
   /** Resolves when the output of `stream` holds `text`; rejects when `ms` are over. */
   async has(text: string, stream: OutputStream = 'stdout', ms = 20_000): Promise<void> {
     await within<void>(ms, `${stream} has no "${text}"`, (done) => {
-      const look = (): void => { if (this.bytes(stream).includes(text)) done(); };
+      const look = (): void => {
+        if (!this.bytes(stream).includes(text)) return;
+        this.#watchers = this.#watchers.filter((other) => other !== look);
+        done();
+      };
       this.#watchers.push(look);
       look();
     });
