@@ -147,7 +147,8 @@ export class RunLog {
   #appendEvent(type: string, facts: Readonly<Record<string, Json>>): void {
     const { line, byte, seq, eventByte } = this.position;
     const head = { seq: seq + 1, at: line, ...(this.shape === 'raw' && { byte }), type };
-    const full = Buffer.from(JSON.stringify({ ...facts, ...head }));
+    // Twice `head`: it comes first, and no fact takes its place.
+    const full = Buffer.from(JSON.stringify({ ...head, ...facts, ...head }));
     const json = full.length <= eventBytesMax ? full : Buffer.from(JSON.stringify({ ...head, shortened: true }));
     this.#append({ type: 'event', start: this.position, end: { ...this.position, seq: seq + 1, eventByte: eventByte + json.length + 1 }, json });
   }
