@@ -31,8 +31,8 @@ export interface CallOptions {
    * over. What it throws cancels the run and becomes the rejection of `result`.
    */
   readonly onItem?: (item: Item) => void | Promise<void>;
-  /** Characters kept for a slow `onItem` before the socket is paused, where it can be. 32 Mi when absent. */
-  readonly unreadMax?: number;
+  /** Bytes, roughly, that are kept for a slow `onItem` before the socket is paused, where it can be. 32 MiB when absent. */
+  readonly unreadBytesMax?: number;
 }
 
 /** What a run says. More kinds may come; ignore those you do not know. */
@@ -95,7 +95,10 @@ export function endpoint(address: string): string {
   return url.href;
 }
 
-const unreadMax = 32 << 20;
+const unreadBytesMax = 32 << 20;
+
+/** What an item takes beside its text: the objects that hold it. */
+const itemBytes = 100;
 
 type Arrival = { readonly item: Item } | { readonly result: CallResult };
 
@@ -175,7 +178,7 @@ class ClientCall implements OpenCall {
   #heardText(text: string): void {
     const raw = this.run?.terminal === true;
     if (this.#next !== undefined) this.#next += raw ? utf8Length(text) : 1;
-    this.#count(text.length);
+    this.#count(itemBytes + text.length);
     this.#arrive({ item: raw ? { chunk: text } : { line: text } });
   }
 
@@ -225,7 +228,7 @@ class ClientCall implements OpenCall {
         if ('result' in arrival) return this.#settle(arrival.result);
         const wait = this.#hand(arrival.item);
         if (wait !== undefined) await wait.catch((error: unknown) => this.#failed(error));
-        this.#count(-lengthOf(arrival.item));
+        this.#count(-sizeOf(arrival.item));
       }
     }
     this.#delivering = false;
@@ -246,10 +249,10 @@ class ClientCall implements OpenCall {
     }
   }
 
-  /** So many characters more, or less, wait for the listener. */
-  #count(characters: number): void {
-    const { unreadMax: max = unreadMax } = this.#options;
-    this.#unread += characters;
+  /** So many bytes more, or less, wait for the listener. */
+  #count(bytes: number): void {
+    const { unreadBytesMax: max = unreadBytesMax } = this.#options;
+    this.#unread += bytes;
     const paused = this.#paused ? this.#unread > max / 2 : this.#unread > max;
     if (paused === this.#paused) return;
     this.#paused = paused;
@@ -268,9 +271,9 @@ function lostResult(status: Outcome, message: string, lost: 'never-sent' | 'disc
   return { success: false, status, message, lost, ...(next !== undefined && { next }) };
 }
 
-function lengthOf(item: Item): number {
-  if ('line' in item) return item.line.length;
-  return 'chunk' in item ? item.chunk.length : 0;
+function sizeOf(item: Item): number {
+  if ('line' in item) return itemBytes + item.line.length;
+  return 'chunk' in item ? itemBytes + item.chunk.length : 0;
 }
 
 /** An outcome this client has no word for is not guessed at. */

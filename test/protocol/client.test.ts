@@ -116,7 +116,7 @@ describe('the client', () => {
     const seen: string[] = [];
     let release = (): void => {};
     const { call } = open({
-      socket: Pausing, unreadMax: 10,
+      socket: Pausing, unreadBytesMax: 250,
       onItem(item) {
         if ('line' in item) seen.push(item.line);
         return seen.length === 1 ? new Promise<void>((resolve) => { release = resolve; }) : undefined;

@@ -20,10 +20,11 @@ const bodyBytesMax = 64 << 10;
 
 /**
  * A gateway takes a client that reads nothing for ten seconds for dead and cancels its run. A person in front of a pager is not dead:
- * while paused we take a sip now and then, little enough to be kept in memory for hours.
+ * while paused we take a sip now and then. It has to be large enough for the kernel to open its window again (Linux waits until a
+ * sixteenth of a buffer of up to 6 MiB is free), and small enough to be kept in memory.
  */
-const sipMs = 4_000;
-const sipLength = 128 << 10;
+const sipMs = 7_000;
+const sipLength = 512 << 10;
 
 export function gatewaySocket(watch: SocketWatch): SocketConstructor {
   return class extends WebSocket {
