@@ -108,7 +108,8 @@ describe('docker cancel', function () {
         const exit = (await flow) as Exit;
         expect(exit, `after ${ms} ms`).to.not.be.instanceOf(Error);
         expect(receipt.clean, `after ${ms} ms: ${JSON.stringify(receipt)}`).to.equal(true);
-        expect(receipt.released.length).to.equal(1);
+        // Stopped before anything was owed, there is nothing to account for.
+        expect(receipt.released.length).to.equal(run.obligations.length);
       }));
     }
     expect(await engine.list()).to.deep.equal([]);

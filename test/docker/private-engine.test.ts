@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { WorkFailed, type ContainerSpec } from '../../calls/contract/engines.ts';
 import { defaultLimits } from '../../protocol/limits.ts';
+import { cgroupOf } from '../../server/docker/private-cgroup.ts';
 import { startPrivateEngine, type PrivateEngine } from '../../server/docker/private-engine.ts';
 import { isAlive, startTime } from '../../server/docker/process-mark.ts';
 import { fakePorts } from '../helpers/ports.ts';
@@ -21,6 +22,7 @@ describe('docker private engine', function () {
   this.timeout(90_000);
   let folder: string;
   const started: PrivateEngine[] = [];
+  const names = new Set<string>();
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'dk-own-'));
@@ -29,25 +31,21 @@ describe('docker private engine', function () {
   afterEach(async () => {
     for (const engine of started.splice(0)) await engine.stop();
     await rm(folder, { recursive: true });
-    expect(await cgroups()).to.equal(before);
-  });
-
-  let before = '';
-  beforeEach(async () => {
-    before = await cgroups();
+    for (const name of names) expect(await hierarchiesWith(name), name).to.deep.equal([]);
+    names.clear();
   });
 
   async function start(more: { tie?: boolean; folder?: string } = {}): Promise<PrivateEngine> {
     const engine = await startPrivateEngine({ folder, tie: true, ...more });
     started.push(engine);
+    names.add(cgroupOf(await realpath(more.folder ?? folder)));
     return engine;
   }
 
-  /** The engines' cgroups there are. */
-  async function cgroups(): Promise<string> {
-    const hierarchies = await readdir('/sys/fs/cgroup');
-    const found = await Promise.all(['', ...hierarchies].map((name) => readdir(join('/sys/fs/cgroup', name)).catch(() => [])));
-    return found.flat().filter((name) => /^distillery-/.test(name)).sort().join();
+  async function hierarchiesWith(cgroup: string): Promise<string[]> {
+    const hierarchies: string[] = ['', ...await readdir('/sys/fs/cgroup')];
+    const found = await Promise.all(hierarchies.map((name) => readdir(join('/sys/fs/cgroup', name)).catch((): string[] => [])));
+    return hierarchies.filter((_, at) => found[at]?.includes(cgroup));
   }
 
   async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
