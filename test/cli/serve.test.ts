@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { bin, cli, startCli } from '../helpers/cli.ts';
 import type { RunningCli } from '../helpers/cli.ts';
@@ -160,6 +161,16 @@ describe('the command distillery', function () {
       expect(await cli(['cal'])).to.deep.include({ code: 2, stdout: '' });
       expect((await cli(['cal'])).stderr).to.contain('Did you mean call?');
       expect((await cli(['serve', '--confg', 'x'])).stderr).to.contain('Did you mean --config?');
+    });
+
+    it('is what npx finds in the checkout, without a network', async () => {
+      const root = fileURLToPath(new URL('../..', import.meta.url));
+      const child = spawn('npx', ['--offline', 'distillery', '--version'], { cwd: root, env: { ...process.env, npm_config_cache: folder } });
+      let stdout = '';
+      child.stdout.on('data', (text) => { stdout += String(text); });
+      const [code] = await once(child, 'close');
+      expect(code).to.equal(0);
+      expect(stdout).to.match(/^\d+\.\d+\.\d+\n$/);
     });
 
     it('works through a symlink, in a folder with a tsconfig.json of its own', async () => {
