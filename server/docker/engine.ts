@@ -39,7 +39,8 @@ export function createDockerEngine(options: DockerEngineOptions): DockerEngine {
   return {
     availability: async () => {
       const found = await link.find();
-      return 'why' in found ? { available: false, reason: found.why } : { available: true };
+      // Where the engine was looked for is for the log, not for whoever asks.
+      return 'why' in found ? { available: false, reason: noEngine } : { available: true };
     },
     container: (ports) => containersOf(ports, { link, gateway: options.gateway, pullMs: options.limits.pullMs }),
     release: async (entry, manner) => {
@@ -120,7 +121,7 @@ class EngineLink {
     const hosts = host === 'auto' ? [...new Set(usualHosts(process.env, candidates ?? []))] : [host];
     const reached = this.#keep(await connectFirst(hosts));
     this.#tell('why' in reached ? reached.why : `engine at ${reached.host}`);
-    return 'why' in reached ? { why: `${noEngine} (${reached.why})` } : reached;
+    return reached;
   }
 
   /** One connection per address: a new answer of the same engine must not drop what runs on the old one. */
