@@ -15,6 +15,8 @@ export class RunInput implements Input {
   #wanted = false;
   #wake: (() => void) | undefined;
   #onTaken: ((total: number) => void) | undefined;
+  #onOverflow: (() => void) | undefined;
+  #spilled = false;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -24,10 +26,10 @@ export class RunInput implements Input {
   push(bytes: Uint8Array): boolean {
     if (this.#ended) return true;
     if (this.#discarding) return this.#drop(bytes.length);
-    if (this.#queuedBytes + bytes.length > this.#bytesMax) {
-      // Work that never asked for input takes none; it is not to be ended for that.
+    if (!this.#fits(bytes)) {
       if (this.#wanted) return false;
-      this.discard();
+      // Work that never asks for input takes none, and is not to be ended for that. Should it ask later, it is told then.
+      this.#spilled = true;
       return this.#drop(bytes.length);
     }
     this.#queue.push(bytes);
@@ -61,13 +63,31 @@ export class RunInput implements Input {
     this.#onTaken = listener;
   }
 
+  /** `listener` hears, once, that input was lost before the work asked for it. At most one. */
+  onOverflow(listener: () => void): void {
+    this.#onOverflow = listener;
+  }
+
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
     this.#wanted = true;
+    if (this.#spilled) this.#overflow();
     for (;;) {
       if (this.#queue.length > 0) yield this.#join();
       else if (this.#ended || this.#discarding) return;
       else await new Promise<void>((resolve) => { this.#wake = resolve; });
     }
+  }
+
+  /** One message always fits, however large: its own bound is elsewhere. */
+  #fits(bytes: Uint8Array): boolean {
+    if (this.#spilled) return false;
+    return this.#queuedBytes === 0 || this.#queuedBytes + bytes.length <= this.#bytesMax;
+  }
+
+  /** What is left is not what was sent, so none of it is handed over. */
+  #overflow(): void {
+    this.discard();
+    this.#onOverflow?.();
   }
 
   #drop(bytes: number): true {

@@ -2,7 +2,7 @@
 
 import type { Call } from '../../calls/contract/call.ts';
 import type { Caller, Context } from '../../calls/contract/context.ts';
-import { WorkFailed, type Engines } from '../../calls/contract/engines.ts';
+import { WorkFailed, WorkLost, type Engines } from '../../calls/contract/engines.ts';
 import type { Output, RunPorts } from '../../calls/contract/ports.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { TerminalSize } from '../../protocol/messages.ts';
@@ -40,6 +40,8 @@ export class Run {
   readonly input: RunInput;
   /** Of a code call that returned one. Not kept in the record. */
   value: Json | undefined;
+  /** It failed by a mistake of ours. */
+  faulted = false;
 
   readonly #parts: RunParts;
   readonly #request: RunRequest;
@@ -105,10 +107,12 @@ export class Run {
       this.#advance({ state: 'running', startedAt: new Date().toISOString() });
       const end = await this.#body();
       this.#bodyEnded = true;
+      this.faulted = end.type === 'fault' && this.#stop === undefined;
       this.input.discard();
       await this.#finish(decide(end, this.#stop), await this.#release(end));
     } catch (error) {
       this.#parts.log.error({ run: this.id, err: error }, 'a run could not be brought to its end');
+      this.faulted = true;
       await this.#finish({ outcome: 'unknown', message: 'unknown error' }, await this.#scope.release());
     }
   }
@@ -146,6 +150,7 @@ export class Run {
       return { type: 'returned', ending: await this.call.body(this.#context()) };
     } catch (error) {
       if (error instanceof WorkFailed) return { type: 'failed', message: error.message };
+      if (error instanceof WorkLost) return { type: 'lost', message: error.message };
       // A body that was stopped may throw whatever it likes on its way out.
       if (this.#stop === undefined) this.#parts.log.error({ run: this.id, call: this.call.name, err: error }, 'a call failed by a mistake of ours');
       return { type: 'fault' };

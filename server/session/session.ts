@@ -16,7 +16,7 @@ import { Watcher } from '../runs/watcher.ts';
 import type { Logger } from '../support/logger.ts';
 import type { GuardedSocket } from './guarded-socket.ts';
 import { HeldInput } from './held-input.ts';
-import { SocketOutlet, watchStall } from './socket-outlet.ts';
+import { SocketOutlet, Stall } from './socket-outlet.ts';
 
 export interface SessionParts {
   readonly runs: { start(request: StartRequest): Run };
@@ -41,6 +41,7 @@ export class Session {
   readonly #limits: Limits;
   readonly #connection: Connection;
   readonly #outlet: SocketOutlet;
+  readonly #stall: Stall;
   readonly #onClosed: () => void;
   readonly #callTimer: NodeJS.Timeout;
   #state: SessionState = newSession;
@@ -51,6 +52,9 @@ export class Session {
   #record: RunRecord | undefined;
   #delivered = false;
   #deaf = false;
+  /** Owed to the client as soon as it takes something: the answer to its last ping, and its latest credit. */
+  #pong: Buffer | undefined;
+  #taken: number | undefined;
 
   constructor(parts: SessionParts, connection: Connection, onClosed: () => void) {
     const { ws, socket, dialect } = connection;
@@ -60,6 +64,7 @@ export class Session {
     this.#onClosed = onClosed;
     this.#held = new HeldInput({ framesMax: this.#limits.heldFramesMax, bytesMax: this.#limits.heldBytesMax });
     this.#outlet = new SocketOutlet(ws, socket, { dialect, bytesMax: this.#limits.socketBytesMax });
+    this.#stall = new Stall(socket);
     this.#callTimer = setTimeout(() => this.#on('no-call'), this.#limits.firstCallMs);
     this.#listen();
   }
@@ -73,7 +78,8 @@ export class Session {
   beat(now: number): void {
     // A client that broke the protocol is not read any more, so its silence says nothing.
     if (!this.#deaf && now - this.heardAt > this.#limits.lostMs) return this.#lose();
-    if (now - this.pingedAt < this.#limits.pingMs || this.#connection.ws.readyState !== WebSocket.OPEN) return;
+    if (this.#stall.at(now) > this.#limits.writeStallMs) return this.#lose();
+    if (now - this.pingedAt < this.#limits.pingMs || !this.#speaks) return;
     this.pingedAt = now;
     this.#connection.ws.ping();
   }
@@ -82,7 +88,7 @@ export class Session {
     const { ws, socket } = this.#connection;
     ws.on('message', (data, isBinary) => this.#heard(data as Buffer, isBinary));
     ws.on('pong', () => { this.heardAt = performance.now(); });
-    ws.on('ping', () => { this.heardAt = performance.now(); });
+    ws.on('ping', (payload) => this.#pinged(payload));
     ws.on('error', () => {});
     ws.on('close', () => this.#closed());
     ws.onPeerClose = () => this.#on('gone');
@@ -90,8 +96,32 @@ export class Session {
       this.#deaf = true;
       this.#on(violation);
     };
-    socket.on('drain', () => this.#watcher?.wake());
-    watchStall(socket, this.#limits.writeStallMs, () => this.#lose());
+    socket.on('drain', () => {
+      this.#payOwed();
+      this.#watcher?.wake();
+    });
+  }
+
+  /** After the result nothing follows but Close. */
+  get #speaks(): boolean {
+    return this.#state.phase !== 'closing' && this.#connection.ws.readyState === WebSocket.OPEN;
+  }
+
+  /** A client that asks and does not read gets one answer, to its last ping (RFC 6455, 5.5.3), so that answers cannot pile up. */
+  #pinged(payload: Buffer): void {
+    this.heardAt = performance.now();
+    // The payload is a part of a larger buffer.
+    this.#pong = Buffer.from(payload);
+    this.#payOwed();
+  }
+
+  #payOwed(): void {
+    if (this.#outlet.full || !this.#speaks) return;
+    const { ws, dialect } = this.#connection;
+    if (this.#pong !== undefined) ws.pong(this.#pong);
+    if (this.#taken !== undefined) this.#say(dialect.credit?.({ input: { taken: this.#taken } }));
+    this.#pong = undefined;
+    this.#taken = undefined;
   }
 
   #heard(data: Buffer, isBinary: boolean): void {
@@ -144,7 +174,11 @@ export class Session {
     const { dialect } = this.#connection;
     this.#run = run;
     const raw = dialect.rawTerminals && run.log.shape === 'raw';
-    if (dialect.credit !== undefined) run.input.onTaken((taken) => this.#say(dialect.credit?.({ input: { taken } })));
+    run.input.onOverflow(() => this.#on('input-overflow'));
+    if (dialect.credit !== undefined) run.input.onTaken((taken) => {
+      this.#taken = taken;
+      this.#payOwed();
+    });
     run.onState((record) => this.#announce(record));
     this.#announce(run.record);
     this.#watcher = new Watcher(run.log, this.#outlet, {
@@ -196,7 +230,9 @@ export class Session {
   }
 
   #conclude(): void {
-    if (this.#delivered && this.#record !== undefined) this.#on('ended');
+    if (!this.#delivered || this.#record === undefined) return;
+    if (this.#run?.faulted) this.#on('fault');
+    this.#on('ended');
   }
 
   #announce(record: RunRecord): void {

@@ -87,12 +87,12 @@ export class Sessions {
   }
 
   #beatLater(): NodeJS.Timeout {
-    const { pingMs, lostMs } = this.#parts.limits();
+    const { pingMs, lostMs, writeStallMs } = this.#parts.limits();
     return setTimeout(() => {
       const now = performance.now();
       for (const session of this.#open) session.beat(now);
       this.#heart = this.#beatLater();
-    }, Math.min(beatMs, pingMs, lostMs)).unref();
+    }, Math.min(beatMs, pingMs, lostMs / 2, writeStallMs / 2)).unref();
   }
 
   #admit(request: IncomingMessage): { caller: Caller; dialect: Dialect } | { refused: HttpRefusal } {
@@ -100,7 +100,7 @@ export class Sessions {
     const { http } = this.#parts.config();
     const { access } = this.#parts;
     const path = (request.url ?? '').split('?')[0]!.replace(/\/$/, '');
-    if (path.startsWith('/api') && !http.api) return refuse('not_implemented');
+    if (/^\/api(\/|$)/.test(path) && !http.api) return refuse('not_implemented');
     if ('refused' in access.checkHost(headers.host, { listenHost: http.host, domains: http.domains })) return refuse('unknown_host');
     if (path !== wsPath) return refuse('not_found', `no websocket here; it is at ${wsPath}`);
     const handshake = checkHandshake(request);
@@ -121,7 +121,7 @@ export class Sessions {
 function withLimits(limits: Limits): { handshakes: WebSocketServer; limits: Limits } {
   // The published types do not know `closeTimeout` yet.
   const options: ServerOptions<typeof GuardedSocket> & { closeTimeout: number } = {
-    noServer: true, clientTracking: false, perMessageDeflate: false, WebSocket: GuardedSocket,
+    noServer: true, autoPong: false, clientTracking: false, perMessageDeflate: false, WebSocket: GuardedSocket,
     maxPayload: limits.messageBytesMax, closeTimeout: limits.closeMs,
     handleProtocols: (offered) => chooseDialect([...offered])?.name ?? false,
   };
