@@ -59,7 +59,8 @@ export type Availability = { readonly available: true } | { readonly available: 
 
 /**
  * Each member starts one thing, wires it to the run's input and output, and resolves when it has ended and its output is all in the log.
- * All throw `WorkFailed` when the thing cannot be started (no such program, no such image). None is ended by its own promise being
+ * All throw `WorkFailed` when the thing cannot be started (no such program, no such image), and `WorkLost` when it was started and its end
+ * was not seen. None is ended by its own promise being
  * dropped: the run's stop does that, whichever state it is in.
  */
 export interface Engines {
@@ -77,5 +78,14 @@ export class WorkFailed extends Error {
   /** By name: a module of the operator's may have been compiled apart from us, and then has a class of its own. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return value instanceof Error && value.name === 'WorkFailed';
+  }
+}
+
+/** The work was started, and how it ended was not seen: the outcome is `unknown`. The caller reads `message`. */
+export class WorkLost extends Error {
+  override readonly name = 'WorkLost';
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'WorkLost';
   }
 }

@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { WorkFailed, type ContainerSpec, type Exit } from '../../calls/contract/engines.ts';
+import { WorkFailed, WorkLost, type ContainerSpec, type Exit } from '../../calls/contract/engines.ts';
 import type { Obligation, RunPorts } from '../../calls/contract/ports.ts';
 import { attach, pumpInput, pumpOutput, watchExit, type ExitWatch } from './attach.ts';
 import type { Connection } from './connect.ts';
@@ -22,7 +22,7 @@ export interface ContainerJob {
   readonly pullMs: number;
 }
 
-/** How the container ended, `{}` when it never began because the run is to stop. Throws WorkFailed when it cannot begin, or is lost sight of. */
+/** How the container ended, `{}` when it never began because the run is to stop. Throws WorkFailed when it cannot begin, WorkLost when it is lost sight of. */
 export async function runContainer(job: ContainerJob): Promise<Exit> {
   try {
     const container = await create(job);
@@ -81,17 +81,27 @@ async function begin(job: ContainerJob, container: Docker.Container): Promise<Ex
     // Registered before the start: an exit that nobody was waiting for yet is never told.
     [socket, watch] = await Promise.all([attach(engine, container.id), watchExit(engine, container.id)]);
     if (ports.signal.aborted) return {};
-    await container.start();
+    await start(container);
     ports.events.emit('container-started', { container: container.id });
     return await follow(job, container, { socket, watch });
   } catch (error) {
-    if (error instanceof WorkFailed) throw error;
+    if (error instanceof WorkFailed || error instanceof WorkLost) throw error;
     // The releaser may have removed the container under our hands: that is no failure of the work.
     if (ports.signal.aborted) return {};
     throw refused('cannot start the container', error);
   } finally {
     socket?.destroy();
     watch?.stop();
+  }
+}
+
+async function start(container: Docker.Container): Promise<void> {
+  try {
+    await container.start();
+  } catch (error) {
+    // No answer is no refusal: it may run.
+    if (isUnreachable(error)) throw new WorkLost('the Docker engine went away while the container was being started', { cause: error });
+    throw error;
   }
 }
 
@@ -102,9 +112,12 @@ async function follow(job: ContainerJob, container: Docker.Container, open: { so
   // Not awaited: a caller may keep its input open long after the container has ended.
   pumpInput(ports.input, open.socket).catch(() => ports.input.discard());
   const exitCode = await exitOf(container, open.watch, output);
+  if (exitCode === undefined && !ports.signal.aborted) throw new WorkLost('the container was removed by somebody else before its exit code was seen');
   const [oomKilled] = await Promise.all([wasOomKilled(container), settledOrQuiet(output, open.socket, ports)]);
   const exit = { ...(exitCode === undefined ? {} : { exitCode }), ...(oomKilled ? { oomKilled } : {}) };
   ports.events.emit('container-exited', { container: container.id, ...exit });
+  // Of a run that is stopped, the releaser may have cut the stream; otherwise what came after is not in the log.
+  if (!ports.signal.aborted && await Promise.race([output, undefined]) !== undefined) ports.events.emit('output-lost');
   const reason = heard.reason(exitCode);
   if (reason !== undefined) throw new WorkFailed(`cannot start the container: ${reason}`);
   return exit;
@@ -135,7 +148,7 @@ async function look(container: Docker.Container): Promise<{ Running: boolean; Ex
     return (await container.inspect()).State;
   } catch (error) {
     if (statusOf(error) === 404) return 'gone';
-    if (isUnreachable(error)) throw new WorkFailed('the Docker engine went away while the container was running', { cause: error });
+    if (isUnreachable(error)) throw new WorkLost('the Docker engine went away while the container was running', { cause: error });
     throw error;
   }
 }

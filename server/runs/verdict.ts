@@ -8,6 +8,8 @@ import type { Outcome, RunRecord, StopReason } from '../../protocol/record.ts';
 export type BodyEnd =
   | { readonly type: 'returned'; readonly ending: Ending }
   | { readonly type: 'failed'; readonly message: string }
+  /** It was started; its end was not seen. */
+  | { readonly type: 'lost'; readonly message: string }
   | { readonly type: 'fault' }
   /** It was stopped and did not come back. */
   | { readonly type: 'abandoned' };
@@ -45,6 +47,7 @@ export function decide(end: BodyEnd, stop: Stop | undefined): Verdict {
   switch (end.type) {
     case 'returned': return { ...judge(end.ending), ...exit };
     case 'failed': return { outcome: 'failed', message: end.message };
+    case 'lost': return { outcome: 'unknown', message: end.message };
     case 'fault': return { outcome: 'failed', message: 'unknown error' };
     case 'abandoned': return { outcome: 'unknown', message: 'its end was not seen' };
     default: return end satisfies never;

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { WorkFailed, type ContainerSpec } from '../../calls/contract/engines.ts';
+import { WorkLost, type ContainerSpec } from '../../calls/contract/engines.ts';
 import { defaultLimits } from '../../protocol/limits.ts';
 import { cgroupOf } from '../../server/docker/private-cgroup.ts';
 import { startPrivateEngine, type PrivateEngine } from '../../server/docker/private-engine.ts';
@@ -71,7 +71,7 @@ describe('docker private engine', function () {
     await run.output.has('ready');
     await own.stop();
     await own.stop();
-    expect(await flow).to.be.instanceOf(WorkFailed);
+    expect(await flow).to.be.instanceOf(WorkLost);
     expect(await readFile(`/proc/${own.inside}/stat`, 'utf8').catch(() => 'gone')).to.satisfy((stat: string) => stat === 'gone' || / Z /.test(stat));
     const again = await start();
     expect(again.pid).to.not.equal(own.pid);
@@ -93,7 +93,7 @@ describe('docker private engine', function () {
     await run.output.has('ready');
     process.kill(own.pid, 'SIGKILL');
     const error = await failureOf(flow);
-    expect(error).to.be.instanceOf(WorkFailed);
+    expect(error).to.be.instanceOf(WorkLost);
     expect(error.message).to.equal('the Docker engine went away while the container was running');
     const receipt = await run.releaseWith({ container: engine.release });
     expect(receipt.clean).to.equal(false);

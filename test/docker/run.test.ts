@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { WorkFailed, type ContainerSpec, type Exit } from '../../calls/contract/engines.ts';
+import { WorkFailed, WorkLost, type ContainerSpec, type Exit } from '../../calls/contract/engines.ts';
 import type { Receipt } from '../../protocol/record.ts';
 import { connect, type Connection } from '../../server/docker/connect.ts';
 import { Demux } from '../../server/docker/demux.ts';
@@ -222,6 +222,19 @@ describe('docker run', function () {
         expect(error.message).to.not.match(/docker\.sock|HTTP code|overlay2|\.go:\d/);
       });
     }
+  });
+
+  it('has no made-up end when somebody else removes it', async () => {
+    const run = fakePorts();
+    const flow = engine.container(run.ports)(sh('echo ready; exec sleep 60')).catch((error: unknown) => error);
+    await run.output.has('ready');
+    const reached = await connect(host);
+    if ('why' in reached) throw new Error(reached.why);
+    await reached.docker.getContainer(String(run.obligations[0]?.entry.facts['container'])).remove({ force: true });
+    const end = await flow;
+    if (!(end instanceof WorkLost)) expect(end).to.deep.equal({ exitCode: 137 });
+    reached.close();
+    await run.releaseWith({ container: engine.release });
   });
 
   describe('and is read again after a crash', () => {
