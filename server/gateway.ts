@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Call } from '../calls/contract/call.ts';
 import type { Availability, EngineName } from '../calls/contract/engines.ts';
 import { createRegistry, type Registry } from '../calls/contract/registry.ts';
+import { errors } from '../protocol/errors.ts';
 import { runStates, type RunState } from '../protocol/record.ts';
 import { checkHost } from './auth/hosts.ts';
 import { identify } from './auth/identify.ts';
@@ -22,7 +23,9 @@ import { createNewsShelf } from './http/news/shelf.ts';
 import type { HttpParts, Status } from './http/parts.ts';
 import { createProcessEngine } from './process/engine.ts';
 import { reconcile } from './runs/reconcile.ts';
-import { Runs } from './runs/runs.ts';
+import { Refusal } from './runs/refusal.ts';
+import type { Run } from './runs/run.ts';
+import { Runs, type StartRequest } from './runs/runs.ts';
 import { openStore, type RunStore } from './runs/store.ts';
 import { Sessions } from './session/upgrade.ts';
 import type { Logger } from './support/logger.ts';
@@ -104,7 +107,7 @@ class House implements Gateway {
     this.#runs = new Runs({ ...shared, folder, node: config.node, registry: () => this.#current.registry, allows, scopeText });
     this.#reconcile = () => reconcile({ ...shared, folderOf: (run) => join(folder, run) });
     const now = () => this.#current.config;
-    this.#sessions = new Sessions({ runs: this.#runs, limits: () => now().limits, config: now, access: { identify, checkHost, checkOrigin }, log });
+    this.#sessions = new Sessions({ runs: { start: (request) => this.#start(request) }, limits: () => now().limits, config: now, access: { identify, checkHost, checkOrigin }, log });
     this.#server = createServer({ requestTimeout: config.limits.requestMs, headersTimeout: config.limits.requestMs, connectionsCheckingInterval: 1000 }, createHttpApp(this.#httpParts()));
     this.#server.on('upgrade', (request, socket, head) => this.#sessions.upgrade(request, socket, head));
     this.#server.on('clientError', (error, socket) => answerClientError(error, socket));
@@ -159,6 +162,12 @@ class House implements Gateway {
     this.#docker.close();
     this.#store.close();
     this.#options.log.info({}, 'stopped');
+  }
+
+  /** A session may have been opened before the API was switched off. */
+  #start(request: StartRequest): Run {
+    if (!this.#current.config.http.api) throw new Refusal('refused', errors.not_implemented.message);
+    return this.#runs.start(request);
   }
 
   #httpParts(): HttpParts {
