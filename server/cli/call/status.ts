@@ -40,14 +40,14 @@ export function describeResult(result: CallResult, paint: Painter): readonly str
 
 function describeReceipt({ clean, released, left }: Receipt, paint: Painter): readonly string[] {
   if (clean && released.length === 0) return ['clean: nothing was left to end'];
-  const ended = released.map(({ kind, id, how, ms }) => `${kind} ${short(id)} ${how} (${seconds(ms)})`).join(', ');
+  const ended = released.map(({ kind, id, how, ms }) => `${named(kind, id)} ${how} (${seconds(ms)})`).join(', ');
   if (clean) return [printable(`clean: ${ended}`)];
-  return [paint('red', 'NOT clean, left behind:'), ...left.map(({ kind, id, why }) => printable(`  ${kind} ${id}: ${why}`))];
+  return [paint('red', 'NOT clean, left behind:'), ...left.map(({ kind, id, why }) => printable(`  ${named(kind, id)}: ${why}`))];
 }
 
-/** Container ids and the like are known by their beginning. */
-function short(id: string): string {
-  return /^[0-9a-f]{64}$/.test(id) ? id.slice(0, 12) : id;
+/** `process-1` says what it is; a container's name does not. */
+function named(kind: string, id: string): string {
+  return id.startsWith(`${kind}-`) ? id : `${kind} ${id}`;
 }
 
 function progress(event: RunEvent): string {
