@@ -42,7 +42,7 @@ describe('distillery call', function () {
     const { stdout, stderr, code } = await call(['text']);
     expect(code).to.equal(0);
     expect(stdout).to.equal('one\n\ntwo\n\ufffd\nlast\n');
-    expect(stderr).to.match(/^run \S+ of text: running\nrun \S+ of text: ended\nsucceeded, exit code 0\nclean: process .*\n$/);
+    expect(stderr).to.match(/^run \S+ of text: running\nrun \S+ of text: ended\nsucceeded, exit code 0\nclean: process-1 .*\n$/);
   });
 
   it('says nothing but the lines with --quiet', async () => {
@@ -159,7 +159,7 @@ describe('distillery call', function () {
         const { code, stderr, stdout } = await running.ended;
         expect(code).to.equal(130);
         expect(stdout).to.equal('ready\n');
-        expect(stderr).to.match(/^cancelled, /m).and.to.match(/^clean: process /m);
+        expect(stderr).to.match(/^cancelled, /m).and.to.match(/^clean: process-1 /m);
       });
     }
 
@@ -171,7 +171,7 @@ describe('distillery call', function () {
       running.child.kill('SIGINT');
       const { code, stderr } = await running.ended;
       expect(code).to.equal(130);
-      expect(stderr).to.match(/^clean: process .*SIGKILL/m);
+      expect(stderr).to.match(/^clean: process-1 .*SIGKILL/m);
     });
 
     it('that arrives twice at once, as npx makes it, counts once', async () => {

@@ -86,7 +86,7 @@ describe('the command distillery', function () {
       // Signals in quick succession count once; so again, until it has counted.
       const again = setInterval(() => served.child.kill('SIGTERM'), 150);
       const { stderr } = await running.ended.finally(() => clearInterval(again));
-      expect(stderr).to.match(/^clean: process .*SIGKILL/m);
+      expect(stderr).to.match(/^clean: process-1 .*SIGKILL/m);
       await served.ended;
     });
 
