@@ -107,7 +107,7 @@ export class Run {
       this.#advance({ state: 'running', startedAt: new Date().toISOString() });
       const end = await this.#body();
       this.#bodyEnded = true;
-      this.faulted = end.type === 'fault' && this.#stop === undefined;
+      if (this.#stop === undefined) this.#keep(end);
       this.input.discard();
       await this.#finish(decide(end, this.#stop), await this.#release(end));
     } catch (error) {
@@ -164,6 +164,11 @@ export class Run {
     await this.#scope.release();
     await pause(this.#parts.limits.bodyMs);
     return { type: 'abandoned' };
+  }
+
+  #keep(end: BodyEnd): void {
+    this.faulted = end.type === 'fault';
+    this.value = end.type === 'returned' ? end.ending.value : undefined;
   }
 
   async #release(end: BodyEnd): Promise<Receipt> {
