@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import Docker from 'dockerode';
 
 /** A request that dockerode has no method for, or sends in a way that loses data. */
@@ -39,7 +40,7 @@ const answerMs = 3_000;
 export async function connect(host: string): Promise<Connection | Unreachable> {
   const target = targetOf(host);
   if (typeof target['why'] === 'string') return { why: target['why'] };
-  const agent = new Agent({ keepAlive: false });
+  const agent = quietAgent();
   try {
     // Set, though undefined: what is left out, dockerode takes from the environment.
     const nothing = { socketPath: undefined, host: undefined, port: undefined, protocol: 'http' };
@@ -51,6 +52,14 @@ export async function connect(host: string): Promise<Connection | Unreachable> {
     agent.destroy();
     return { why: whyNot(host, error) };
   }
+}
+
+/**
+ * Every request is described for a debug log that nobody reads, with all that hangs on its agent: every other request under way, down to its
+ * buffers. With a few dozen of them that takes the gateway longer than anything else it does.
+ */
+function quietAgent(): Agent {
+  return Object.assign(new Agent({ keepAlive: false }), { [inspect.custom]: () => 'Agent' });
 }
 
 /** Addresses to be tried in turn when the configuration says `auto`. */

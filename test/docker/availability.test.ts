@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { connect, usualHosts } from '../../server/docker/connect.ts';
 import { sharedEngine } from '../helpers/engine.ts';
@@ -18,6 +19,14 @@ describe('docker availability', function () {
     const engine = testEngine(await sharedEngine());
     expect(await engine.availability()).to.deep.equal({ available: true });
     engine.close();
+  });
+
+  it('is asked for at the same cost however much is under way: no request is described with all the others', async () => {
+    const reached = await connect(await sharedEngine());
+    if ('why' in reached) throw new Error(reached.why);
+    const agent: unknown = Reflect.get(reached.docker.modem, 'agent');
+    expect(inspect(agent, { showHidden: true, depth: null })).to.equal('Agent');
+    reached.close();
   });
 
   it('finds an engine among the candidates', async () => {
