@@ -1,6 +1,6 @@
 // Says before anything is started whether it can be, in words for the one who asked.
 
-import { constants, promises as fs } from 'node:fs';
+import { accessSync, constants, statSync, type Stats } from 'node:fs';
 import * as path from 'node:path';
 import { WorkFailed } from '../../calls/contract/engines.ts';
 import type { ProcessSpec } from '../../calls/contract/engines.ts';
@@ -14,14 +14,15 @@ export function cannotStart(program: string, why: string): WorkFailed {
 
 /**
  * Checks text, user, folder and program. Throws WorkFailed with the first thing that is wrong.
- * `searched` is the PATH of the process to be.
+ * `searched` is the PATH of the process to be. Synchronous, as spawn is, which looks at the same places: Node has only a few threads
+ * for files, and a start that needs a dozen answers from them, one after the other, takes seconds when many processes are looked for.
  */
-export async function checkStart(spec: ProcessSpec, searched?: string): Promise<void> {
+export function checkStart(spec: ProcessSpec, searched?: string): void {
   const [program] = spec.argv;
   checkText(spec);
   checkUser(spec);
-  if (spec.cwd !== undefined) await checkFolder(program, spec.cwd);
-  await findProgram(program, { searched, cwd: spec.cwd });
+  if (spec.cwd !== undefined) checkFolder(program, spec.cwd);
+  findProgram(program, { searched, cwd: spec.cwd });
 }
 
 function checkText({ argv, env, cwd }: ProcessSpec): void {
@@ -44,31 +45,44 @@ function userName(uid: number | undefined, gid: number | undefined): string {
   return [uid === undefined ? [] : [`user ${uid}`], gid === undefined ? [] : [`group ${gid}`]].flat().join(', ');
 }
 
-async function checkFolder(program: string, folder: string): Promise<void> {
-  const found = await fs.stat(folder).catch(() => undefined);
+function checkFolder(program: string, folder: string): void {
+  const found = look(folder);
   if (found === undefined) throw cannotStart(program, `folder "${folder}" does not exist`);
   if (!found.isDirectory()) throw cannotStart(program, `"${folder}" is not a folder`);
 }
 
 /** Where `program` is, as the system will find it. Throws WorkFailed when it is nowhere or cannot be executed. */
-export async function findProgram(
+export function findProgram(
   program: string, { searched, cwd }: { readonly searched?: string | undefined; readonly cwd?: string | undefined } = {},
-): Promise<string> {
+): string {
   const named = program.includes('/');
   const folders = named ? [''] : (searched ?? defaultPath).split(':');
   let why = named ? 'no such file' : 'no such program in PATH';
   for (const folder of folders) {
     const place = path.resolve(cwd ?? '', folder, program);
-    const problem = await problemWith(place);
+    const problem = problemWith(place);
     if (problem === undefined) return place;
     if (problem !== 'missing') why = named ? `it is ${problem}` : `"${place}" is ${problem}`;
   }
   throw cannotStart(program, why);
 }
 
-async function problemWith(file: string): Promise<string | undefined> {
-  const found = await fs.stat(file).catch(() => undefined);
+function problemWith(file: string): string | undefined {
+  const found = look(file);
   if (found === undefined) return 'missing';
   if (found.isDirectory()) return 'a folder';
-  return fs.access(file, constants.X_OK).then(() => undefined, () => 'not executable');
+  try {
+    accessSync(file, constants.X_OK);
+    return undefined;
+  } catch {
+    return 'not executable';
+  }
+}
+
+function look(file: string): Stats | undefined {
+  try {
+    return statSync(file);
+  } catch {
+    return undefined;
+  }
 }

@@ -17,7 +17,7 @@ import type { Relay } from './relay.ts';
 type Piped = ChildProcessByStdio<Writable, Readable, Readable>;
 
 export async function runProcess(host: Host, ports: RunPorts, spec: ProcessSpec): Promise<Exit> {
-  await checkStart(spec, searchPath(host.environment, spec.env));
+  checkStart(spec, searchPath(host.environment, spec.env));
   checkWanted(ports, spec.argv[0]);
   const obligation = host.owe(ports, spec.argv[0]);
   const env = environmentFor(host.environment, { run: ports.run, id: obligation.id }, spec.env);

@@ -20,8 +20,8 @@ const closePollMs = { first: 2, factor: 2, last: 20 } as const;
 const turnBytes = 1 << 20;
 
 export async function runTerminal(host: Host, ports: RunPorts, spec: TerminalSpec): Promise<Exit> {
-  await checkStart(spec, searchPath(host.environment, spec.env));
-  const parts = await terminalParts(spec);
+  checkStart(spec, searchPath(host.environment, spec.env));
+  const parts = terminalParts(spec);
   checkWanted(ports, spec.argv[0]);
   const pty = open(parts.open, spec);
   try {
@@ -93,9 +93,9 @@ function open(openPty: ReturnType<typeof loadTerminals>, spec: TerminalSpec): Pt
   }
 }
 
-async function terminalParts({ argv: [program] }: TerminalSpec): Promise<{ readonly setsid: string; readonly open: ReturnType<typeof loadTerminals> }> {
+function terminalParts({ argv: [program] }: TerminalSpec): { readonly setsid: string; readonly open: ReturnType<typeof loadTerminals> } {
   try {
-    return { setsid: await findProgram('setsid', { searched: process.env['PATH'] }), open: loadTerminals() };
+    return { setsid: findProgram('setsid', { searched: process.env['PATH'] }), open: loadTerminals() };
   } catch (error) {
     throw cannotStart(program, `terminals do not work here, they need the program "setsid" (package util-linux) and a built node-pty: ${String(error)}`);
   }

@@ -1,8 +1,11 @@
 // Real processes from their start to their last byte.
 
 import { expect } from 'chai';
+import { execFile } from 'node:child_process';
+import { closeSync, constants, openSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
+import { promisify } from 'node:util';
 import { WorkFailed } from '../../calls/contract/engines.ts';
 import { bench, cancel, drainMs, engine, failure, inFolder, living, openFiles, settled, until } from './kit.ts';
 
@@ -20,6 +23,21 @@ describe('a process', function () {
     expect(run.output.stderr()).to.equal('err\n');
     expect(run.output.ended).to.deep.equal({ stdout: true, stderr: true });
   });
+
+  it('starts although everybody who reads files has to wait', () => inFolder(async (folder) => {
+    const fifo = path.join(folder, 'fifo');
+    await promisify(execFile)('mkfifo', [fifo]);
+    // Nobody writes: each of these holds one of the threads that Node has for files.
+    const readers = Array.from({ length: 64 }, () => fs.open(fifo, 'r'));
+    const { engine: { process: start }, run } = bench();
+    void start(run.ports)({ argv: ['sh', '-c', 'echo ready'], cwd: folder });
+    const outcome = await run.output.has('ready', 'stdout', 5_000).then(() => 'ready', (error: unknown) => error);
+    const writer = openSync(fifo, constants.O_RDWR);
+    for (const reader of await Promise.all(readers)) await reader.close();
+    closeSync(writer);
+    expect(outcome).to.equal('ready');
+    await run.releaseWith({ process: engine().release });
+  }));
 
   it('tells the signal that ended it', async () => {
     const { engine: { process: start }, run } = bench();
