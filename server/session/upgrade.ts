@@ -111,7 +111,9 @@ export class Sessions {
     if ('refused' in origin) return refuse('origin_refused', origin.refused);
     const identified = access.identify(headers);
     if ('refused' in identified) return refuse('invalid_credentials', identified.refused);
-    const dialect = chooseDialect(offeredBy(request));
+    const offered = offeredBy(request);
+    if (!isListOfNames(offered)) return refuse('bad_request', 'Sec-WebSocket-Protocol is not a list of different subprotocols');
+    const dialect = chooseDialect(offered);
     if (dialect === undefined) return refuse('bad_request', `unknown subprotocol; known: ${subprotocols.join(', ')}, or none`);
     return { caller: identified.caller, dialect };
   }
@@ -140,6 +142,11 @@ function checkHandshake({ method, headers }: IncomingMessage): HttpRefusal | und
 function offeredBy({ headers }: IncomingMessage): readonly string[] {
   const header = headers['sec-websocket-protocol'];
   return header === undefined ? [] : header.split(',').map((name) => name.trim());
+}
+
+/** RFC 6455, 4.1, point 10; RFC 9110, 5.6.2. What is not, ws would refuse in words of its own. */
+function isListOfNames(offered: readonly string[]): boolean {
+  return new Set(offered).size === offered.length && offered.every((name) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name));
 }
 
 function refuse(code: HttpRefusal['code'], message?: string): { refused: HttpRefusal } {
