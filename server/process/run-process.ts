@@ -14,13 +14,19 @@ import { checkStart } from './program.ts';
 import { createRelay } from './relay.ts';
 import type { Relay } from './relay.ts';
 
+/**
+ * bash takes a socket as its input, which Node's pipes are, for a remote login, and would run the user's ~/.bashrc before what it was asked for.
+ * It does not when it finds itself inside of another shell.
+ */
+const nested = { SHLVL: '1' } as const;
+
 type Piped = ChildProcessByStdio<Writable, Readable, Readable>;
 
 export async function runProcess(host: Host, ports: RunPorts, spec: ProcessSpec): Promise<Exit> {
   checkStart(spec, searchPath(host.environment, spec.env));
   checkWanted(ports, spec.argv[0]);
   const obligation = host.owe(ports, spec.argv[0]);
-  const env = environmentFor(host.environment, { run: ports.run, id: obligation.id }, spec.env);
+  const env = environmentFor(host.environment, { run: ports.run, id: obligation.id }, { ...nested, ...spec.env });
   const { child, exited } = await launch(spec, obligation, { env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
   const { stdin, stdout, stderr } = child as Piped;
   const relay = createRelay(ports.output, [stdout, stderr]);

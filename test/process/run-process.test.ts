@@ -66,9 +66,16 @@ describe('a process', function () {
     await start(run.ports)({ argv: ['env'], env: { LANG: 'C.UTF-8', DISTILLERY_RUN: 'forged' } });
     delete process.env['DISTILLERY_TEST_SECRET'];
     expect(run.output.stdout().trim().split('\n').sort()).to.deep.equal(
-      [`PATH=${process.env['PATH']}`, 'LANG=C.UTF-8', `DISTILLERY_RUN=${id}`, 'DISTILLERY_PROCESS=process-1'].sort(),
+      [`PATH=${process.env['PATH']}`, 'LANG=C.UTF-8', 'SHLVL=1', `DISTILLERY_RUN=${id}`, 'DISTILLERY_PROCESS=process-1'].sort(),
     );
   });
+
+  it('does not run what a shell does at a login', () => inFolder(async (folder) => {
+    await fs.writeFile(path.join(folder, '.bashrc'), 'echo the house rules of bash');
+    const { engine: { process: start }, run } = bench();
+    await start(run.ports)({ argv: ['bash', '-c', 'echo hello'], env: { HOME: folder } });
+    expect(run.output.stdout()).to.equal('hello\n');
+  }));
 
   it('leads a session and a group of its own', async () => {
     const { engine: { process: start }, run } = bench();
