@@ -7,6 +7,7 @@ import { within } from '../support/within.ts';
 
 export type Releasers = { readonly [kind in ObligationKind]?: Releaser };
 
+/** Both throw when the disk refuses. */
 export interface Journal {
   journal(entry: ObligationEntry): void;
   strike(entry: Pick<ObligationEntry, 'run' | 'id'>): void;
@@ -21,7 +22,7 @@ export interface ScopeParts {
   readonly hurry: AbortSignal;
   /** Beyond the grace, for one release. */
   readonly releaseMs: number;
-  /** A releaser threw: our mistake, for the log and not for the receipt. */
+  /** A releaser threw, or the journal: our mistake, for the log and not for the receipt. */
   readonly onFault: (error: unknown) => void;
 }
 
@@ -30,7 +31,8 @@ export class CleanupScope {
   readonly #open: Owed[] = [];
   readonly #released: Released[] = [];
   readonly #left: Left[] = [];
-  #releasing: Promise<void> | undefined;
+  #deferred = 0;
+  #ending: Promise<void> | undefined;
 
   constructor(parts: ScopeParts) {
     this.#parts = parts;
@@ -38,35 +40,45 @@ export class CleanupScope {
 
   /** Journals that `id` is about to be opened. Throws when the journal cannot be written; then it must not be opened. */
   owe(kind: ObligationKind, id: string, facts: Readonly<Record<string, Json>> = {}): Obligation {
-    const owed = new Owed({ run: this.#parts.run, kind, id, facts }, this.#parts, (outcome) => this.#account(owed, outcome));
+    return this.#add({ run: this.#parts.run, kind, id, facts }, this.#parts);
+  }
+
+  /** As `owe`, for work that only this process can do. Two may have the same name. */
+  defer(name: string, work: () => void | Promise<void>): void {
+    const deferred: Releaser = async () => {
+      await work();
+      return { how: 'done' };
+    };
+    // Numbered: the journal knows an obligation by its id.
+    const entry = { run: this.#parts.run, kind: 'deferred', id: `deferred-${++this.#deferred}`, facts: { name } } as const;
+    this.#add(entry, { ...this.#parts, releasers: { deferred } });
+  }
+
+  /** Ends what engines have opened, last in first out. Deferred work is left for `release`: it comes after the body. Safe twice; never rejects. */
+  async endStarted(): Promise<void> {
+    await (this.#ending ??= this.#end((owed) => owed.entry.kind !== 'deferred').finally(() => { this.#ending = undefined; }));
+  }
+
+  /** Releases everything that is open, also what is opened meanwhile, and gives the account. Safe twice; never rejects. */
+  async release(): Promise<Receipt> {
+    await this.#ending;
+    await this.#end(() => true);
+    return { clean: this.#left.length === 0, released: [...this.#released], left: [...this.#left] };
+  }
+
+  #add(entry: ObligationEntry, parts: ScopeParts): Owed {
+    const owed = new Owed(entry, parts, (outcome) => this.#account(owed, outcome));
     this.#open.push(owed);
     return owed;
   }
 
-  /** As `owe`, for work that only this process can do. */
-  defer(id: string, work: () => void | Promise<void>): void {
-    const releaser: Releaser = async () => {
-      await work();
-      return { how: 'done' };
-    };
-    const parts = { ...this.#parts, releasers: { deferred: releaser } };
-    const owed = new Owed({ run: this.#parts.run, kind: 'deferred', id, facts: {} }, parts, (outcome) => this.#account(owed, outcome));
-    this.#open.push(owed);
-  }
-
-  /** Releases everything that is open, also what is opened meanwhile, and gives the account. Safe twice. */
-  async release(): Promise<Receipt> {
-    this.#releasing ??= this.#releaseAll().finally(() => { this.#releasing = undefined; });
-    await this.#releasing;
-    return { clean: this.#left.length === 0, released: [...this.#released], left: [...this.#left] };
-  }
-
-  async #releaseAll(): Promise<void> {
-    for (let last = this.#open.at(-1); last !== undefined; last = this.#open.at(-1)) await last.release();
+  async #end(which: (owed: Owed) => boolean): Promise<void> {
+    for (let last = this.#open.findLast(which); last !== undefined; last = this.#open.findLast(which)) await last.release();
   }
 
   #account(owed: Owed, outcome: Outcome): void {
-    const { kind, id } = owed.entry;
+    const { kind } = owed.entry;
+    const id = nameOf(owed.entry);
     this.#open.splice(this.#open.indexOf(owed), 1);
     if ('left' in outcome.release) this.#left.push({ kind, id, why: outcome.release.left });
     else this.#released.push({ kind, id, how: outcome.release.how, ms: outcome.ms });
@@ -96,7 +108,7 @@ class Owed implements Obligation {
 
   learn(facts: Readonly<Record<string, Json>>): void {
     this.entry = { ...this.entry, facts: { ...this.entry.facts, ...facts } };
-    if (!this.#struck) this.#parts.journal.journal(this.entry);
+    if (!this.#struck) this.#note(() => this.#parts.journal.journal(this.entry));
   }
 
   during(flow: Promise<unknown>): void {
@@ -118,8 +130,22 @@ class Owed implements Obligation {
 
   #strike(): void {
     this.#struck = true;
-    this.#parts.journal.strike(this.entry);
+    this.#note(() => this.#parts.journal.strike(this.entry));
   }
+
+  /** The thing is there, or gone, whatever the journal can take; an entry too many is tried again at the next start, which is safe. */
+  #note(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.#parts.onFault(error);
+    }
+  }
+}
+
+/** What a receipt calls it: deferred work has the name its call gave it. */
+export function nameOf({ kind, id, facts }: ObligationEntry): string {
+  return kind === 'deferred' && typeof facts['name'] === 'string' ? facts['name'] : id;
 }
 
 export interface ReleaseBounds extends Pick<ScopeParts, 'releaseMs' | 'onFault'> {

@@ -5,9 +5,14 @@ import type { Input } from '../../calls/contract/ports.ts';
 /** What is queued is handed on in pieces of at most this, so that thousands of small lines are one write. */
 const joinBytesMax = 64 << 10;
 
+/** As many pieces are joined as soon as they are there: a million pieces of one byte would cost a hundred times their bytes. */
+const smallPiecesMax = 256;
+
 export class RunInput implements Input {
   readonly #bytesMax: number;
   #queue: Uint8Array[] = [];
+  /** Of the queue, those at its start that are not small pieces any more. */
+  #joined = 0;
   #queuedBytes = 0;
   #takenBytes = 0;
   #ended = false;
@@ -34,6 +39,7 @@ export class RunInput implements Input {
     }
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
+    if (this.#queue.length - this.#joined >= smallPiecesMax) this.#joinSmall();
     this.#wake?.();
     return true;
   }
@@ -48,6 +54,7 @@ export class RunInput implements Input {
     this.#discarding = true;
     const dropped = this.#queuedBytes;
     this.#queue = [];
+    this.#joined = 0;
     this.#queuedBytes = 0;
     this.#drop(dropped);
     this.#wake?.();
@@ -70,7 +77,7 @@ export class RunInput implements Input {
 
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
     this.#wanted = true;
-    if (this.#spilled) this.#overflow();
+    if (this.#spilled && !this.#discarding) this.#overflow();
     for (;;) {
       if (this.#queue.length > 0) yield this.#join();
       else if (this.#ended || this.#discarding) return;
@@ -100,7 +107,13 @@ export class RunInput implements Input {
     let bytes = 0;
     while (count < this.#queue.length && (count === 0 || bytes + this.#queue[count]!.length <= joinBytesMax)) bytes += this.#queue[count++]!.length;
     const pieces = this.#queue.splice(0, count);
+    this.#joined = Math.max(0, this.#joined - count);
     this.#queuedBytes -= bytes;
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+  }
+
+  #joinSmall(): void {
+    this.#queue.push(Buffer.concat(this.#queue.splice(this.#joined)));
+    this.#joined = this.#queue.length;
   }
 }

@@ -12,6 +12,7 @@ import type { Logger } from '../support/logger.ts';
 import { CleanupScope, type Releasers } from './cleanup.ts';
 import { RunInput } from './input.ts';
 import { RunLog } from './log/log.ts';
+import { storageFailure } from './storage-failure.ts';
 import type { RunStore } from './store.ts';
 import { decide, timedOut, type BodyEnd, type Stop, type Verdict } from './verdict.ts';
 
@@ -51,7 +52,10 @@ export class Run {
   readonly #ended = deferred<RunRecord>();
   readonly #listeners = new Set<(record: RunRecord) => void>();
   #record: RunRecord;
+  #stored = true;
   #stop: Stop | undefined;
+  /** The log is not complete. */
+  #unstored: Stop | undefined;
   #bodyEnded = false;
   #onResize: ((size: TerminalSize) => void) | undefined;
 
@@ -107,13 +111,36 @@ export class Run {
       this.#advance({ state: 'running', startedAt: new Date().toISOString() });
       const end = await this.#body();
       this.#bodyEnded = true;
-      if (this.#stop === undefined) this.#keep(end);
+      const stop = this.#stop;
+      if (stop === undefined) this.#keep(end);
       this.input.discard();
-      await this.#finish(decide(end, this.#stop), await this.#release(end));
+      const cleanup = await this.#release(end);
+      await this.log.close();
+      // Last, for a disk may refuse the last lines when the work has long succeeded.
+      this.#finish(decide(end, stop ?? this.#unstored), cleanup);
     } catch (error) {
       this.#parts.log.error({ run: this.id, err: error }, 'a run could not be brought to its end');
       this.faulted = true;
-      await this.#finish({ outcome: 'unknown', message: 'unknown error' }, await this.#scope.release());
+      this.#bodyEnded = true;
+      const cleanup = await this.#scope.release();
+      await this.log.close();
+      this.#finish({ outcome: 'unknown', message: 'unknown error' }, cleanup);
+    }
+  }
+
+  /** False while the store has refused the record as it is now. */
+  get stored(): boolean {
+    return this.#stored;
+  }
+
+  /** Stores the record as it is now, if the disk takes it. */
+  store(): void {
+    try {
+      this.#parts.store.update(this.#record);
+      this.#stored = true;
+    } catch (error) {
+      if (this.#stored) this.#parts.log.error({ run: this.id, err: error }, 'a run record cannot be stored');
+      this.#stored = false;
     }
   }
 
@@ -125,14 +152,13 @@ export class Run {
     this.#advance({ state: 'cancelling' });
     this.input.discard();
     this.#stopping.abort(stop.reason);
-    void this.#scope.release();
+    void this.#scope.endStarted();
   }
 
   #unstorable(error: Error): void {
     this.#parts.log.error({ run: this.id, err: error }, 'the log of a run cannot be written');
-    const code = (error as NodeJS.ErrnoException).code;
-    const why = code === 'ENOSPC' ? 'no space left on the disk' : code === 'EDQUOT' ? 'the disk quota is used up' : 'the disk refused it';
-    this.#stopFor({ reason: 'storage', message: `the output could not be stored: ${why}` });
+    this.#unstored = { reason: 'storage', message: `the output could not be stored: ${storageFailure(error)}` };
+    this.#stopFor(this.#unstored);
   }
 
   async #body(): Promise<BodyEnd> {
@@ -161,7 +187,7 @@ export class Run {
   async #abandonment(): Promise<BodyEnd> {
     await aborted(this.#stopping.signal);
     await Promise.race([pause(this.call.stop.graceMs), aborted(this.#hurrying.signal)]);
-    await this.#scope.release();
+    await this.#scope.endStarted();
     await pause(this.#parts.limits.bodyMs);
     return { type: 'abandoned' };
   }
@@ -178,21 +204,25 @@ export class Run {
     return { clean: false, released: receipt.released, left: [...receipt.left, left] };
   }
 
-  async #finish(verdict: Verdict, cleanup: Receipt): Promise<void> {
+  #finish(verdict: Verdict, cleanup: Receipt): void {
     this.input.end();
-    await this.log.close();
     this.#advance({ ...verdict, state: 'ended', endedAt: new Date().toISOString(), cleanup });
-    this.#ended.resolve(this.record);
+    this.#ended.resolve(this.#record);
   }
 
   #advance(change: Partial<RunRecord>): void {
     this.#record = { ...this.record, ...change };
+    this.store();
+    for (const listener of this.#listeners) this.#tell(listener);
+  }
+
+  /** A watcher's trouble is not the run's. */
+  #tell(listener: (record: RunRecord) => void): void {
     try {
-      this.#parts.store.update(this.#record);
+      listener(this.#record);
     } catch (error) {
-      this.#parts.log.error({ run: this.id, err: error }, 'a run record cannot be stored');
+      this.#parts.log.error({ run: this.id, err: error }, 'a change of state could not be told');
     }
-    for (const listener of this.#listeners) listener(this.#record);
   }
 
   #context(): Context {
@@ -202,7 +232,7 @@ export class Run {
       run: this.id, params, caller, signal: ports.signal, input: ports.input, output: ports.output, events: ports.events,
       engines: bind(this.#parts.engines, ports),
       ...(terminal !== undefined && { terminal }),
-      defer: (name, work) => this.#scope.defer(name, work),
+      defer: (name, work) => this.#open(() => this.#scope.defer(name, work)),
     };
   }
 
@@ -210,12 +240,20 @@ export class Run {
     return {
       run: this.id, signal: this.#stopping.signal, input: this.input, output: outputOf(this.log), stop: this.call.stop,
       events: { emit: (type, facts) => this.log.emit(type, facts) },
-      owe: (kind, id, facts) => {
-        if (this.#bodyEnded) throw new WorkFailed('the run is over; nothing can be started in it');
-        return this.#scope.owe(kind, id, facts);
-      },
+      owe: (kind, id, facts) => this.#open(() => this.#scope.owe(kind, id, facts)),
       onResize: (listener) => { this.#onResize = listener; },
     };
+  }
+
+  /** Opens an obligation. Throws WorkFailed when nothing may be opened, for then nothing would be sure to close it. */
+  #open<T>(owe: () => T): T {
+    if (this.#bodyEnded) throw new WorkFailed('the run is over; nothing can be started in it');
+    try {
+      return owe();
+    } catch (error) {
+      this.#parts.log.error({ run: this.id, err: error }, 'an obligation cannot be journaled');
+      throw new WorkFailed(`what the call starts cannot be written down, so it is not started: ${storageFailure(error)}`);
+    }
   }
 }
 

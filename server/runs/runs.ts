@@ -5,6 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Caller } from '../../calls/contract/context.ts';
 import { checkParams } from '../../calls/contract/params.ts';
+import { quote } from '../../calls/contract/quote.ts';
 import type { Call } from '../../calls/contract/call.ts';
 import type { Registry } from '../../calls/contract/registry.ts';
 import type { TerminalSize } from '../../protocol/messages.ts';
@@ -12,6 +13,7 @@ import type { RunRecord, StopReason } from '../../protocol/record.ts';
 import { readLines, type LinesPage, type LinesWish } from './reading.ts';
 import { Refusal } from './refusal.ts';
 import { Run, type RunParts } from './run.ts';
+import { storageFailure } from './storage-failure.ts';
 
 export interface RunsParts extends RunParts {
   /** Holds a folder for each run. */
@@ -32,9 +34,14 @@ export interface StartRequest {
   readonly terminal?: TerminalSize;
 }
 
+const storeAgainMs = 1_000;
+
 export class Runs {
   readonly #parts: RunsParts;
   readonly #active = new Map<string, Run>();
+  /** Those that have ended, and whose record the disk refuses. */
+  readonly #unstored = new Set<Run>();
+  #storing: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(parts: RunsParts) {
@@ -50,7 +57,7 @@ export class Runs {
     if (!checked.ok) throw new Refusal(checked.problem === 'count' ? 'wrong-params' : 'refused', checked.problem === 'count' ? checked.detail : checked.message);
     const run = this.#create(call, request, checked.params);
     this.#active.set(run.id, run);
-    void run.execute().finally(() => this.#active.delete(run.id));
+    void run.execute().then(() => this.#retire(run));
     return run;
   }
 
@@ -67,12 +74,19 @@ export class Runs {
   }
 
   countByState(): Readonly<Record<string, number>> {
-    return this.#parts.store.countByState();
+    const active = [...this.#active.values()].map((run) => run.record.state).filter((state) => state !== 'ended');
+    const stored = Object.values(this.#parts.store.countByState()).reduce((sum, count) => sum + count, 0);
+    const counted: Record<string, number> = { ended: stored - active.length };
+    for (const state of active) counted[state] = (counted[state] ?? 0) + 1;
+    return counted;
   }
 
   /** Stored lines of a known run. Throws when its log cannot be read. */
   lines(id: string, wish: LinesWish): Promise<LinesPage> {
-    return readLines(join(this.#parts.folder, id), { ...wish, ended: this.get(id)?.state === 'ended' });
+    const record = this.get(id);
+    // Nothing was started, and there may be no log.
+    if (record?.outcome === 'rejected') return Promise.resolve({ lines: [], next: wish.after, ended: true });
+    return readLines(join(this.#parts.folder, id), wish, { ended: record?.state === 'ended', lineBytesMax: this.#parts.limits.lineBytesMax });
   }
 
   /** Stops every run, starts no more, and resolves when all have ended. */
@@ -81,6 +95,8 @@ export class Runs {
     const runs = [...this.#active.values()];
     for (const run of runs) run.stop(reason);
     await Promise.all(runs.map((run) => run.ended));
+    clearTimeout(this.#storing);
+    for (const run of runs) if (!run.stored) run.store();
   }
 
   /** Skips the rest of every grace. */
@@ -93,10 +109,27 @@ export class Runs {
     const call = registry.get(name);
     if (call === undefined) {
       const near = registry.suggest(name);
-      throw new Refusal('unknown-call', `no such call "${name.slice(0, 80)}"${near === undefined ? '' : `; did you mean "${near}"?`}`);
+      throw new Refusal('unknown-call', `no such call ${quote(name)}${near === undefined ? '' : `; did you mean "${near}"?`}`);
     }
     if (call.scope !== undefined && !this.#parts.allows(caller, call.scope)) throw new Refusal('scope', `failed to check scope: ${this.#parts.scopeText(call.scope)}`);
     return call;
+  }
+
+  /** An ended run whose record the disk refuses stays where it is known until it is stored: nothing is told as running for ever. */
+  #retire(run: Run): void {
+    if (run.stored || this.#stopped) return void this.#active.delete(run.id);
+    this.#unstored.add(run);
+    this.#storing ??= setTimeout(() => this.#storeAgain(), storeAgainMs).unref();
+  }
+
+  #storeAgain(): void {
+    this.#storing = undefined;
+    const runs = [...this.#unstored];
+    this.#unstored.clear();
+    for (const run of runs) {
+      run.store();
+      this.#retire(run);
+    }
   }
 
   #create(call: Call, request: StartRequest, params: Readonly<Record<string, string>>): Run {
@@ -113,7 +146,7 @@ export class Runs {
     } catch (error) {
       this.#parts.log.error({ run: id, err: error }, 'a run cannot be stored');
       this.#disown(record);
-      throw new Refusal('refused', 'the run cannot be stored: the data folder of the gateway is full or cannot be written');
+      throw new Refusal('refused', `the run cannot be stored: ${storageFailure(error)}`);
     }
   }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ObligationEntry } from '../../calls/contract/ports.ts';
 import type { RunRecord } from '../../protocol/record.ts';
 
-/** All calls are synchronous and short; a record handed in is stored as it is. */
+/** All calls are synchronous and short; a record handed in is stored as it is. Writing throws when the disk refuses. */
 export interface RunStore {
   /** Throws when the id is taken. */
   insert(record: RunRecord): void;

@@ -3,7 +3,7 @@
 import { framesOf, type Item } from './log/item.ts';
 import type { RunLog } from './log/log.ts';
 import type { Shape } from './log/page.ts';
-import { beginning, compare, type Position } from './log/position.ts';
+import { beginning, type Position } from './log/position.ts';
 
 /** Where a watcher brings what it passes. */
 export interface Outlet {
@@ -19,9 +19,9 @@ export interface WatcherOptions {
   /** How the outlet wants the log: a terminal's bytes as they are, or lines. */
   readonly shape: Shape;
   readonly from?: Position;
-  /** Called once, when the outlet has everything of an ended log. */
+  /** Called when the outlet has everything of an ended log. Nothing is called after it. */
   readonly onEnd: () => void;
-  /** The files cannot be read. */
+  /** Called when the files cannot be read, or the outlet has thrown. Nothing is called after it. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -45,13 +45,13 @@ export class Watcher {
     this.#unwatch = log.watch(() => this.wake());
   }
 
-  /** Goes on, if it can. Cheap when there is nothing to do; safe at any time. */
+  /** Goes on, if it can. Cheap when there is nothing to do; safe at any time; never throws. */
   wake(): void {
-    while (!this.#stopped && !this.#reading && !this.#outlet.full) {
-      const item = this.#waiting[0] ?? this.#fromTail();
-      if (item === undefined) return this.#behindTail();
-      if (this.#waiting.length > 0) this.#waiting = this.#waiting.slice(1);
-      this.#deliver(item);
+    try {
+      this.#goOn();
+    } catch (error) {
+      // Whoever writes to the log, and the other watchers, have nothing to do with this.
+      this.#fail(error);
     }
   }
 
@@ -60,6 +60,15 @@ export class Watcher {
     this.#stopped = true;
     this.#waiting = [];
     this.#unwatch();
+  }
+
+  #goOn(): void {
+    while (!this.#stopped && !this.#reading && !this.#outlet.full) {
+      const item = this.#waiting[0] ?? this.#fromTail();
+      if (item === undefined) return this.#behindTail();
+      if (this.#waiting.length > 0) this.#waiting = this.#waiting.slice(1);
+      this.#deliver(item);
+    }
   }
 
   #deliver(item: Item): void {
@@ -78,11 +87,10 @@ export class Watcher {
 
   /** Nothing for us in memory: read the files, or wait, or be done. */
   #behindTail(): void {
-    const { position, written, ended } = this.#log;
-    if (compare(this.position, written) < 0) {
+    if (this.#log.hasAfter(this.position, this.#options.shape)) {
       this.#next = undefined;
-      this.#read().catch((error: unknown) => this.#options.onError(error));
-    } else if (ended && compare(this.position, this.#log.failure === undefined ? position : written) >= 0) {
+      this.#read().catch((error: unknown) => this.#fail(error));
+    } else if (this.#log.ended) {
       this.stop();
       this.#options.onEnd();
     }
@@ -90,15 +98,21 @@ export class Watcher {
 
   async #read(): Promise<void> {
     this.#reading = true;
-    const before = this.#log.written;
-    const ended = this.#log.ended;
+    const { written, ended } = this.#log;
     try {
       this.#waiting = await this.#log.page(this.position, this.#options.shape);
     } finally {
       this.#reading = false;
     }
-    // No whole line yet: wait until more is written, unless that has happened while we read.
-    if (this.#waiting.length === 0 && before === this.#log.written && ended === this.#log.ended) return;
-    this.wake();
+    if (this.#stopped) this.#waiting = [];
+    if (this.#waiting.length > 0 || written !== this.#log.written || ended !== this.#log.ended) return this.wake();
+    // Otherwise no line is whole yet: more is to come. But not when the log is complete.
+    if (ended) throw new Error('the files of the log hold less than was written');
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#options.onError(error);
   }
 }

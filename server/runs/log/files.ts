@@ -1,6 +1,6 @@
-// The three files of a log: `lines` (plain bytes, for `tail -f` too), `events` (JSON lines), `index` (a Position every 64 KiB).
+// The three files of a log: `lines` (plain bytes, for `tail -f` too), `events` (JSON lines), `index` (a Position every 64 KiB or more).
 
-import fs, { closeSync, mkdirSync, openSync } from 'node:fs';
+import fs, { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beginning, type Position } from './position.ts';
@@ -8,8 +8,9 @@ import { beginning, type Position } from './position.ts';
 const writev = promisify(fs.writev);
 const read = promisify(fs.read);
 const fstat = promisify(fs.fstat) as (file: number) => Promise<fs.Stats>;
+const ftruncate = promisify(fs.ftruncate) as (file: number, length: number) => Promise<void>;
 
-/** Four doubles, little-endian: line, byte, seq, eventByte. */
+/** Four doubles, little-endian: line, byte, seq, eventByte. Of a terminal, places where a line begins. */
 const entryBytes = 32;
 export const indexEveryBytes = 64 << 10;
 
@@ -20,6 +21,11 @@ export interface Owed {
   readonly lines: readonly Uint8Array[];
   readonly events: readonly Uint8Array[];
   readonly index: readonly Position[];
+}
+
+export interface Sizes {
+  readonly bytes: number;
+  readonly eventBytes: number;
 }
 
 export class LogFiles {
@@ -46,7 +52,12 @@ export class LogFiles {
    */
   static create(folder: string): LogFiles {
     mkdirSync(folder, { mode: 0o750 });
-    return new LogFiles(folder, 'ax+');
+    try {
+      return new LogFiles(folder, 'ax+');
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   /** The files of a run, to read. Throws when there are none. */
@@ -54,37 +65,50 @@ export class LogFiles {
     return new LogFiles(folder, 'r');
   }
 
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
   /** Appends; the index last, so that it never points beyond what is there. One call at a time. Throws what the file system says. */
   append(owed: Owed): Promise<void> {
-    return this.#during(this.#append(owed));
+    return this.#during(() => this.#append(owed));
+  }
+
+  /**
+   * After an append that failed: the log is to end at the last of these places that the files reach, and that is given; undefined when they
+   * reach none. No append may follow.
+   */
+  cutBack(places: readonly Position[]): Promise<Position | undefined> {
+    return this.#during(() => this.#cutBack(places));
   }
 
   readLines(from: number, length: number): Promise<Buffer> {
-    return this.#during(readAt(this.#lines, from, length));
+    return this.#during(() => readAt(this.#lines, from, length));
   }
 
   readEvents(from: number, length: number): Promise<Buffer> {
-    return this.#during(readAt(this.#events, from, length));
+    return this.#during(() => readAt(this.#events, from, length));
   }
 
-  async sizes(): Promise<{ bytes: number; eventBytes: number }> {
-    const [lines, events] = await this.#during(Promise.all([fstat(this.#lines), fstat(this.#events)]));
-    return { bytes: lines.size, eventBytes: events.size };
+  sizes(): Promise<Sizes> {
+    return this.#during(() => this.#sizes());
   }
 
+  /** The last indexed place with no more than `line` lines before it. */
   find(line: number): Promise<Position> {
-    return this.#during(this.#find(line));
+    return this.#during(() => this.#find(line));
   }
 
-  /** Waits for reads under way: a number of a closed file may already be another file's. Safe twice. */
+  /** Waits for what is under way: a number of a closed file may already be another file's. Safe twice; never rejects. */
   close(): Promise<void> {
     return (this.#closed ??= this.#close());
   }
 
-  #during<T>(work: Promise<T>): Promise<T> {
+  #during<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closed !== undefined) return Promise.reject(new Error('the log is closed'));
-    this.#pending.add(work);
-    return work.finally(() => this.#pending.delete(work));
+    const going = work();
+    this.#pending.add(going);
+    return going.finally(() => this.#pending.delete(going));
   }
 
   async #append(owed: Owed): Promise<void> {
@@ -93,15 +117,30 @@ export class LogFiles {
     if (owed.index.length > 0) await writeAll(this.#index, [encodeEntries(owed.index)]);
   }
 
-  /** The last indexed position with no more than `line` lines before it. */
+  async #cutBack(places: readonly Position[]): Promise<Position | undefined> {
+    const { bytes, eventBytes } = await this.#sizes();
+    const last = places.findLast((place) => place.byte <= bytes && place.eventByte <= eventBytes);
+    if (last === undefined) return undefined;
+    await ftruncate(this.#lines, last.byte);
+    await ftruncate(this.#events, last.eventByte);
+    return last;
+  }
+
+  async #sizes(): Promise<Sizes> {
+    const [lines, events] = await Promise.all([fstat(this.#lines), fstat(this.#events)]);
+    return { bytes: lines.size, eventBytes: events.size };
+  }
+
   async #find(line: number): Promise<Position> {
+    // After a power cut the index may have reached the disk before the lines.
+    const { bytes } = await this.#sizes();
     let low = 0;
     let high = Math.floor((await fstat(this.#index)).size / entryBytes);
     let best = beginning;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const entry = decodeEntry(await readAt(this.#index, middle * entryBytes, entryBytes));
-      if (entry.line <= line) {
+      if (entry.line <= line && entry.byte <= bytes) {
         best = entry;
         low = middle + 1;
       } else {
@@ -113,17 +152,26 @@ export class LogFiles {
 
   async #close(): Promise<void> {
     await Promise.allSettled(this.#pending);
-    for (const file of [this.#lines, this.#events, this.#index]) closeSync(file);
+    for (const file of [this.#lines, this.#events, this.#index]) closeAnyway(file);
   }
 }
 
-/** writev may write less than it was given, for instance when the disk fills up in the middle. */
+/** What was told to be written is written; a network file system may still complain when its file is closed, and that file is closed then too. */
+function closeAnyway(file: number): void {
+  try {
+    closeSync(file);
+  } catch {}
+}
+
 async function writeAll(file: number, pieces: readonly Uint8Array[]): Promise<void> {
-  let rest = pieces;
-  while (rest.length > 0) {
-    const some = rest.slice(0, piecesMax);
-    const { bytesWritten } = await writev(file, some);
-    rest = [...behind(some, bytesWritten), ...rest.slice(some.length)];
+  for (let from = 0; from < pieces.length; from += piecesMax) await writeSome(file, pieces.slice(from, from + piecesMax));
+}
+
+/** writev may write less than it was given, for instance when the disk fills up in the middle. */
+async function writeSome(file: number, pieces: readonly Uint8Array[]): Promise<void> {
+  for (let rest = pieces; rest.length > 0;) {
+    const { bytesWritten } = await writev(file, rest);
+    rest = behind(rest, bytesWritten);
   }
 }
 

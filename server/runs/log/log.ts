@@ -5,9 +5,8 @@ import type { OutputStream } from '../../../calls/contract/ports.ts';
 import type { Limits } from '../../../protocol/limits.ts';
 import type { Json } from '../../../protocol/record.ts';
 import { deferred, type Deferred } from '../../support/deferred.ts';
-import { countLines } from './frames.ts';
 import { LogFiles } from './files.ts';
-import type { BytesItem, Item } from './item.ts';
+import type { Item } from './item.ts';
 import { readPage, type Shape } from './page.ts';
 import { beginning, compare, type Position } from './position.ts';
 import { LineSplitter, type Region } from './splitter.ts';
@@ -18,10 +17,11 @@ export type LogLimits = Pick<Limits, 'lineBytesMax' | 'tailBytesMax' | 'owedByte
 
 /** An event larger than this is cut down to its type: readers page through events, and a page must hold one. */
 const eventBytesMax = 32 << 10;
+const eventTypeCharsMax = 256;
 
 /**
  * `lines` logs hold one line per line, whatever stream it came from. `raw` logs hold a terminal's bytes, repaired to valid UTF-8 before they
- * are stored, because their watchers' cursor counts the bytes on the wire.
+ * are stored, because their watchers' cursor counts the bytes on the wire. Their lines are counted as those see them who want lines.
  */
 export class RunLog {
   readonly shape: Shape;
@@ -31,34 +31,38 @@ export class RunLog {
   written: Position = beginning;
   /** Nothing will be appended any more, and all that could be written is. */
   ended = false;
-  /** The disk refused; output from here on is not kept. */
+  /** The disk refused; the log ends at what it had taken, and output from here on is not kept. */
   failure: Error | undefined;
 
   readonly tail: Tail;
-  readonly #files: LogFiles;
+  readonly #folder: string;
   readonly #writer: LogWriter;
   readonly #limits: LogLimits;
   readonly #splitters: Record<OutputStream, LineSplitter>;
-  readonly #decoder = new TextDecoder();
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   readonly #watchers = new Set<() => void>();
   readonly #onFailure: (error: Error) => void;
+  #files: LogFiles;
   #stream: OutputStream = 'stdout';
+  /** Where the line begins that a terminal is writing: bytes before it. */
+  #lineByte = 0;
   #drained: Deferred<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(files: LogFiles, options: LogOptions) {
+  private constructor(folder: string, options: LogOptions) {
     this.shape = options.shape;
-    this.#files = files;
+    this.#folder = folder;
+    this.#files = LogFiles.create(folder);
     this.#limits = options.limits;
     this.#onFailure = options.onFailure;
     this.tail = new Tail(options.limits.tailBytesMax);
     this.#splitters = { stdout: new LineSplitter(options.limits.lineBytesMax), stderr: new LineSplitter(options.limits.lineBytesMax) };
-    this.#writer = new LogWriter(files, { written: (position) => this.#onWritten(position), failed: (error) => this.#fail(error) });
+    this.#writer = new LogWriter(this.#files, { written: (position) => this.#onWritten(position), failed: (error, position) => this.#fail(error, position) });
   }
 
   /** A new log in a new folder. Throws what the file system says. */
   static create(folder: string, options: LogOptions): RunLog {
-    return new RunLog(LogFiles.create(folder), options);
+    return new RunLog(folder, options);
   }
 
   /** Appends a chunk as the work printed it; the chunk belongs to the log from now on. */
@@ -72,7 +76,7 @@ export class RunLog {
   /** The stream is at its end: what it left unterminated becomes a line. Safe twice. */
   endStream(stream: OutputStream): void {
     if (this.#closing !== undefined || this.failure !== undefined) return;
-    if (this.shape === 'raw') this.#appendRaw(this.#decoder.decode());
+    if (this.shape === 'raw') this.#endRaw();
     else this.#appendRegions(stream, this.#splitters[stream].flush());
     this.#wake();
   }
@@ -113,13 +117,28 @@ export class RunLog {
     };
   }
 
-  /** Items after `from` that are in the files; empty when there is none. */
-  async page(from: Position, shape: Shape): Promise<readonly Item[]> {
-    const tailStart = this.tail.start;
-    const until = tailStart !== undefined && compare(from, tailStart) < 0 && compare(tailStart, this.written) < 0 ? tailStart : this.written;
-    return readPage(this.#files, { from, until, shape, final: this.ended && until === this.written });
+  /** True when there is something after `position` in the files that a watcher of this shape can be given. */
+  hasAfter(position: Position, shape: Shape): boolean {
+    const { written } = this;
+    if (shape === this.shape || this.ended) return compare(position, written) < 0;
+    return position.line < written.line || position.seq < written.seq;
   }
 
+  /** Items after `from` that are in the files; empty when there is none. For watchers: nobody else keeps the files open. */
+  async page(from: Position, shape: Shape): Promise<readonly Item[]> {
+    // The last watcher of an ended log had gone, and here is another.
+    if (this.#files.closed) this.#files = LogFiles.read(this.#folder);
+    const until = this.#reach(from, shape);
+    const lineBytesMax = this.shape === 'raw' ? this.#limits.lineBytesMax : Infinity;
+    return readPage(this.#files, { from, until, shape, lineBytesMax, final: this.ended && until === this.written });
+  }
+
+  /** The files are read as far as the tail does not go on. */
+  #reach(from: Position, shape: Shape): Position {
+    const { start } = this.tail;
+    const inTail = shape === this.shape && start !== undefined && compare(from, start) < 0 && compare(start, this.written) < 0;
+    return inTail ? start : this.written;
+  }
 
   #appendRegions(stream: OutputStream, regions: readonly Region[]): void {
     for (const region of regions) {
@@ -139,24 +158,38 @@ export class RunLog {
   #appendRaw(text: string): void {
     if (text === '') return;
     const bytes = Buffer.from(text, 'utf8');
-    const { line, byte } = this.position;
-    const item: BytesItem = { type: 'raw', start: this.position, end: { ...this.position, line: line + countLines(bytes), byte: byte + bytes.length }, pieces: [bytes] };
-    this.#append(item);
+    const start = this.position;
+    const end = { ...start, line: start.line + this.#countRaw(this.#splitters.stdout.push(bytes)), byte: start.byte + bytes.length };
+    this.#append({ type: 'raw', start, end, pieces: [bytes] }, { ...end, byte: this.#lineByte });
+  }
+
+  /** An unterminated last line is a line. */
+  #endRaw(): void {
+    this.#appendRaw(this.#decoder.decode());
+    const lines = this.#countRaw(this.#splitters.stdout.flush());
+    this.#lineByte = this.position.byte;
+    this.position = { ...this.position, line: this.position.line + lines };
+  }
+
+  /** The lines of a terminal are not cut in the file, only counted as if they were. */
+  #countRaw(regions: readonly Region[]): number {
+    for (const { bytes, cut } of regions) this.#lineByte += cut ? bytes - 1 : bytes;
+    return regions.reduce((sum, { lines }) => sum + lines, 0);
   }
 
   #appendEvent(type: string, facts: Readonly<Record<string, Json>>): void {
     const { line, byte, seq, eventByte } = this.position;
-    const head = { seq: seq + 1, at: line, ...(this.shape === 'raw' && { byte }), type };
+    const head = { seq: seq + 1, at: line, ...(this.shape === 'raw' && { byte }), type: type.slice(0, eventTypeCharsMax) };
     // Twice `head`: it comes first, and no fact takes its place.
     const full = Buffer.from(JSON.stringify({ ...head, ...facts, ...head }));
     const json = full.length <= eventBytesMax ? full : Buffer.from(JSON.stringify({ ...head, shortened: true }));
     this.#append({ type: 'event', start: this.position, end: { ...this.position, seq: seq + 1, eventByte: eventByte + json.length + 1 }, json });
   }
 
-  #append(item: Item): void {
+  #append(item: Item, resume: Position = item.end): void {
     this.position = item.end;
     this.tail.push(item);
-    this.#writer.append(item);
+    this.#writer.append(item, resume);
   }
 
   #wake(): void {
@@ -170,9 +203,14 @@ export class RunLog {
     this.#wake();
   }
 
-  #fail(error: Error): void {
+  /** What was appended since is lost; only watchers at the end may have seen it. */
+  #fail(error: Error, position: Position): void {
     this.failure = error;
+    this.position = position;
+    this.written = position;
+    this.tail.cutBack(position);
     this.#release();
+    this.#wake();
     this.#onFailure(error);
   }
 
@@ -184,6 +222,7 @@ export class RunLog {
 
   async #finish(): Promise<void> {
     await this.#writer.flush();
+    this.written = this.position;
     this.ended = true;
     this.#wake();
     this.#letGo();

@@ -3,20 +3,24 @@
 import type { LogFiles } from './files.ts';
 import { countLines } from './frames.ts';
 import type { Item } from './item.ts';
+import { lineEnd, newline } from './lines.ts';
 import type { Position } from './position.ts';
 
 const pageBytes = { lines: 256 << 10, raw: 64 << 10 };
 const eventsPageBytes = 64 << 10;
-const newline = 0x0a;
+const terminator = Uint8Array.of(newline);
 
 /** `lines`: whole lines only. `raw`: bytes as they are, cut between characters. */
 export type Shape = 'lines' | 'raw';
 
 export interface PageWish {
+  /** In shape `lines`, where a line begins. */
   readonly from: Position;
   /** Nothing beyond this is read. */
   readonly until: Position;
   readonly shape: Shape;
+  /** In shape `lines`, longer ones are cut: a terminal's lines have no bound in the file. Infinity: they were cut before they were stored. */
+  readonly lineBytesMax: number;
   /** Nothing will come after `until`: an unterminated last line is a line. */
   readonly final: boolean;
 }
@@ -29,8 +33,8 @@ interface StoredEvent {
 }
 
 /**
- * The next items after `from`, at least one unless there is nothing (or, in shape `lines`, no whole line) before `until`. A line is never
- * longer than the bound it was cut by, so a page that holds no line end is read again twice as large.
+ * The next items after `from`, at least one unless there is nothing (or, in shape `lines`, no whole line) before `until`. A line has a bound,
+ * so a page that holds no line end is read again twice as large.
  */
 export async function readPage(files: LogFiles, wish: PageWish): Promise<readonly Item[]> {
   const { from, until } = wish;
@@ -41,19 +45,27 @@ export async function readPage(files: LogFiles, wish: PageWish): Promise<readonl
   for (;;) {
     const bytes = await files.readLines(from.byte, wanted);
     const atEnd = from.byte + bytes.length >= until.byte;
-    const whole = wish.shape === 'lines' ? wholeLines(bytes, wish.final && atEnd) : wholeCharacters(bytes, atEnd);
+    const whole = wholeBytes(bytes, wish, atEnd);
     const items = merge(wish, bytes.subarray(0, whole), { events, allEvents, atEnd: atEnd && whole === bytes.length });
     if (items.length > 0 || atEnd || bytes.length < wanted) return items;
     wanted = Math.min(until.byte - from.byte, wanted * 2);
   }
 }
 
-function wholeLines(bytes: Uint8Array, final: boolean): number {
-  return final ? bytes.length : bytes.lastIndexOf(newline) + 1;
+/** How many of the bytes can be told already. */
+function wholeBytes(bytes: Uint8Array, { shape, final, lineBytesMax }: PageWish, atEnd: boolean): number {
+  if (atEnd && (final || shape === 'raw')) return bytes.length;
+  return shape === 'raw' ? wholeCharacters(bytes) : wholeLines(bytes, lineBytesMax);
 }
 
-function wholeCharacters(bytes: Uint8Array, atEnd: boolean): number {
-  if (atEnd) return bytes.length;
+function wholeLines(bytes: Uint8Array, lineBytesMax: number): number {
+  if (bytes.length <= lineBytesMax) return bytes.lastIndexOf(newline) + 1;
+  let whole = 0;
+  for (let end = lineEnd(bytes, 0, lineBytesMax); end !== -1; end = lineEnd(bytes, end, lineBytesMax)) whole = end;
+  return whole;
+}
+
+function wholeCharacters(bytes: Uint8Array): number {
   for (let back = 1; back <= 4 && back <= bytes.length; back++) {
     const byte = bytes[bytes.length - back]!;
     if ((byte & 0xc0) === 0x80) continue;
@@ -86,25 +98,19 @@ function merge(wish: PageWish, bytes: Buffer, found: Found): readonly Item[] {
   let place = wish.from;
   let used = 0;
   const take = (length: number): void => {
-    if (length <= 0) return;
-    const piece = bytes.subarray(used, used + length);
-    const lines = countLines(piece) + (piece[length - 1] === newline || wish.shape === 'raw' ? 0 : 1);
-    const end = { ...place, line: place.line + lines, byte: place.byte + length };
-    // An unterminated line that becomes one is framed like any other.
-    const pieces = lines > 0 && wish.shape === 'lines' && piece[length - 1] !== newline ? [piece, Uint8Array.of(newline)] : [piece];
-    items.push({ type: wish.shape, start: place, end, pieces });
-    place = end;
+    for (const part of wish.shape === 'raw' ? [bytes.subarray(used, used + length)] : parts(bytes.subarray(used, used + length), wish.lineBytesMax)) {
+      const item = itemOf(part, place, wish.shape);
+      if (item !== undefined) items.push(item);
+      place = item?.end ?? place;
+    }
     used += length;
   };
   for (const event of found.events) {
-    const before = wish.shape === 'raw' && event.byte !== undefined ? event.byte - place.byte : bytesOfLines(bytes, used, event.at - place.line);
+    const before = wish.shape === 'raw' && event.byte !== undefined ? event.byte - place.byte : bytesOfLines(bytes, used, event.at - place.line, wish.lineBytesMax);
     if (before === undefined || used + before > bytes.length) {
-      if (!found.atEnd) {
-        take(bytes.length - used);
-        return items;
-      }
-      // The log ends with an unterminated line before this event.
       take(bytes.length - used);
+      // Its lines come with the next page, unless the files end without them.
+      if (!found.atEnd) return items;
     } else {
       take(before);
     }
@@ -117,13 +123,33 @@ function merge(wish: PageWish, bytes: Buffer, found: Found): readonly Item[] {
   return items;
 }
 
+/** Whole lines together; a line that is cut, and a last one without its newline, at the end of a part. */
+function* parts(bytes: Uint8Array, lineBytesMax: number): Generator<Uint8Array> {
+  let from = 0;
+  let end = bytes.length > lineBytesMax ? lineEnd(bytes, 0, lineBytesMax) : -1;
+  for (; end !== -1; end = lineEnd(bytes, end, lineBytesMax)) {
+    if (bytes[end - 1] === newline) continue;
+    yield bytes.subarray(from, end);
+    from = end;
+  }
+  yield bytes.subarray(from);
+}
+
+function itemOf(bytes: Uint8Array, start: Position, shape: Shape): Item | undefined {
+  if (bytes.length === 0) return undefined;
+  // An unterminated line that becomes one is framed like any other.
+  const open = shape === 'lines' && bytes.at(-1) !== newline;
+  const end = { ...start, line: start.line + countLines(bytes) + (open ? 1 : 0), byte: start.byte + bytes.length };
+  return { type: shape, start, end, pieces: open ? [bytes, terminator] : [bytes] };
+}
+
 /** How many bytes `count` lines from `start` take; undefined when they are not all there. */
-function bytesOfLines(bytes: Uint8Array, start: number, count: number): number | undefined {
+function bytesOfLines(bytes: Uint8Array, start: number, count: number, lineBytesMax: number): number | undefined {
   let end = start;
   for (let i = 0; i < count; i++) {
-    const at = bytes.indexOf(newline, end);
-    if (at === -1) return undefined;
-    end = at + 1;
+    const next = bytes.length > lineBytesMax ? lineEnd(bytes, end, lineBytesMax) : bytes.indexOf(newline, end) + 1;
+    if (next <= 0) return undefined;
+    end = next;
   }
   return end - start;
 }

@@ -2,19 +2,16 @@
 
 import { isUtf8 } from 'node:buffer';
 import { countLines } from './frames.ts';
+import { characterStart, contentBytes, lineEnd, newline } from './lines.ts';
 
-const newline = Buffer.from('\n');
-const newlineByte = 0x0a;
-
-/** Up to this size the unfinished line is copied, so that it does not keep a whole chunk of the stream in memory. */
-const copyBelow = 4096;
+const terminator = Uint8Array.of(newline);
 
 export interface Region {
   /** Whole lines, each ended by `\n`, in pieces that stand behind one another. */
   readonly pieces: readonly Uint8Array[];
   readonly lines: number;
   readonly bytes: number;
-  /** Its last line is not at its end: it was longer than the bound, and the next line of the stream goes on with it. */
+  /** Its one line is not at its end: it was longer than the bound, and the next line of the stream goes on with it. The `\n` is ours. */
   readonly cut?: true;
   /** The `\n` at its end is ours: the stream ended without one. */
   readonly unterminated?: true;
@@ -22,106 +19,82 @@ export interface Region {
 
 /**
  * Lines longer than `lineBytesMax` are cut, never inside a character. A long line that is not UTF-8 is cut at a third of that, because each
- * of its bytes may become the three of U+FFFD.
+ * of its bytes may become the three of U+FFFD. The lines depend on the bytes alone, not on the chunks they come in.
  */
 export class LineSplitter {
   readonly #lineBytesMax: number;
-  #carry: Uint8Array[] = [];
-  #carryBytes = 0;
+  /** Its first `#carried` bytes are the unfinished line, copied: a slice would keep a whole chunk of the stream in memory. */
+  #carry: Uint8Array = new Uint8Array(0);
+  #carried = 0;
 
   constructor(lineBytesMax: number) {
     this.#lineBytesMax = lineBytesMax;
   }
 
   push(chunk: Uint8Array): readonly Region[] {
-    if (this.#carryBytes + chunk.length > this.#lineBytesMax / 3) return this.#pushLong(chunk);
-    const last = chunk.lastIndexOf(newlineByte);
-    if (last === -1) {
-      this.#keep(chunk);
-      return [];
-    }
-    const whole = chunk.subarray(0, last + 1);
-    const region = { pieces: [...this.#carry, whole], lines: countLines(whole), bytes: this.#carryBytes + whole.length };
-    this.#carry = [];
-    this.#carryBytes = 0;
-    this.#keep(chunk.subarray(last + 1));
+    const bytes = this.#carried + chunk.length;
+    if (bytes > this.#lineBytesMax / 3) return this.#pushLong(chunk);
+    const whole = chunk.subarray(0, chunk.lastIndexOf(newline) + 1);
+    if (whole.length === 0) return this.#keep(chunk);
+    const region = { pieces: this.#carried === 0 ? [whole] : [this.#take(), whole], lines: countLines(whole), bytes: bytes - chunk.length + whole.length };
+    this.#keep(chunk.subarray(whole.length));
     return [region];
   }
 
-  /** The unterminated last line, if there is one; the `\n` that ends it is ours. */
+  /** The unterminated last line, if there is one. */
   flush(): readonly Region[] {
-    if (this.#carryBytes === 0) return [];
-    const regions = this.push(newline);
+    if (this.#carried === 0) return [];
+    const regions = this.push(terminator);
     return regions.map((region, i) => (i === regions.length - 1 ? { ...region, unterminated: true } : region));
   }
 
-  #keep(rest: Uint8Array): void {
-    if (rest.length === 0) return;
-    this.#carry.push(rest.length < copyBelow ? Uint8Array.from(rest) : rest);
-    this.#carryBytes += rest.length;
-  }
-
-  /** Some line may be beyond the bound: look at each. Chunks are joined only when a line ends or is full, so this is linear in the stream. */
+  /** Some line may be beyond the bound: look at each. Bytes are joined only when a line ends or is full, so this is linear in the stream. */
   #pushLong(chunk: Uint8Array): readonly Region[] {
-    if (this.#carryBytes + chunk.length <= this.#lineBytesMax && !chunk.includes(newlineByte)) {
-      this.#keep(chunk);
-      return [];
-    }
-    let rest: Uint8Array = this.#carryBytes === 0 ? chunk : Buffer.concat([...this.#carry, chunk]);
-    this.#carry = [];
-    this.#carryBytes = 0;
+    if (this.#carried + chunk.length <= this.#lineBytesMax && !chunk.includes(newline)) return this.#keep(chunk);
+    const bytes = this.#carried === 0 ? chunk : Buffer.concat([this.#take(), chunk]);
     const regions: Region[] = [];
-    for (;;) {
-      const end = this.#wholeLines(rest);
-      if (end > 0) regions.push({ pieces: [rest.subarray(0, end)], lines: countLines(rest.subarray(0, end)), bytes: end });
-      rest = rest.subarray(end);
-      const cut = this.#cutAt(rest);
-      if (cut === 0) break;
-      regions.push({ pieces: [rest.subarray(0, cut), newline], lines: 1, bytes: cut + 1, cut: true });
-      rest = rest.subarray(cut);
+    let from = 0;
+    let start = 0;
+    for (let end = this.#endOf(bytes, start); end !== -1; end = this.#endOf(bytes, start)) {
+      if (bytes[end - 1] !== newline) {
+        regions.push(...wholeLines(bytes.subarray(from, start)), { pieces: [bytes.subarray(start, end), terminator], lines: 1, bytes: end - start + 1, cut: true });
+        from = end;
+      }
+      start = end;
     }
-    this.#keep(rest);
+    regions.push(...wholeLines(bytes.subarray(from, start)));
+    this.#keep(bytes.subarray(start));
     return regions;
   }
 
-  /** How many bytes from the start are whole lines that need no cut. */
-  #wholeLines(bytes: Uint8Array): number {
-    let start = 0;
-    for (;;) {
-      const end = bytes.indexOf(newlineByte, start);
-      if (end === -1 || this.#tooLong(bytes.subarray(start, end))) return start;
-      start = end + 1;
+  #endOf(bytes: Uint8Array, start: number): number {
+    const end = lineEnd(bytes, start, this.#lineBytesMax);
+    if (end === -1 || contentBytes(bytes, start, end) * 3 <= this.#lineBytesMax || isUtf8(bytes.subarray(start, end))) return end;
+    return start + characterStart(bytes.subarray(start, end), Math.floor(this.#lineBytesMax / 3));
+  }
+
+  /** Grows by doubling, so that a long line that comes byte by byte is still linear. */
+  #keep(rest: Uint8Array): readonly Region[] {
+    const bytes = this.#carried + rest.length;
+    if (bytes > this.#carry.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(bytes, 2 * this.#carried));
+      larger.set(this.#carry.subarray(0, this.#carried));
+      this.#carry = larger;
     }
+    this.#carry.set(rest, this.#carried);
+    this.#carried = bytes;
+    return [];
   }
 
-  #tooLong(line: Uint8Array): boolean {
-    if (line.length > this.#lineBytesMax) return true;
-    return line.length * 3 > this.#lineBytesMax && !isUtf8(line);
-  }
-
-  /**
-   * Where to cut the line at the start of `bytes`; 0 when it need not be cut, or not yet. Depends on the line alone, not on the chunks it
-   * came in.
-   */
-  #cutAt(bytes: Uint8Array): number {
-    const end = bytes.indexOf(newlineByte);
-    const line = end === -1 ? bytes : bytes.subarray(0, end);
-    if (line.length > this.#lineBytesMax) {
-      const cut = characterStart(line, this.#lineBytesMax);
-      return isUtf8(line.subarray(0, cut)) ? cut : this.#third(line);
-    }
-    return end !== -1 && this.#tooLong(line) ? this.#third(line) : 0;
-  }
-
-  #third(line: Uint8Array): number {
-    return Math.max(1, characterStart(line, Math.floor(this.#lineBytesMax / 3)));
+  /** The carried bytes, which are the caller's from now on. */
+  #take(): Uint8Array {
+    const taken = this.#carry.subarray(0, this.#carried);
+    this.#carry = new Uint8Array(0);
+    this.#carried = 0;
+    return taken;
   }
 }
 
-/** The last place not after `at` where a UTF-8 character may start; `at` itself in bytes that are not UTF-8. */
-function characterStart(bytes: Uint8Array, at: number): number {
-  for (let back = 0; back < 4 && back < at; back++) {
-    if ((bytes[at - back]! & 0xc0) !== 0x80) return at - back;
-  }
-  return at;
+function wholeLines(bytes: Uint8Array): readonly Region[] {
+  return bytes.length === 0 ? [] : [{ pieces: [bytes], lines: countLines(bytes), bytes: bytes.length }];
 }

@@ -3,9 +3,12 @@
 import type { Item } from './item.ts';
 import { beginning, compare, type Position } from './position.ts';
 
+/** A run that prints single lines slowly has small items; their number is bounded too. */
+const itemsMax = 8192;
+
 /**
  * Items are numbered from 0 for ever; a watcher keeps a number, never an item, so that a slow one keeps nothing alive.
- * An item stays while the disk is owed it, and after that while it has frames and the tail is within its bound.
+ * An item stays while the disk is owed it, and after that while it has frames (or is an event) and the tail is within its bound.
  */
 export class Tail {
   readonly #bytesMax: number;
@@ -13,7 +16,8 @@ export class Tail {
   /** Number of `#items[#head]`. */
   #first = 0;
   #head = 0;
-  #framesBytes = 0;
+  /** Of settled items: their frames, and the text of events. */
+  #heldBytes = 0;
   #settled = beginning;
 
   constructor(bytesMax: number) {
@@ -54,12 +58,17 @@ export class Tail {
     for (let i = this.#unsettled(); i < this.#items.length; i++) {
       const item = this.#items[i]!;
       if (compare(item.end, written) > 0) break;
-      if (item.type === 'event') continue;
-      item.pieces = [];
-      this.#framesBytes += item.frames?.length ?? 0;
+      if (item.type !== 'event') item.pieces = [];
+      this.#heldBytes += heldBytes(item);
     }
     this.#settled = written;
     this.#trim();
+  }
+
+  /** The disk will never have what comes after `position`: nobody else is to see it. */
+  cutBack(position: Position): void {
+    while (this.#items.length > this.#head && compare(this.#items.at(-1)!.end, position) > 0) this.#items.pop();
+    this.settle(position);
   }
 
   #unsettled(): number {
@@ -71,8 +80,8 @@ export class Tail {
   #trim(): void {
     for (let item = this.#items[this.#head]; item !== undefined; item = this.#items[this.#head]) {
       if (compare(item.end, this.#settled) > 0) break;
-      if (!isGone(item) && this.#framesBytes <= this.#bytesMax && this.#items.length - this.#head <= itemsMax) break;
-      if (item.type !== 'event') this.#framesBytes -= item.frames?.length ?? 0;
+      if (!isGone(item) && this.#heldBytes <= this.#bytesMax && this.#items.length - this.#head <= itemsMax) break;
+      this.#heldBytes -= heldBytes(item);
       this.#items[this.#head++] = undefined;
       this.#first++;
     }
@@ -82,9 +91,10 @@ export class Tail {
   }
 }
 
+function heldBytes(item: Item): number {
+  return item.type === 'event' ? item.json.length : item.frames?.length ?? 0;
+}
+
 function isGone(item: Item): boolean {
   return item.type !== 'event' && item.pieces.length === 0 && item.frames === undefined;
 }
-
-/** A run that prints single lines slowly has small items; their number is bounded too. */
-const itemsMax = 8192;

@@ -11,11 +11,14 @@ const newline = Buffer.from('\n');
 const gatherMs = 10;
 const gatherBytes = 64 << 10;
 
+/** What an item costs in memory beside its bytes: without this, single short lines would be owed by the million. */
+const itemBytes = 512;
+
 export interface WriterEvents {
   /** Everything before `position` is in the files. */
   written(position: Position): void;
-  /** The files cannot be written any more; nothing after the last `written` is safe. */
-  failed(error: Error): void;
+  /** The files cannot be written any more; they end at `position`. */
+  failed(error: Error, position: Position): void;
 }
 
 export class LogWriter {
@@ -24,12 +27,13 @@ export class LogWriter {
   #lines: Uint8Array[] = [];
   #events: Uint8Array[] = [];
   #index: Position[] = [];
-  #end = beginning;
+  #ends: Position[] = [];
+  #written = beginning;
   #lastIndexed = beginning;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
   #broken = false;
-  /** Bytes appended and not yet in the files. */
+  /** What is appended and not yet in the files costs this much memory. */
   owedBytes = 0;
 
   constructor(files: LogFiles, tell: WriterEvents) {
@@ -37,13 +41,14 @@ export class LogWriter {
     this.#tell = tell;
   }
 
-  append(item: Item): void {
+  /** `resume` is where a reader of lines can begin that wants what comes after the item, or less. */
+  append(item: Item, resume: Position): void {
     if (this.#broken) return;
     if (item.type === 'event') this.#events.push(item.json, newline);
     else for (const piece of item.pieces) this.#lines.push(piece);
-    this.#end = item.end;
-    this.owedBytes += item.end.byte - item.start.byte + item.end.eventByte - item.start.eventByte;
-    this.#addToIndex(item.end);
+    this.#ends.push(item.end);
+    this.owedBytes += itemBytes + item.end.byte - item.start.byte + item.end.eventByte - item.start.eventByte;
+    this.#addToIndex(resume);
     this.#schedule();
   }
 
@@ -81,18 +86,23 @@ export class LogWriter {
   async #write(): Promise<void> {
     const owed = { lines: this.#lines, events: this.#events, index: this.#index };
     const bytes = this.owedBytes;
-    const end = this.#end;
-    this.#lines = [];
-    this.#events = [];
-    this.#index = [];
+    const ends = this.#ends;
+    [this.#lines, this.#events, this.#index, this.#ends] = [[], [], [], []];
     try {
       await this.#files.append(owed);
-      this.owedBytes -= bytes;
-      this.#tell.written(end);
     } catch (error) {
-      this.#broken = true;
-      this.owedBytes = 0;
-      this.#tell.failed(error instanceof Error ? error : new Error(String(error)));
+      return await this.#fail(error, [this.#written, ...ends]);
     }
+    this.#written = ends.at(-1)!;
+    this.owedBytes -= bytes;
+    this.#tell.written(this.#written);
+  }
+
+  async #fail(error: unknown, places: readonly Position[]): Promise<void> {
+    this.#broken = true;
+    [this.#lines, this.#events, this.#index, this.#ends] = [[], [], [], []];
+    const end = await this.#files.cutBack(places).catch(() => undefined);
+    this.owedBytes = 0;
+    this.#tell.failed(error instanceof Error ? error : new Error(String(error)), end ?? this.#written);
   }
 }

@@ -1,0 +1,174 @@
+// A log and its watchers as simple as they can be said, and a machine that drives the real ones at random beside it.
+
+import { TextDecoder } from 'node:util';
+import type { OutputStream } from '../../../calls/contract/ports.ts';
+import type { LogLimits, RunLog } from '../../../server/runs/log/log.ts';
+import type { Shape } from '../../../server/runs/log/page.ts';
+import { LineSplitter } from '../../../server/runs/log/splitter.ts';
+import { Watcher } from '../../../server/runs/watcher.ts';
+import { type Chance, holdDisk, type HeldDisk, newLog, Notebook, pick, someBytes, until } from '../kit.ts';
+
+/** Text of lines, and events as `#type seq`, in the order in which watchers of one shape are to be told them. */
+export class Model {
+  readonly #log: Shape;
+  readonly #view: Shape;
+  readonly #splitters: Record<OutputStream, LineSplitter>;
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  readonly told: string[] = [];
+  #stream: OutputStream = 'stdout';
+  #seq = 0;
+
+  constructor(log: Shape, view: Shape, lineBytesMax: number) {
+    this.#log = log;
+    this.#view = view;
+    this.#splitters = { stdout: new LineSplitter(lineBytesMax), stderr: new LineSplitter(lineBytesMax) };
+  }
+
+  write(stream: OutputStream, chunk: Uint8Array): void {
+    if (this.#log === 'lines') this.#tell(stream, this.#splitters[stream].push(chunk));
+    else this.#text(this.#decoder.decode(chunk, { stream: true }));
+  }
+
+  emit(type: string): void {
+    this.told.push(`#${type} ${++this.#seq}`);
+  }
+
+  close(): void {
+    if (this.#log === 'raw') this.#text(this.#decoder.decode());
+    this.#tell('stdout', this.#splitters.stdout.flush());
+    this.#tell('stderr', this.#splitters.stderr.flush());
+  }
+
+  #text(text: string): void {
+    if (this.#view === 'raw') this.told.push(text);
+    else this.#tell('stdout', this.#splitters.stdout.push(Buffer.from(text)));
+  }
+
+  #tell(stream: OutputStream, regions: ReturnType<LineSplitter['push']>): void {
+    for (const { pieces, cut, unterminated } of regions) {
+      if (stream !== this.#stream) this.emit('stream');
+      this.#stream = stream;
+      const lines = Buffer.concat(pieces).toString('utf8').split('\n').slice(0, -1);
+      this.told.push(...lines.map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line)));
+      if (this.#log === 'lines' && cut) this.emit('cut');
+      if (this.#log === 'lines' && unterminated) this.emit('unterminated');
+    }
+  }
+}
+
+/** Chunks of a terminal may be told in other pieces than they came. */
+export function normal(told: readonly string[], shape: Shape): string[] {
+  if (shape === 'lines') return [...told];
+  const merged: string[] = [];
+  for (const text of told) {
+    const last = merged.at(-1);
+    if (last !== undefined && !text.startsWith('#') && !last.startsWith('#')) merged[merged.length - 1] = last + text;
+    else if (text !== '') merged.push(text);
+  }
+  return merged;
+}
+
+interface Seat {
+  readonly shape: Shape;
+  readonly notebook: Notebook;
+  readonly watcher: Watcher;
+  /** What it was not to be told: it began behind that. */
+  readonly before: readonly string[];
+  blocked: boolean;
+  /** Items until it is full by itself. */
+  room: number;
+  ends: number;
+  toldAtEnd: number;
+}
+
+/** One log with many watchers, driven at random. */
+export class Theatre {
+  readonly log: RunLog;
+  readonly seats: Seat[] = [];
+  readonly #rnd: Chance;
+  readonly #folder: string;
+  readonly #models: Record<Shape, Model>;
+  #disk: HeldDisk | undefined;
+
+  constructor(folder: string, rnd: Chance, shape: Shape) {
+    const limits: LogLimits = { lineBytesMax: pick(rnd, [64, 300, 1 << 20]), tailBytesMax: pick(rnd, [0, 200, 20_000, 1 << 20]), owedBytesMax: 1 << 16 };
+    this.log = newLog(folder, shape, limits);
+    this.#rnd = rnd;
+    this.#folder = folder;
+    this.#models = { lines: new Model(shape, 'lines', limits.lineBytesMax), raw: new Model(shape, 'raw', limits.lineBytesMax) };
+  }
+
+  async play(steps: number): Promise<void> {
+    for (let i = 0; i < steps; i++) await this.#step();
+    for (const model of Object.values(this.#models)) model.close();
+    const closed = this.log.close();
+    this.log.write('stdout', Buffer.from('too late\n'));
+    this.log.emit('too-late');
+    await this.#disk?.letGo();
+    if (this.#rnd(2) === 0) this.#sit();
+    await closed;
+    this.#sit();
+    for (const seat of this.seats) this.#free(seat, Infinity);
+    await until('all have been told the end', () => this.seats.every(({ ends }) => ends > 0));
+  }
+
+  expected({ shape }: Seat): string[] {
+    return normal(this.#models[shape].told, shape);
+  }
+
+  async #step(): Promise<void> {
+    switch (this.#rnd(9)) {
+      case 0: case 1: case 2: return this.#write();
+      case 3: return this.#emit();
+      case 4: return this.seats.length < 8 ? this.#sit() : undefined;
+      case 5: for (const seat of this.seats) this.#free(seat, this.#rnd(6)); return;
+      case 6: for (const seat of this.seats) seat.blocked = this.#rnd(2) === 0; return;
+      case 7: return this.#turnDisk();
+      default: return new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  #write(): void {
+    const stream = this.log.shape === 'lines' && this.#rnd(3) === 0 ? 'stderr' : 'stdout';
+    const bytes = someBytes(this.#rnd, 1 + this.#rnd(this.#rnd(20) === 0 ? 3000 : 60));
+    for (const model of Object.values(this.#models)) model.write(stream, bytes);
+    this.log.write(stream, bytes);
+  }
+
+  #emit(): void {
+    const type = pick(this.#rnd, ['small', 'large', 'huge']);
+    for (const model of Object.values(this.#models)) model.emit(type);
+    const sizes: Readonly<Record<string, number>> = { small: 1, large: 30_000, huge: 100_000 };
+    this.log.emit(type, { text: 'e'.repeat(sizes[type]!), type: 'never this', seq: 0 });
+  }
+
+  /** A new watcher: from the start, or from where another one is. */
+  #sit(): void {
+    const other = this.#rnd(2) === 0 ? this.seats.at(-1) : undefined;
+    const shape = other?.shape ?? (this.log.shape === 'raw' ? pick(this.#rnd, ['raw', 'lines'] as const) : 'lines');
+    const notebook = new Notebook(() => seat.blocked || seat.room-- <= 0);
+    const watcher = new Watcher(this.log, notebook, {
+      shape, ...(other !== undefined && { from: other.watcher.position }),
+      onEnd: () => { seat.ends++; seat.toldAtEnd = notebook.told.length; },
+      onError: (error) => { throw error; },
+    });
+    const before = other === undefined ? [] : [...other.before, ...other.notebook.told];
+    const seat: Seat = { shape, notebook, watcher, before, blocked: this.#rnd(2) === 0, room: this.#rnd(10), ends: 0, toldAtEnd: 0 };
+    this.seats.push(seat);
+    watcher.wake();
+  }
+
+  #free(seat: Seat, room: number): void {
+    seat.blocked = false;
+    seat.room = room;
+    seat.watcher.wake();
+  }
+
+  async #turnDisk(): Promise<void> {
+    if (this.#disk === undefined) this.#disk = await holdDisk(this.#folder);
+    else if (this.#rnd(2) === 0) {
+      await this.#disk.letGo();
+      this.#disk = undefined;
+    }
+  }
+}
