@@ -14,7 +14,7 @@ import { secret } from '../fixtures/misbehaving-calls.ts';
 const module = fileURLToPath(new URL('../fixtures/misbehaving-calls.ts', import.meta.url));
 const yaml = `
 modules: [${JSON.stringify(module)}]
-limits: { firstCallMs: 500ms, closeMs: 500ms, graceMs: 1s }
+limits: { graceMs: 1s }
 calls:
   cat: { process: [cat] }
   sleep: { process: [sh, -c, 'echo ready; exec sleep 60'] }
@@ -96,8 +96,10 @@ describe('defects that are not repeated', () => {
 
   it('6: no Close carries a code that must not be sent', async () => {
     // The parser of the raw client refuses such codes.
-    const late = await rawClient(gateway.wsUrl);
+    const hasty = await startTestGateway('limits: { firstCallMs: 50ms }\n');
+    const late = await rawClient(hasty.wsUrl);
     expect(codeOf(await late.rest())).to.equal(1008);
+    await hasty.stop();
     const bare = await rawClient(gateway.wsUrl);
     bare.write(call('sleep'), encodeClose());
     expect(codeOf(await bare.rest())).to.equal(null);

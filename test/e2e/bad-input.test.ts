@@ -98,7 +98,7 @@ docker: { host: ${JSON.stringify(await sharedEngine())} }
 
   describe('from clients that keep silent', () => {
     let gateway: TestGateway;
-    before(async () => { gateway = await startTestGateway(`${calls}limits: { requestMs: 300ms, firstCallMs: 300ms, pingMs: 50ms, lostMs: 400ms, graceMs: 1s }\n`); });
+    before(async () => { gateway = await startTestGateway(`${calls}limits: { requestMs: 300ms, firstCallMs: 1s, pingMs: 50ms, lostMs: 1s, graceMs: 1s }\n`); });
     after(() => gateway.stop());
     afterEach(() => settled(gateway));
 
@@ -141,7 +141,7 @@ docker: { host: ${JSON.stringify(await sharedEngine())} }
       expect(await client.line()).to.equal('ready');
       let pings = 0;
       client.ws.on('ping', () => { pings += 1; });
-      await until('it was pinged for longer than lostMs', () => pings >= 12);
+      await until('it was pinged for longer than lostMs', () => pings >= 25);
       client.control({ signal: 'cancel' });
       expect((await client.rest()).code).to.equal(1000);
     });
@@ -155,28 +155,32 @@ docker: { host: ${JSON.stringify(await sharedEngine())} }
 
   describe('from clients that read slowly', () => {
     let gateway: TestGateway;
-    before(async () => { gateway = await startTestGateway(`${calls}limits: { writeStallMs: 700ms, graceMs: 1s }\n`); });
-    after(() => gateway.stop());
+    let impatient: TestGateway;
+    before(async () => {
+      gateway = await startTestGateway(`${calls}limits: { writeStallMs: 30s, graceMs: 1s }\n`);
+      impatient = await startTestGateway(`${calls}limits: { writeStallMs: 500ms, graceMs: 1s }\n`);
+    });
+    after(() => Promise.all([gateway.stop(), impatient.stop()]));
     afterEach(() => settled(gateway));
 
     it('loses one that reads nothing for too long, and ends its run', async () => {
-      const client = await rawClient(gateway.wsUrl);
+      const client = await rawClient(impatient.wsUrl);
       client.control({ call: 'endless' });
       await client.next();
       client.socket.pause();
-      await settled(gateway);
-      expect(await newestEnded(gateway)).to.include({ outcome: 'cancelled', message: 'cancelled: client disconnected' });
+      await settled(impatient);
+      expect(await newestEnded(impatient)).to.include({ outcome: 'cancelled', message: 'cancelled: client disconnected' });
       client.socket.destroy();
     });
 
     it('loses one that reads nothing although it keeps talking', async () => {
-      const client = await rawClient(gateway.wsUrl);
+      const client = await rawClient(impatient.wsUrl);
       client.control({ call: 'endless' });
       await client.next();
       client.socket.pause();
       const talk = setInterval(() => client.write(encodeFrame('ping', 'still here'), encodeFrame('text', 'and typing')), 20);
-      await settled(gateway).finally(() => clearInterval(talk));
-      expect((await newestEnded(gateway)).outcome).to.equal('cancelled');
+      await settled(impatient).finally(() => clearInterval(talk));
+      expect((await newestEnded(impatient)).outcome).to.equal('cancelled');
       client.socket.destroy();
     });
 
