@@ -21,13 +21,15 @@ import { answerClientError } from './http/client-error.ts';
 import { callListing } from './http/listing.ts';
 import { createNewsShelf } from './http/news/shelf.ts';
 import type { HttpParts, Status } from './http/parts.ts';
+import { serveWithoutUpgrade } from './http/without-upgrade.ts';
 import { createProcessEngine } from './process/engine.ts';
 import { reconcile } from './runs/reconcile.ts';
 import { Refusal } from './runs/refusal.ts';
 import type { Run } from './runs/run.ts';
 import { Runs, type StartRequest } from './runs/runs.ts';
 import { openStore, type RunStore } from './runs/store.ts';
-import { Sessions } from './session/upgrade.ts';
+import { wantsWebsocket } from './session/admission.ts';
+import { Sessions } from './session/sessions.ts';
 import type { Logger } from './support/logger.ts';
 import { within } from './support/within.ts';
 
@@ -108,8 +110,12 @@ class House implements Gateway {
     this.#reconcile = () => reconcile({ ...shared, folderOf: (run) => join(folder, run) });
     const now = () => this.#current.config;
     this.#sessions = new Sessions({ runs: { start: (request) => this.#start(request) }, limits: () => now().limits, config: now, access: { identify, checkHost, checkOrigin }, log });
-    this.#server = createServer({ requestTimeout: config.limits.requestMs, headersTimeout: config.limits.requestMs, connectionsCheckingInterval: 1000 }, createHttpApp(this.#httpParts()));
-    this.#server.on('upgrade', (request, socket, head) => this.#sessions.upgrade(request, socket, head));
+    const app = createHttpApp(this.#httpParts());
+    this.#server = createServer({ requestTimeout: config.limits.requestMs, headersTimeout: config.limits.requestMs, connectionsCheckingInterval: 1000 }, app);
+    this.#server.on('upgrade', (request, socket, head) => {
+      if (wantsWebsocket(request)) this.#sessions.upgrade(request, socket, head);
+      else serveWithoutUpgrade(app, request, socket);
+    });
     this.#server.on('clientError', (error, socket) => answerClientError(error, socket));
   }
 
