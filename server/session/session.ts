@@ -131,8 +131,8 @@ export class Session {
     this.#on(message.type, message);
   }
 
-  #on(event: SessionEvent, said?: ClientMessage | Buffer): void {
-    const { state, act } = step(this.#state, event);
+  #on(event: SessionEvent, said?: ClientMessage | Buffer, ending?: SessionEndingName): void {
+    const { state, act } = step(this.#state, event, ending);
     this.#state = state;
     switch (act) {
       case undefined: return;
@@ -165,9 +165,8 @@ export class Session {
   #refused(error: unknown): void {
     if (!(error instanceof Refusal)) this.#parts.log.error({ err: error }, 'a call could not be started');
     if (error instanceof Refusal) this.#refusal = error.message;
-    this.#state = { ...this.#state, ending: error instanceof Refusal ? error.ending : 'fault' };
     this.#held = undefined;
-    this.#on('refused');
+    this.#on('refused', undefined, error instanceof Refusal ? error.ending : 'fault');
   }
 
   #attach(run: Run): void {
