@@ -61,7 +61,7 @@ export class CleanupScope {
 
   /** Releases everything that is open, also what is opened meanwhile, and gives the account. Safe twice; never rejects. */
   async release(): Promise<Receipt> {
-    await this.#ending;
+    if (this.#ending !== undefined) await this.#ending;
     await this.#end(() => true);
     return { clean: this.#left.length === 0, released: [...this.#released], left: [...this.#left] };
   }

@@ -11,6 +11,7 @@ import type { LogLimits } from '../../server/runs/log/log.ts';
 import { RunLog } from '../../server/runs/log/log.ts';
 import type { Shape } from '../../server/runs/log/page.ts';
 import type { Outlet } from '../../server/runs/watcher.ts';
+import { until } from '../helpers/until.ts';
 
 /** Runs `work` in a folder of its own that is gone afterwards. */
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
@@ -19,15 +20,6 @@ export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise
     return await work(folder);
   } finally {
     await files.rm(folder, { recursive: true, force: true });
-  }
-}
-
-/** Waits until `is` gives true, looking again and again. */
-export async function until(what: string, is: () => boolean | Promise<boolean>, ms = 20_000): Promise<void> {
-  const over = performance.now() + ms;
-  while (!(await is())) {
-    if (performance.now() > over) throw new Error(`not within ${ms} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
 

@@ -160,7 +160,7 @@ export class RunLog {
     const bytes = Buffer.from(text, 'utf8');
     const start = this.position;
     const end = { ...start, line: start.line + this.#countRaw(this.#splitters.stdout.push(bytes)), byte: start.byte + bytes.length };
-    this.#append({ type: 'raw', start, end, pieces: [bytes] }, { ...end, byte: this.#lineByte });
+    this.#append({ type: 'raw', start, end, pieces: [bytes] });
   }
 
   /** An unterminated last line is a line. */
@@ -186,10 +186,11 @@ export class RunLog {
     this.#append({ type: 'event', start: this.position, end: { ...this.position, seq: seq + 1, eventByte: eventByte + json.length + 1 }, json });
   }
 
-  #append(item: Item, resume: Position = item.end): void {
+  #append(item: Item): void {
     this.position = item.end;
     this.tail.push(item);
-    this.#writer.append(item, resume);
+    // A terminal's chunks and events end in the middle of a line, and who reads lines begins with a whole one.
+    this.#writer.append(item, this.shape === 'raw' ? { ...item.end, byte: this.#lineByte } : item.end);
   }
 
   #wake(): void {

@@ -41,7 +41,7 @@ export class LogWriter {
     this.#tell = tell;
   }
 
-  /** `resume` is where a reader of lines can begin that wants what comes after the item, or less. */
+  /** `resume` is where a reader of lines can begin who wants what comes after the item. */
   append(item: Item, resume: Position): void {
     if (this.#broken) return;
     if (item.type === 'event') this.#events.push(item.json, newline);

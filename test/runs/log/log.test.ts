@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { chance, expectSame, inFolder, openFiles, until } from '../kit.ts';
+import { until } from '../../helpers/until.ts';
+import { chance, expectSame, inFolder, openFiles } from '../kit.ts';
 import { normal, Theatre } from './model.ts';
 
 describe('a log and its watchers', () => {

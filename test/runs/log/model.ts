@@ -6,7 +6,8 @@ import type { LogLimits, RunLog } from '../../../server/runs/log/log.ts';
 import type { Shape } from '../../../server/runs/log/page.ts';
 import { LineSplitter } from '../../../server/runs/log/splitter.ts';
 import { Watcher } from '../../../server/runs/watcher.ts';
-import { type Chance, holdDisk, type HeldDisk, newLog, Notebook, pick, someBytes, until } from '../kit.ts';
+import { until } from '../../helpers/until.ts';
+import { type Chance, holdDisk, type HeldDisk, newLog, Notebook, pick, someBytes } from '../kit.ts';
 
 /** Text of lines, and events as `#type seq`, in the order in which watchers of one shape are to be told them. */
 export class Model {

@@ -1,0 +1,90 @@
+import { expect } from 'chai';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { RunRecord } from '../../protocol/record.ts';
+import { openStore } from '../../server/runs/store.ts';
+import { inFolder } from './kit.ts';
+
+const record = (id: string, more: Partial<RunRecord> = {}): RunRecord => ({
+  id, call: 'greet', params: ['a "b" \n €'], caller: '', node: 'n', state: 'queued', queuedAt: '2026-01-01T00:00:00.000Z', lines: 0, bytes: 0, ...more,
+});
+
+describe('the store', () => {
+  it('keeps records as they are, also after it was closed', () => inFolder(async (folder) => {
+    const ended = record('one', {
+      state: 'ended', outcome: 'failed', message: 'exited with code 3', exitCode: 3, lines: 2 ** 40, cleanup: { clean: true, released: [], left: [] },
+    });
+    const first = openStore(folder);
+    first.insert(record('one'));
+    first.update(ended);
+    first.close();
+    const second = openStore(folder);
+    expect(second.get('one')).to.deep.equal(ended);
+    expect(second.get('two')).to.equal(undefined);
+    second.close();
+  }));
+
+  it('takes an id once', () => inFolder(async (folder) => {
+    const store = openStore(folder);
+    store.insert(record('one'));
+    expect(() => store.insert(record('one'))).to.throw();
+    store.close();
+  }));
+
+  it('lists runs newest first, page by page, and none behind a run it does not know', () => inFolder(async (folder) => {
+    const store = openStore(folder);
+    for (let i = 0; i < 5; i++) store.insert(record(`run-${i}`));
+    const ids = (page: { limit: number; before?: string }) => store.list(page).map(({ id }) => id);
+    expect(ids({ limit: 2 })).to.deep.equal(['run-4', 'run-3']);
+    expect(ids({ limit: 2, before: 'run-3' })).to.deep.equal(['run-2', 'run-1']);
+    expect(ids({ limit: 9, before: 'run-1' })).to.deep.equal(['run-0']);
+    expect(ids({ limit: 9, before: 'run-0' })).to.deep.equal([]);
+    expect(ids({ limit: 9, before: 'no such run' })).to.deep.equal([]);
+    store.close();
+  }));
+
+  it('knows which runs have not ended, and counts by state', () => inFolder(async (folder) => {
+    const store = openStore(folder);
+    for (const state of ['queued', 'running', 'cancelling', 'ended'] as const) store.insert(record(state, { state }));
+    expect(store.unended().map(({ id }) => id)).to.deep.equal(['queued', 'running', 'cancelling']);
+    expect(store.countByState()).to.deep.equal({ queued: 1, running: 1, cancelling: 1, ended: 1 });
+    store.close();
+  }));
+
+  it('gives open obligations last in first out, with what has become known of them', () => inFolder(async (folder) => {
+    const store = openStore(folder);
+    for (const id of ['a', 'b', 'c']) store.journal({ run: 'one', kind: 'process', id, facts: {} });
+    store.journal({ run: 'two', kind: 'container', id: 'a', facts: {} });
+    store.journal({ run: 'one', kind: 'process', id: 'a', facts: { pid: 5 } });
+    store.strike({ run: 'one', id: 'b' });
+    store.strike({ run: 'one', id: 'never there' });
+    expect(store.open('one')).to.deep.equal([
+      { run: 'one', kind: 'process', id: 'c', facts: {} }, { run: 'one', kind: 'process', id: 'a', facts: { pid: 5 } },
+    ]);
+    expect([...store.owing()].sort()).to.deep.equal(['one', 'two']);
+    store.strike({ run: 'two', id: 'a' });
+    expect(store.owing()).to.deep.equal(['one']);
+    store.close();
+  }));
+
+  it('refuses a second gateway on the same folder, and says the way out', () => inFolder(async (folder) => {
+    const store = openStore(folder);
+    expect(() => openStore(folder)).to.throw(/in use by another gateway.*"data:"/);
+    store.insert(record('one'));
+    store.close();
+    openStore(folder).close();
+  }));
+
+  it('refuses a second gateway that is another process, until that is killed; nothing is lost then', () => inFolder(async (folder) => {
+    const holder = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('programs/hold-store.ts', import.meta.url)), folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(holder.stdout, 'data');
+    expect(() => openStore(folder)).to.throw(/in use by another gateway/);
+    holder.kill('SIGKILL');
+    await once(holder, 'exit');
+    const store = openStore(folder);
+    expect(store.unended().map(({ id }) => id)).to.deep.equal(['held']);
+    expect(store.open('held')).to.have.length(1);
+    store.close();
+  }));
+});
