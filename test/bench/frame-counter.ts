@@ -4,6 +4,7 @@
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
+import { soon } from '../helpers/until.ts';
 
 export interface Counted {
   readonly frames: number;
@@ -19,24 +20,47 @@ export interface CountOptions {
   /** Sent as a binary frame after the handshake. */
   readonly call?: object;
   readonly subprotocol?: string;
+  /** For the whole of it. */
+  readonly deadlineMs?: number;
 }
 
-/** Connects, sends the call, and counts text frames until the server closes. */
+const deadlineMs = 90_000;
+const handshakeMs = 30_000;
+
+/** Connects, sends the call, and counts text frames until the server closes. Throws when that takes too long. */
 export async function countFrames(port: number, options: CountOptions = {}): Promise<Counted> {
   const socket = await open(port, options);
   const counter = new FrameCounter();
   const started = performance.now();
-  socket.on('data', (chunk) => counter.take(chunk));
-  counter.onClose = () => socket.end();
+  counter.readFrom(socket);
   if (options.call !== undefined) socket.write(clientFrame(2, JSON.stringify(options.call)));
   socket.resume();
-  await once(socket, 'close');
+  await closed(socket, options.deadlineMs ?? deadlineMs);
   return { frames: counter.frames, payloadBytes: counter.payloadBytes, ms: counter.lastAt - started, binary: counter.binary };
 }
 
+/** Waits until the connection is closed; drops it and throws when that takes too long. */
+export async function closed(socket: Socket, withinMs: number): Promise<void> {
+  if (socket.closed) return;
+  try {
+    await soon('the server closes the connection', once(socket, 'close'), withinMs);
+  } finally {
+    socket.destroy();
+  }
+}
+
 /** Shakes hands; resolves with the socket paused, nothing of the first frame lost. */
-export async function open(port: number, { path = '/api/v1/ws', subprotocol }: CountOptions = {}): Promise<Socket> {
+export async function open(port: number, options: CountOptions = {}): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
+  try {
+    return await soon('the handshake', shakeHands(socket, port, options), handshakeMs);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+async function shakeHands(socket: Socket, port: number, { path = '/api/v1/ws', subprotocol }: CountOptions): Promise<Socket> {
   await once(socket, 'connect');
   const head = [
     `GET ${path} HTTP/1.1`, `Host: 127.0.0.1:${port}`, 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13',
@@ -73,6 +97,11 @@ export class FrameCounter {
   #skip = 0;
   #rest: Buffer = Buffer.alloc(0);
   #closed = false;
+
+  readFrom(socket: Socket): void {
+    socket.on('data', (chunk) => this.take(chunk));
+    this.onClose = () => socket.end();
+  }
 
   take(chunk: Buffer): void {
     if (this.#closed) return;

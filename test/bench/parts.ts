@@ -1,6 +1,6 @@
 // The servers that are measured, each a process of its own: the gateway and its peers.
 
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -8,8 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
+import { soon } from '../helpers/until.ts';
 
 const bin = fileURLToPath(new URL('../../server/cli/bin.js', import.meta.url));
+
+/** Everything started here and not yet ended. */
+const running = new Set<ChildProcess>();
+const startMs = 20_000;
+const endMs = 20_000;
 
 export interface Measured {
   readonly port: number;
@@ -25,15 +31,15 @@ export interface MeasuredGateway extends Measured {
 export async function gateway(yaml: string): Promise<MeasuredGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-'));
   await writeFile(join(folder, 'distillery.yaml'), `http: { api: true, listen: "127.0.0.1:0" }\ndata: data\n${yaml}`);
-  const child = spawn(process.execPath, [bin, 'serve', '--config', join(folder, 'distillery.yaml')], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, LOG_LEVEL: 'warn' } });
-  const [line] = (await once(child.stdout!, 'data')) as [Buffer];
-  const port = Number(/:(\d+)\s*$/.exec(String(line))?.[1]);
+  const args = [bin, 'serve', '--config', join(folder, 'distillery.yaml')];
+  const child = start(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, LOG_LEVEL: 'warn' } });
+  const port = Number(/:(\d+)\s*$/.exec(await firstWords(child))?.[1]);
   return { port, pid: child.pid!, folder, stop: async () => { await end(child); await rm(folder, { recursive: true, force: true }); } };
 }
 
 export async function websocketd(argv: readonly string[]): Promise<Measured> {
   const port = await freePort();
-  const child = spawn('websocketd', [`--port=${port}`, '--address=127.0.0.1', '--loglevel=error', ...argv], { stdio: 'ignore' });
+  const child = start('websocketd', [`--port=${port}`, '--address=127.0.0.1', '--loglevel=error', ...argv], { stdio: 'ignore' });
   await answers(port);
   return { port, pid: child.pid!, stop: () => end(child) };
 }
@@ -46,14 +52,20 @@ export async function plainCopy(argv: readonly string[]): Promise<Measured> {
       spawn(${JSON.stringify(argv[0])}, ${JSON.stringify(argv.slice(1))}, { stdio: ['ignore', 'pipe', 'ignore'] }).stdout.pipe(socket);
       socket.on('error', () => {});
     }).listen(0, '127.0.0.1', function () { console.log(this.address().port); });`;
-  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line] = (await once(child.stdout!, 'data')) as [Buffer];
-  return { port: Number(String(line)), pid: child.pid!, stop: () => end(child) };
+  const child = start(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  return { port: Number(await firstWords(child)), pid: child.pid!, stop: () => end(child) };
 }
 
-/** Peak resident memory of a process, in bytes; Linux. */
-export async function peakMemory(pid: number): Promise<number> {
-  return 1024 * Number(/VmHWM:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]);
+/** Resident memory of a process, now and at its peak, in bytes; Linux. */
+export async function memory(pid: number): Promise<{ readonly now: number; readonly peak: number }> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const bytes = (name: string): number => 1024 * Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]);
+  return { now: bytes('VmRSS'), peak: bytes('VmHWM') };
+}
+
+/** The peak is from now on (proc_pid_clear_refs(5)). */
+export async function forgetPeak(pid: number): Promise<void> {
+  await writeFile(`/proc/${pid}/clear_refs`, '5');
 }
 
 /** User and system time of a process so far, in milliseconds. */
@@ -62,10 +74,31 @@ export async function cpuMs(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
+/** For the way out: nothing that was started here goes on. Safe twice. */
+export async function endAll(): Promise<void> {
+  await Promise.all([...running].map(end));
+}
+
+function start(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  const child = spawn(program, args, options);
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  child.once('error', () => running.delete(child));
+  return child;
+}
+
+async function firstWords(child: ChildProcess): Promise<string> {
+  const [words] = (await soon(`${child.spawnargs.join(' ')} says where it listens`, once(child.stdout!, 'data'), startMs)) as [Buffer];
+  return String(words);
+}
+
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
   child.kill('SIGTERM');
-  await once(child, 'exit');
+  const late = setTimeout(() => child.kill('SIGKILL'), endMs);
+  await exited;
+  clearTimeout(late);
 }
 
 async function freePort(): Promise<number> {
