@@ -141,6 +141,6 @@ export class FrameCounter {
       }
       at += header + length;
     }
-    this.#skip = at - end;
+    this.#skip += at - end;
   }
 }

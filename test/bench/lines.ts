@@ -1,21 +1,35 @@
 // Lines of one process to one client: the gateway, websocketd, and plain copying, interleaved.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { median, rounded, type Figure } from './figures.ts';
 import { closed, countFrames } from './frame-counter.ts';
+import { writeLines } from './lines-file.ts';
 import { cpuMs, gateway, plainCopy, websocketd, type Measured } from './parts.ts';
 
-const lines = 2_000_000;
 const rounds = 5;
 const copyMs = 60_000;
-/** The peer takes a quarter of a minute for all lines, so it has its turn in these only. */
+/** The slow peer has its turn in these only. */
 const peerRounds = 3;
-/** Of other lengths, which are told for information, it gets fewer; its rate is the same. */
-const fewerLines = 300_000;
 const required = { overWebsocketd: 15, shareOfCopy: 0.3 } as const;
+
+interface Load {
+  /** Of one line, its end included. */
+  readonly bytes: number;
+  readonly lines: number;
+  /** The peer's rate does not depend on how many there are, and it takes long. */
+  readonly peerLines: number;
+  /** Others are told for information. */
+  readonly counts: boolean;
+}
+
+const loads: readonly Load[] = [
+  { bytes: 80, lines: 2_000_000, peerLines: 2_000_000, counts: true },
+  { bytes: 20, lines: 2_000_000, peerLines: 300_000, counts: false },
+  { bytes: 400, lines: 500_000, peerLines: 100_000, counts: false },
+];
 
 /** Rates in lines a second. */
 interface Round {
@@ -27,16 +41,12 @@ interface Round {
 
 export async function measureLines(): Promise<readonly Figure[]> {
   const figures: Figure[] = [];
-  for (const bytes of [80, 20, 400]) {
-    const counts = bytes === 80;
-    const measured = await measure(bytes, counts ? lines : fewerLines);
-    figures.push(...tell(bytes, measured, counts));
-  }
+  for (const load of loads) figures.push(...tell(load, await measure(load)));
   return figures;
 }
 
 /** Ratios are medians of the ratios of each round. */
-function tell(bytes: number, measured: readonly Round[], counts: boolean): Figure[] {
+function tell({ bytes, counts }: Load, measured: readonly Round[]): Figure[] {
   const withPeer = measured.filter(({ websocketd }) => websocketd !== undefined);
   const over = median(withPeer.map(({ ours, websocketd }) => ours / websocketd!));
   const share = median(measured.map(({ ours, copy }) => ours / copy));
@@ -57,21 +67,20 @@ function tell(bytes: number, measured: readonly Round[], counts: boolean): Figur
   ];
 }
 
-async function measure(bytes: number, peerLines: number): Promise<readonly Round[]> {
+async function measure(load: Load): Promise<readonly Round[]> {
   const folder = await mkdtemp(join(tmpdir(), 'lines-'));
   const [file, fewer] = [join(folder, 'lines'), join(folder, 'fewer')];
-  const line = `${'x'.repeat(bytes - 1)}\n`;
-  await writeFile(file, Buffer.from(line.repeat(lines)));
-  await writeFile(fewer, Buffer.from(line.repeat(peerLines)));
+  await writeLines(file, load.lines, load.bytes);
+  await writeLines(fewer, load.peerLines, load.bytes);
   const ours = await gateway(`calls:\n  lines: { process: [cat, ${file}] }\n`);
   const theirs = await websocketd(['cat', fewer]);
   const plain = await plainCopy(['cat', file]);
   try {
     const measured: Round[] = [];
     for (let round = 0; round < rounds; round += 1) {
-      const copy = await rateOfCopy(plain.port, lines * bytes);
-      const own = await rateOfGateway(ours, bytes);
-      measured.push({ copy, ...own, ...(round < peerRounds && { websocketd: await rateOfPeer(theirs.port, peerLines) }) });
+      const copy = await rateOfCopy(plain.port, load);
+      const own = await rateOfGateway(ours, load);
+      measured.push({ copy, ...own, ...(round < peerRounds && { websocketd: await rateOfPeer(theirs.port, load) }) });
     }
     return measured;
   } finally {
@@ -80,7 +89,7 @@ async function measure(bytes: number, peerLines: number): Promise<readonly Round
   }
 }
 
-async function rateOfGateway({ port, pid }: Measured, bytes: number): Promise<{ readonly ours: number; readonly cpuNs: number }> {
+async function rateOfGateway({ port, pid }: Measured, { lines, bytes }: Load): Promise<{ readonly ours: number; readonly cpuNs: number }> {
   const before = await cpuMs(pid);
   const { frames, payloadBytes, binary, ms } = await countFrames(port, { call: { call: 'lines' } });
   const cpuNs = ((await cpuMs(pid)) - before) * 1e6 / lines;
@@ -90,13 +99,13 @@ async function rateOfGateway({ port, pid }: Measured, bytes: number): Promise<{ 
   return { ours: lines / ms * 1000, cpuNs };
 }
 
-async function rateOfPeer(port: number, expected: number): Promise<number> {
+async function rateOfPeer(port: number, { peerLines }: Load): Promise<number> {
   const { frames, ms } = await countFrames(port, { path: '/' });
-  if (frames !== expected) throw new Error(`websocketd sent ${frames} frames of ${expected}`);
+  if (frames !== peerLines) throw new Error(`websocketd sent ${frames} frames of ${peerLines}`);
   return frames / ms * 1000;
 }
 
-async function rateOfCopy(port: number, bytes: number): Promise<number> {
+async function rateOfCopy(port: number, { lines, bytes }: Load): Promise<number> {
   const socket = connect(port, '127.0.0.1');
   const started = performance.now();
   let [last, received] = [started, 0];
@@ -105,6 +114,6 @@ async function rateOfCopy(port: number, bytes: number): Promise<number> {
     received += chunk.length;
   });
   await closed(socket, copyMs);
-  if (received !== bytes) throw new Error(`plain copying sent ${received} bytes of ${bytes}`);
+  if (received !== lines * bytes) throw new Error(`plain copying sent ${received} bytes of ${lines * bytes}`);
   return lines / (last - started) * 1000;
 }

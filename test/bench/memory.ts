@@ -1,6 +1,6 @@
 // What a client that stops reading costs: memory of the gateway, and time of the process whose output nobody takes.
 
-import { mkdtemp, open as openFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import type { RunRecord } from '../../protocol/record.ts';
 import { until } from '../helpers/until.ts';
 import { median, rounded, type Figure } from './figures.ts';
 import { clientFrame, closed, FrameCounter, open } from './frame-counter.ts';
+import { writeLines } from './lines-file.ts';
 import { forgetPeak, gateway, memory, type Measured } from './parts.ts';
 
 const rounds = 3;
@@ -34,7 +35,7 @@ export async function measureMemory(): Promise<readonly Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'memory-'));
   const file = join(folder, 'lines');
   try {
-    await writeLines(file);
+    await writeLines(file, lines, lineBytes);
     const measured: { readonly reading: Round; readonly stalled: Round }[] = [];
     for (let round = 0; round < rounds; round += 1) {
       measured.push({ reading: await measure(file, false), stalled: await measure(file, true) });
@@ -118,11 +119,4 @@ async function ended(port: number): Promise<RunRecord> {
     return newest?.state === 'ended';
   }, runMs);
   return newest!;
-}
-
-async function writeLines(file: string): Promise<void> {
-  const chunk = Buffer.from(`${'x'.repeat(lineBytes - 1)}\n`.repeat(lines / 100));
-  const handle = await openFile(file, 'w');
-  for (let written = 0; written < 100; written += 1) await handle.write(chunk);
-  await handle.close();
 }
