@@ -113,7 +113,7 @@ async function follow(job: ContainerJob, container: Docker.Container, open: { so
   pumpInput(ports.input, open.socket).catch(() => ports.input.discard());
   const exitCode = await exitOf(container, open.watch, output);
   if (exitCode === undefined && !ports.signal.aborted) throw new WorkLost('the container was removed by somebody else before its exit code was seen');
-  const [oomKilled] = await Promise.all([wasOomKilled(container), settledOrQuiet(output, open.socket, ports)]);
+  const [oomKilled] = await Promise.all([wasOomKilled(job, container, exitCode), settledOrQuiet(output, open.socket, ports)]);
   const exit = { ...(exitCode === undefined ? {} : { exitCode }), ...(oomKilled ? { oomKilled } : {}) };
   ports.events.emit('container-exited', { container: container.id, ...exit });
   // Of a run that is stopped, the releaser may have cut the stream; otherwise what came after is not in the log.
@@ -153,10 +153,22 @@ async function look(container: Docker.Container): Promise<{ Running: boolean; Ex
   }
 }
 
-/** Has to be read before the container is removed; a process killed for memory need not be the one whose exit code we have. */
-async function wasOomKilled(container: Docker.Container): Promise<boolean> {
-  const state = await look(container).catch(() => 'gone' as const);
-  return state !== 'gone' && state.OOMKilled;
+const killedBySigkill = 137;
+const oomLateMs = 2_000;
+const oomLookMs = 50;
+
+/**
+ * Has to be read before the container is removed; a process killed for memory need not be the one whose exit code we have. The engine hears of
+ * it apart from the exit, and may tell it later: a container with a bound that was killed by nobody we know is looked at again.
+ */
+async function wasOomKilled({ ports, spec }: ContainerJob, container: Docker.Container, exitCode: number | undefined): Promise<boolean> {
+  const until = performance.now() + (exitCode === killedBySigkill && spec.memoryBytes !== undefined ? oomLateMs : 0);
+  for (;;) {
+    const state = await look(container).catch(() => 'gone' as const);
+    if (state === 'gone' || state.OOMKilled) return state !== 'gone';
+    if (ports.signal.aborted || performance.now() >= until) return false;
+    await pause(oomLookMs);
+  }
 }
 
 const quietMs = 5_000;
