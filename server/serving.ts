@@ -17,6 +17,7 @@ export async function startServing(options: ServeOptions, version: string): Prom
   const config = listeningAt(options.config, options.listen);
   const engine = options.privateEngine ? await engineOfOurOwn(config, log) : undefined;
   const watching = new AbortController();
+  const faulted = firstFault(log, watching.signal);
   try {
     const gateway = await startGateway({ config, version, log, ...(engine !== undefined && { engines: [engine.host] }) });
     const onChange = (change: Change): void => take(change, { gateway, log, listen: options.listen });
@@ -26,11 +27,24 @@ export async function startServing(options: ServeOptions, version: string): Prom
       await gateway.stop();
       await engine?.stop();
     };
-    return { url: gateway.url, stop, hurry: () => gateway.hurry() };
+    return { url: gateway.url, stop, hurry: () => gateway.hurry(), faulted };
   } catch (error) {
+    watching.abort();
     await engine?.stop();
     throw error;
   }
+}
+
+/** Code that throws where nobody catches, ours or that of a module, leaves things in a state nobody knows. They are logged, the first is told. */
+function firstFault(log: Logger, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const onFault = (error: unknown): void => {
+      log.error({ err: error }, 'a fault that nobody caught; the gateway stops');
+      resolve();
+    };
+    process.on('uncaughtException', onFault);
+    signal.addEventListener('abort', () => process.off('uncaughtException', onFault), { once: true });
+  });
 }
 
 function listeningAt(config: Config, listen: ListenAddress | undefined): Config {

@@ -36,6 +36,8 @@ export interface RunningGateway {
   stop(): Promise<void>;
   /** Skips the rest of every grace. */
   hurry(): void;
+  /** Resolves when the gateway can no longer be trusted and is to be stopped; the log says why. */
+  readonly faulted: Promise<void>;
 }
 
 export interface House {

@@ -90,6 +90,19 @@ describe('the command distillery', function () {
       await served.ended;
     });
 
+    it('stops in good order when a module throws where nobody catches', async () => {
+      const module = fileURLToPath(new URL('../fixtures/misbehaving-calls.ts', import.meta.url));
+      await writeFile(file, `${yaml}modules: [${module}]\n`);
+      const { served, url } = await serve();
+      const running = call(url, 'sleep');
+      await running.says(/ready/);
+      call(url, 'explosive');
+      const [client, server] = await Promise.all([running.ended, served.ended]);
+      expect(client.stderr).to.match(/^cancelled, server is shutting down\nclean: /m);
+      expect(server.code).to.equal(1);
+      expect(server.stderr).to.include('a fault that nobody caught');
+    });
+
     it('follows its file: the API is switched off while it runs, and a bad file changes nothing', async () => {
       const { served, url } = await serve();
       const status = async (): Promise<number> => (await fetch(`${url}/api/v1/http/calls`)).status;

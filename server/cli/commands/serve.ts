@@ -36,10 +36,10 @@ async function serve(flags: ServeFlags, house: House, ends: Ends): Promise<numbe
   try {
     const gateway = await house.startGateway(read.options);
     ends.stdout.write(`listening on ${gateway.url}\n`);
-    await request.asked;
+    const code = await Promise.race([request.asked.then(() => exitCodes.succeeded), gateway.faulted.then(() => exitCodes.failed)]);
     request.onSecond(() => gateway.hurry());
     await gateway.stop();
-    return exitCodes.succeeded;
+    return code;
   } catch (error) {
     ends.stderr.write(`distillery: ${startProblem(error, read.options.listen ?? read.options.config.http)}\n`);
     return exitCodes.failed;
