@@ -25,13 +25,31 @@ export function countLines(region: Uint8Array): number {
  * Bytes that are not UTF-8 become U+FFFD. The frames stand behind one another in one buffer.
  */
 export function frameLines(region: Uint8Array): Buffer {
-  return frameValid(isUtf8(region) ? region : repair(region));
+  return frameRegions([region]);
 }
 
-/** As `frameLines`, for a region that comes in pieces. */
-export function frameRegions(regions: readonly Uint8Array[]): Buffer {
-  const [only] = regions;
-  return regions.length === 1 && only !== undefined ? frameLines(only) : frameLines(Buffer.concat(regions));
+/**
+ * As `frameLines`, for a region that comes in pieces. It is copied to the end of the output once, and its lines are moved forward from there to
+ * behind their headers. A header is at most 4 bytes for lines below 64 KiB, 3 more than the newline it replaces, so the place written never
+ * overtakes the place read.
+ */
+export function frameRegions(pieces: readonly Uint8Array[]): Buffer {
+  let bytes = 0;
+  let lines = 0;
+  for (const piece of pieces) {
+    lines = findEnds(piece, lines, bytes);
+    bytes += piece.length;
+  }
+  const headroom = 3 * lines + 6 * Math.floor(bytes / 0x10000) + 8;
+  const out = Buffer.allocUnsafeSlow(headroom + bytes);
+  let at = headroom;
+  for (const piece of pieces) {
+    out.set(piece, at);
+    at += piece.length;
+  }
+  const region = out.subarray(headroom);
+  // Only the whole can be judged: a character may begin in one piece and end in the next.
+  return isUtf8(region) ? moveLines(out, headroom, lines) : frameRegions([repair(region)]);
 }
 
 /** The whole of `bytes` as one text frame, broken UTF-8 repaired. */
@@ -48,21 +66,14 @@ function repair(bytes: Uint8Array): Uint8Array {
   return Buffer.from(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'), 'utf8');
 }
 
-/**
- * The region is copied to the end of the output once, and its lines are moved forward from there to behind their headers. A header is at
- * most 4 bytes for lines below 64 KiB, 3 more than the newline it replaces, so the place written never overtakes the place read.
- */
-function frameValid(region: Uint8Array): Buffer {
-  const lines = findEnds(region);
-  const headroom = 3 * lines + 6 * Math.floor(region.length / 0x10000) + 8;
-  const out = Buffer.allocUnsafeSlow(region.length + headroom);
-  out.set(region, headroom);
+/** Moves the lines, whose ends are in `ends` counted from `start`, to the beginning of `out`, each behind its header. */
+function moveLines(out: Buffer, start: number, lines: number): Buffer {
   const view = new DataView(out.buffer, out.byteOffset, out.length);
   const wordsUntil = out.length - 4;
   let to = 0;
-  let from = headroom;
+  let from = start;
   for (let i = 0; i < lines; i++) {
-    const next = ends[i]! + headroom + 1;
+    const next = ends[i]! + start + 1;
     let end = next - 1;
     if (end > from && out[end - 1] === carriageReturn) end--;
     const length = end - from;
@@ -78,17 +89,18 @@ function frameValid(region: Uint8Array): Buffer {
   return out.subarray(0, to);
 }
 
-function findEnds(region: Uint8Array): number {
-  let count = 0;
-  for (let at = region.indexOf(newline); at !== -1; at = region.indexOf(newline, at + 1)) {
-    if (count === ends.length) {
+/** Adds the line ends of `piece` to `ends` behind the first `count`, counted from `base` bytes before it. Gives how many there are now. */
+function findEnds(piece: Uint8Array, count: number, base: number): number {
+  let found = count;
+  for (let at = piece.indexOf(newline); at !== -1; at = piece.indexOf(newline, at + 1)) {
+    if (found === ends.length) {
       const larger = new Uint32Array(ends.length * 2);
       larger.set(ends);
       ends = larger;
     }
-    ends[count++] = at;
+    ends[found++] = base + at;
   }
-  return count;
+  return found;
 }
 
 function frame(opcode: number, payload: Uint8Array): Buffer {

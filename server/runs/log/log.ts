@@ -11,6 +11,7 @@ import { readPage, type Shape } from './page.ts';
 import { beginning, compare, type Position } from './position.ts';
 import { LineSplitter, type Region } from './splitter.ts';
 import { Tail } from './tail.ts';
+import { turnOver } from './turnover.ts';
 import { LogWriter } from './writer.ts';
 
 export type LogLimits = Pick<Limits, 'lineBytesMax' | 'tailBytesMax' | 'owedBytesMax'>;
@@ -68,6 +69,7 @@ export class RunLog {
   /** Appends a chunk as the work printed it; the chunk belongs to the log from now on. */
   write(stream: OutputStream, chunk: Uint8Array): void {
     if (this.#closing !== undefined || this.failure !== undefined) return;
+    turnOver(chunk.length);
     if (this.shape === 'raw') this.#appendRaw(this.#decoder.decode(chunk, { stream: true }));
     else this.#appendRegions(stream, this.#splitters[stream].push(chunk));
     this.#wake();
