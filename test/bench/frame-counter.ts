@@ -46,6 +46,18 @@ export async function countFrames(port: number, options: CountOptions = {}): Pro
   return { frames: counter.frames, payloadBytes: counter.payloadBytes, ms: counter.lastAt - started, binary: counter.binary };
 }
 
+/** As `countFrames`, by a client that reads as most programs do, by 'data' events. */
+export async function countByEvents(port: number, options: CountOptions = {}): Promise<Counted> {
+  const socket = await open(port, options);
+  const counter = new FrameCounter();
+  counter.readFrom(socket);
+  const started = performance.now();
+  if (options.call !== undefined) socket.write(clientFrame(2, JSON.stringify(options.call)));
+  socket.resume();
+  await closed(socket, options.deadlineMs ?? deadlineMs);
+  return { frames: counter.frames, payloadBytes: counter.payloadBytes, ms: counter.lastAt - started, binary: counter.binary };
+}
+
 /**
  * A connection that is read into one buffer again and again, so that reading costs the client next to nothing. `take` says how many of the bytes it
  * has done with; the others come again with more behind them.
