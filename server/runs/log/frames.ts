@@ -14,10 +14,14 @@ const shortLine = 64;
 /** Line ends found in the region at hand; grows to the largest region seen. */
 let ends = new Uint32Array(1 << 13);
 
+/** The region whose line ends are in `ends`, counted from its start; the frames of a batch are mostly built right after its lines were counted. */
+let counted: { readonly region: Uint8Array; readonly lines: number } | undefined;
+
 export function countLines(region: Uint8Array): number {
-  let count = 0;
-  for (let at = region.indexOf(newline); at !== -1; at = region.indexOf(newline, at + 1)) count++;
-  return count;
+  counted = undefined;
+  const lines = findEnds(region, 0, 0);
+  counted = { region, lines };
+  return lines;
 }
 
 /**
@@ -34,12 +38,7 @@ export function frameLines(region: Uint8Array): Buffer {
  * overtakes the place read.
  */
 export function frameRegions(pieces: readonly Uint8Array[]): Buffer {
-  let bytes = 0;
-  let lines = 0;
-  for (const piece of pieces) {
-    lines = findEnds(piece, lines, bytes);
-    bytes += piece.length;
-  }
+  const { bytes, lines, base } = measure(pieces);
   const headroom = 3 * lines + 6 * Math.floor(bytes / 0x10000) + 8;
   const out = Buffer.allocUnsafeSlow(headroom + bytes);
   let at = headroom;
@@ -49,7 +48,7 @@ export function frameRegions(pieces: readonly Uint8Array[]): Buffer {
   }
   const region = out.subarray(headroom);
   // Only the whole can be judged: a character may begin in one piece and end in the next.
-  return isUtf8(region) ? moveLines(out, headroom, lines) : frameRegions([repair(region)]);
+  return isUtf8(region) ? moveLines(out, headroom, { lines, base: headroom + base }) : frameRegions([repair(region)]);
 }
 
 /** The whole of `bytes` as one text frame, broken UTF-8 repaired. */
@@ -66,14 +65,33 @@ function repair(bytes: Uint8Array): Uint8Array {
   return Buffer.from(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'), 'utf8');
 }
 
-/** Moves the lines, whose ends are in `ends` counted from `start`, to the beginning of `out`, each behind its header. */
-function moveLines(out: Buffer, start: number, lines: number): Buffer {
+/** Leaves the ends of all lines in `ends`, counted from `base` bytes after the start. */
+function measure(pieces: readonly Uint8Array[]): { bytes: number; lines: number; base: number } {
+  const before = pieces.slice(0, -1);
+  const base = before.reduce((sum, piece) => sum + piece.length, 0);
+  const last = pieces.at(-1);
+  // What comes before is mostly the beginning of a line that the stream was cut in.
+  if (last !== undefined && last === counted?.region && !before.some((piece) => piece.includes(newline))) {
+    return { bytes: base + last.length, lines: counted.lines, base };
+  }
+  counted = undefined;
+  let bytes = 0;
+  let lines = 0;
+  for (const piece of pieces) {
+    lines = findEnds(piece, lines, bytes);
+    bytes += piece.length;
+  }
+  return { bytes, lines, base: 0 };
+}
+
+/** Moves the lines, whose ends are in `ends` counted from `base`, from `start` to the beginning of `out`, each behind its header. */
+function moveLines(out: Buffer, start: number, { lines, base }: { readonly lines: number; readonly base: number }): Buffer {
   const view = new DataView(out.buffer, out.byteOffset, out.length);
   const wordsUntil = out.length - 4;
   let to = 0;
   let from = start;
   for (let i = 0; i < lines; i++) {
-    const next = ends[i]! + start + 1;
+    const next = ends[i]! + base + 1;
     let end = next - 1;
     if (end > from && out[end - 1] === carriageReturn) end--;
     const length = end - from;

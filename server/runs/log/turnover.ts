@@ -4,16 +4,16 @@
  * Chunks and frames lie outside of the heap; the objects that hold them are small and few. V8 frees such memory when it collects the young
  * generation, which happens when that is full of objects; but this path makes hardly any objects, so the memory outside grows until V8 marks the
  * whole heap for its sake, some fourteen times in two million lines, on every core there is. Measured (docs/decisions/0010): half of the
- * gateway's CPU time. An object half as large as the chunk, forgotten at once, makes the young generation fill up at the same pace.
+ * gateway's CPU time. An object a quarter as large as the chunk, forgotten at once, makes the young generation fill up at the same pace.
  */
 export function turnOver(chunkBytes: number): void {
-  if (chunkBytes >= worthwhileBytes) forgotten = new Array<undefined>(Math.min(chunkBytes >>> 4, slotsMax));
+  if (chunkBytes >= worthwhileBytes) forgotten = new Array<undefined>(Math.min(chunkBytes >>> 5, slotsMax));
 }
 
 /** Slow output makes objects enough. */
 const worthwhileBytes = 8 << 10;
-/** 32 KiB; from 128 KiB an object is not young any more (kMaxRegularHeapObjectSize). */
-const slotsMax = 4 << 10;
+/** 16 KiB; from 128 KiB an object is not young any more (kMaxRegularHeapObjectSize). */
+const slotsMax = 2 << 10;
 
 /** Held until the next one, and exported, or the compiler would leave out what nobody sees. */
 export let forgotten: readonly undefined[] = [];

@@ -16,6 +16,27 @@ function expectFramed(region: Buffer): void {
 const lengths = [0, 1, 2, 3, 4, 5, 62, 63, 64, 65, 124, 125, 126, 127, 128, 65_534, 65_535, 65_536, 65_537];
 
 describe('frames of lines', () => {
+  it('frames what was counted just before as it frames anything else', () => {
+    const carry = Buffer.from('the beginning of ');
+    const whole = Buffer.from('a line\r\n\nand two more\nlines\n');
+    const other = Buffer.from('one\ntwo\n');
+    const expected = frameLines(Buffer.concat([carry, whole]));
+    countLines(whole);
+    expect(frameRegions([carry, whole]).equals(expected)).to.equal(true);
+    expect(frameRegions([carry, whole]).equals(expected)).to.equal(true);
+    countLines(whole);
+    expect(frameRegions([other, whole]).equals(frameLines(Buffer.concat([other, whole])))).to.equal(true);
+    countLines(whole);
+    countLines(other);
+    expect(frameRegions([carry, whole]).equals(expected)).to.equal(true);
+    countLines(whole);
+    frameLines(other);
+    expect(frameRegions([carry, whole]).equals(expected)).to.equal(true);
+    const broken = Buffer.from([0x61, 0xff, 0x0a, 0x62, 0x0a]);
+    countLines(broken);
+    expect(frameRegions([carry, broken]).equals(frameLines(Buffer.concat([carry, broken])))).to.equal(true);
+  });
+
   it('hold each line, whatever its length, alone and among others', () => {
     for (const length of lengths) {
       for (const end of ['\n', '\r\n']) {
