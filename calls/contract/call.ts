@@ -3,6 +3,7 @@
 
 import type { Json } from '../../protocol/record.ts';
 import type { Context } from './context.ts';
+import type { DisconnectRules } from './disconnect.ts';
 import type { EngineName, Exit, StopPolicy } from './engines.ts';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -25,6 +26,20 @@ export interface Ending extends Exit {
   readonly value?: Json;
 }
 
+/** At most `limit` runs at once, of those that have the same value of the param `by` when there is one; `queue` more may wait. */
+export interface Concurrency {
+  readonly limit: number;
+  readonly by?: string;
+  readonly queue: number;
+}
+
+/** Ended runs are forgotten when they are older than `ageMs` or more than `runs`; old output is removed while all of it is more than `bytes`. */
+export interface Retention {
+  readonly ageMs?: number;
+  readonly runs?: number;
+  readonly bytes?: number;
+}
+
 export interface Call {
   /** `[A-Za-z0-9][A-Za-z0-9._-]*`, unique in the registry. */
   readonly name: string;
@@ -38,6 +53,16 @@ export interface Call {
   /** From start to the stop reason `timed-out`. Absent: no bound. */
   readonly timeoutMs?: number;
   readonly stop: StopPolicy;
+  /** Absent: `usualDisconnect`. */
+  readonly onDisconnect?: DisconnectRules;
+  /** Absent: as many runs of it as the gateway takes. */
+  readonly concurrency?: Concurrency;
+  /** What is kept of its runs, beside the bounds over all runs. */
+  readonly retention?: Retention;
+  /** Silence after which a run of it counts as stalled. Absent: the limit `stallMs`; 0: never. */
+  readonly stallAfterMs?: number;
+  /** Output kept of one run. Absent: the limit `outputBytesMax`. */
+  readonly outputBytesMax?: number;
   /** Returns when the work is done; an exit code other than 0 or a signal makes the run fail. */
   body(context: Context): Promise<Ending>;
 }

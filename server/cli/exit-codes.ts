@@ -5,6 +5,7 @@ import type { CallResult } from '../../protocol/client.ts';
 
 export const exitCodes = {
   succeeded: 0,
+  detached: 0,
   failed: 1,
   rejected: 2,
   usage: 2,

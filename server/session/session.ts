@@ -128,7 +128,7 @@ export class Session {
     this.heardAt = performance.now();
     if (!isBinary) return this.#on('text', data);
     const message = this.#connection.dialect.read(data);
-    this.#on(message.type, message);
+    this.#on(message.type as SessionEvent, message);
   }
 
   #on(event: SessionEvent, said?: ClientMessage | Buffer, ending?: SessionEndingName): void {
