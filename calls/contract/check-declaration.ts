@@ -4,17 +4,19 @@ import type { Kind, TextPath } from './kind.ts';
 import { textsAt } from './kind.ts';
 import { paramListProblems } from './param-list.ts';
 import type { DeclarationProblem } from './param-list.ts';
+import { policyProblems } from './policies.ts';
 import { placeholders } from './substitute.ts';
 import { didYouMean } from './suggest.ts';
 
 type Declaration = Readonly<Record<string, unknown>>;
 
-/** Mistakes in how many kinds a declaration has, in its params, and in its placeholders. Passes over parts of the wrong shape. */
+/** Mistakes in how many kinds a declaration has, in its params and what refers to them, and in its placeholders. Passes over parts of the wrong shape. */
 export function declarationProblems(declaration: Declaration, kinds: readonly Kind[]): readonly DeclarationProblem[] {
   const present = kinds.filter(({ name }) => Object.hasOwn(declaration, name));
   return [
     ...kindProblems(present, kinds),
     ...paramListProblems(declaration['params']).map((problem) => ({ ...problem, path: ['params', ...problem.path] })),
+    ...policyProblems(declaration['concurrency'], paramNames(declaration['params'])),
     ...present.flatMap((kind) => templateProblems(declaration, kind)),
     ...(present.length === 1 ? strangeKeys(declaration, present[0]!, kinds) : []),
   ];

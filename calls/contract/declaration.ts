@@ -5,6 +5,8 @@ import { stopSignals } from './engines.ts';
 import type { StopSignal } from './engines.ts';
 import type { Kind, Place } from './kind.ts';
 import { text } from './parts.ts';
+import { policyKeys, readPolicies } from './policies.ts';
+import type { PolicyDeclaration } from './policies.ts';
 import { present } from './present.ts';
 import { paramNamePattern } from './substitute.ts';
 import { parseDuration } from './units.ts';
@@ -35,10 +37,11 @@ export const commonKeys = {
   scope: { type: 'string', minLength: 1, says: 'must not be empty' },
   timeout: { duration: { min: 1 } },
   stop: { type: 'object', properties: stopKeys, additionalProperties: false },
+  ...policyKeys,
 } as const satisfies Record<string, JsonSchema>;
 
 /** A declaration after validation; the keys of its kind stand beside these. */
-interface Declaration extends Readonly<Record<string, unknown>> {
+interface Declaration extends Readonly<Record<string, unknown>>, PolicyDeclaration {
   readonly summary?: string;
   readonly params?: readonly Param[];
   readonly scope?: string;
@@ -64,5 +67,6 @@ export function declareCall(name: string, declaration: Declaration, { kind, plac
     stop: { signal: stop?.signal ?? 'SIGTERM', graceMs: stop?.grace === undefined ? graceMs : parseDuration(stop.grace) },
     body: kind.bind(declaration, place),
     ...present({ summary, scope, timeoutMs: timeout === undefined ? undefined : parseDuration(timeout) }),
+    ...readPolicies(declaration),
   };
 }

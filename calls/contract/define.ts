@@ -7,11 +7,13 @@ import { callNamePattern, callNameSays, paramKeys, stopKeys } from './declaratio
 import { WorkFailed } from './engines.ts';
 import type { EngineName, StopSignal } from './engines.ts';
 import { paramListProblems } from './param-list.ts';
+import { policyMistakes, policyProblems, readPolicies } from './policies.ts';
+import type { PolicyDeclaration } from './policies.ts';
 import { present } from './present.ts';
 import { quote } from './quote.ts';
 import { parseDuration } from './units.ts';
 
-export interface CallDefinition {
+export interface CallDefinition extends PolicyDeclaration {
   readonly name: string;
   readonly summary?: string;
   /** In their order on the wire. */
@@ -49,15 +51,19 @@ export function defineCall(definition: CallDefinition): DefinedCall {
     ownGrace: stop.grace !== undefined,
     body: async (context) => checkedEnding(name, await definition.run(context)),
     ...present({ summary, scope, timeoutMs: timeout === undefined ? undefined : parseDuration(timeout) }),
+    ...readPolicies(definition),
   };
 }
 
-function refuseMistakes({ name, params = [], stop, run }: CallDefinition): void {
+function refuseMistakes(definition: CallDefinition): void {
+  const { name, params = [], stop, run } = definition;
   const mistakes = [
     ...(new RegExp(callNamePattern).test(name) ? [] : [`name ${quote(name)} ${callNameSays}`]),
     ...params.filter((param) => !new RegExp(paramKeys.name.pattern).test(param.name)).map((param) => `name of parameter ${quote(param.name)} ${paramKeys.name.says}`),
     ...paramListProblems(params).map(({ path, message }) => `params[${path[0]}].${path.slice(1).join('.')}: ${message}`),
     ...(stop?.signal === undefined || stopKeys.signal.enum.includes(stop.signal) ? [] : [`stop.signal ${quote(stop.signal)} is not one of ${stopKeys.signal.enum.join(', ')}`]),
+    ...policyMistakes(definition),
+    ...policyProblems(definition.concurrency, params.map((param) => param.name)).map(({ path, message }) => `${path.join('.')}: ${message}`),
     ...(typeof run === 'function' ? [] : ['run must be a function']),
   ];
   if (mistakes.length > 0) throw new TypeError(`call ${quote(name)}: ${mistakes.join('; ')}`);

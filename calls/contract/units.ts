@@ -1,11 +1,11 @@
-// Durations and sizes as people write them: `500ms 10s 5m 2h` and `64k 256m 2g`. Numbers are milliseconds and bytes.
+// Durations, ages and sizes as people write them: `500ms 10s 5m 2h 30d` and `64k 256m 2g`. Numbers are milliseconds and bytes.
 
 import { quote } from './quote.ts';
 
 /** Timers count in 31 bits: a longer one would fire at once. */
 export const durationMsMax = 2 ** 31 - 1;
 
-const durations = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const durations = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const sizes = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 } as const;
 
 /** The text is not a duration or size; the message names it and shows some that are. */
@@ -13,11 +13,19 @@ export class UnitError extends Error {
   override readonly name = 'UnitError';
 }
 
-/** Milliseconds, whole. Takes `500ms`, `1.5s`, `10s`, `5m`, `2h`, or a number of milliseconds. Throws UnitError. */
+/** Milliseconds, whole. Takes `500ms`, `1.5s`, `10s`, `5m`, `2h`, `1d`, or a number of milliseconds. Throws UnitError. */
 export function parseDuration(value: unknown): number {
   const ms = Math.round(read(value, durations));
   if (!(ms >= 0)) throw new UnitError(`${quote(value)} is not a duration; write one such as 500ms, 10s, 5m or 2h`);
   if (ms > durationMsMax) throw new UnitError(`${quote(value)} is longer than the longest duration, 596h`);
+  return ms;
+}
+
+/** As `parseDuration`, for what no timer waits for: it may be as long as can be counted. */
+export function parseAge(value: unknown): number {
+  const ms = Math.round(read(value, durations));
+  if (!(ms >= 0)) throw new UnitError(`${quote(value)} is not an age; write one such as 12h or 30d`);
+  if (!Number.isSafeInteger(ms)) throw new UnitError(`${quote(value)} is more than can be counted`);
   return ms;
 }
 
@@ -29,7 +37,7 @@ export function parseSize(value: unknown): number {
   return bytes;
 }
 
-/** The shortest exact writing: 90000 is `90s`, 600000 is `10m`. `parseDuration` reads it back. */
+/** The shortest exact writing: 90000 is `90s`, 600000 is `10m`. `parseDuration` and `parseAge` read it back. */
 export function formatDuration(ms: number): string {
   const [unit, factor] = largestUnit(ms, durations) ?? ['ms', 1];
   return `${ms / factor}${unit}`;

@@ -6,6 +6,7 @@ import { kinds } from '../../calls/catalogue.ts';
 import type { Call } from '../../calls/contract/call.ts';
 import { kindOf } from '../../calls/contract/check-declaration.ts';
 import { declareCall } from '../../calls/contract/declaration.ts';
+import { readRetention } from '../../calls/contract/policies.ts';
 import { present } from '../../calls/contract/present.ts';
 import { parseDuration, parseSize } from '../../calls/contract/units.ts';
 import { defaultLimits, limits } from '../../protocol/limits.ts';
@@ -20,6 +21,8 @@ type Root = Readonly<Record<string, unknown>>;
 export const defaults = {
   data: '.distillery',
   dockerHost: 'auto',
+  retention: { age: '30d', runs: 10_000, bytes: '10g' },
+  shutdown: { grace: '10s' },
   environment: ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'USER', 'LOGNAME', 'SHELL'],
 } as const;
 
@@ -32,6 +35,8 @@ export function buildConfig(root: Root, base: string, moduleCalls: readonly Call
     data: resolve(base, textOr(root['data'], defaults.data)),
     docker: { host: textOr(mapping(root['docker'])['host'], defaults.dockerHost) },
     environment: (root['environment'] as readonly string[] | undefined) ?? defaults.environment,
+    retention: readRetention({ ...defaults.retention, ...mapping(root['retention']) }) as Config['retention'],
+    shutdown: { graceMs: parseDuration(mapping(root['shutdown'])['grace'] ?? defaults.shutdown.grace) },
     limits: bounds,
     systems: items(root['systems']).map((system) => ({ ...blankSystem, ...(system as Partial<System> & Pick<System, 'slug' | 'url'>) })),
     ...present({ news: typeof root['news'] === 'string' ? resolve(base, root['news']) : undefined }),

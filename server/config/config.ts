@@ -1,6 +1,6 @@
 // The one configuration everybody reads: validated as a whole, complete with defaults, frozen.
 
-import type { Call } from '../../calls/contract/call.ts';
+import type { Call, Retention } from '../../calls/contract/call.ts';
 import type { Limits } from '../../protocol/limits.ts';
 
 export interface System {
@@ -34,6 +34,10 @@ export interface Config {
   readonly docker: { /** `auto`, or an address such as `unix:///run/docker.sock`. */ readonly host: string };
   /** Names of the gateway's environment variables that processes get. */
   readonly environment: readonly string[];
+  /** Over the runs of all calls. */
+  readonly retention: Required<Retention>;
+  /** How long runs may go on when the gateway is to stop. */
+  readonly shutdown: { readonly graceMs: number };
   readonly limits: Limits;
   readonly systems: readonly System[];
   /** Absolute folder of news items; absent: none. */

@@ -35,7 +35,7 @@ function explainOne(error: ErrorObject): Finding {
     case 'required': return { spot: { path, at: 'key' }, message: `the key "${error.params['missingProperty']}" is missing` };
     case 'type': return { spot: { path }, message: wrongType(error) };
     case 'enum': return { spot: { path }, message: notAmong(error) };
-    case 'duration': case 'size': return { spot: { path }, message: complaint(error) };
+    case 'duration': case 'age': case 'size': case 'disconnect': return { spot: { path }, message: complaint(error) };
     default: return { spot: { path }, message: says(error, error.data) };
   }
 }
@@ -56,6 +56,7 @@ function unknownKey({ params, parentSchema }: ErrorObject, path: KeyPath): Findi
 
 const typeWords: Readonly<Record<string, string>> = {
   object: 'a mapping (key: value)', array: 'a list', string: 'a text', boolean: 'true or false', integer: 'a whole number', number: 'a number',
+  'string,object': 'a text or a mapping',
 };
 
 function wrongType({ params, data }: ErrorObject): string {

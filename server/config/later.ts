@@ -2,8 +2,8 @@
 
 /** By the path of the section that holds them; `*` is any key. */
 export const laterKeys: Readonly<Record<string, readonly string[]>> = {
-  '': ['auth', 'doors', 'cluster', 'session_secret', 'retention'],
-  'calls.*': ['pipeline', 'onDisconnect', 'concurrency', 'retention', 'stallAfter'],
+  '': ['auth', 'doors', 'cluster', 'session_secret'],
+  'calls.*': ['pipeline'],
 };
 
 export function isLater(section: readonly (string | number)[], key: string): boolean {

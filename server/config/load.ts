@@ -70,7 +70,7 @@ function withoutConsequences(shape: readonly Finding[], meaning: readonly Findin
 }
 
 /** Sections whose keys are all commented out, and keys in them without a value, are absent. Calls are not: they were meant to be something. */
-const sections = ['http', 'home', 'docker', 'limits'];
+const sections = ['http', 'home', 'docker', 'retention', 'shutdown', 'limits'];
 
 function withoutEmpty(value: unknown): unknown {
   if (value === null) return {};

@@ -6,6 +6,7 @@ import { kinds } from '../../calls/catalogue.ts';
 import type { JsonSchema } from '../../calls/contract/call.ts';
 import { callNamePattern, callNameSays, commonKeys } from '../../calls/contract/declaration.ts';
 import { path } from '../../calls/contract/parts.ts';
+import { retentionKeys } from '../../calls/contract/policies.ts';
 import { addVocabulary } from '../../calls/contract/vocabulary.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Limit } from '../../protocol/limits.ts';
@@ -41,6 +42,8 @@ export const topKeys = {
     host: { type: 'string', pattern: '^(auto|unix:///.+|tcp://[^/]+)$', says: 'must be auto or an address, such as unix:///run/docker.sock or tcp://127.0.0.1:2375' },
   }),
   environment: { type: 'array', items: { type: 'string', pattern: '^[^=\\u0000]+$', says: 'must be the name of a variable' } },
+  retention: section(retentionKeys),
+  shutdown: section({ grace: { duration: { min: 0 } } }),
   limits: section(Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, limitSchema(limit)]))),
   systems: { type: 'array', items: { ...section(systemKeys), required: ['slug', 'url'] } },
   news: path,

@@ -1,12 +1,19 @@
 // A call as it is told over HTTP.
 
 import type { Call, Param } from '../../calls/contract/call.ts';
+import { formatDisconnect, usualDisconnect } from '../../calls/contract/disconnect.ts';
 import type { Availability } from '../../calls/contract/engines.ts';
 import type { CallListing, ParamListing } from './parts.ts';
 
 export function callListing(call: Call, availability: Availability): CallListing {
-  const { name, summary, kind, params, scope, timeoutMs, stop } = call;
-  return present({ name, summary, kind, params: params.map(paramListing), scope, timeoutMs, stop, ...availability });
+  const { name, summary, kind, params, scope, timeoutMs, stop, concurrency, retention, stallAfterMs, outputBytesMax } = call;
+  const kept = { concurrency, retention, stallAfterMs, outputBytesMax };
+  return present({ name, summary, kind, params: params.map(paramListing), scope, timeoutMs, stop, onDisconnect: disconnectListing(call), ...kept, ...availability });
+}
+
+function disconnectListing({ onDisconnect = usualDisconnect }: Call): CallListing['onDisconnect'] {
+  const allowed = [onDisconnect.default, ...onDisconnect.allow].map(formatDisconnect);
+  return { default: formatDisconnect(onDisconnect.default), allow: [...new Set(allowed)] };
 }
 
 function paramListing(param: Param): ParamListing {

@@ -1,7 +1,7 @@
 // What the HTTP room needs from the rest of the gateway. It only reads: nothing here changes anything.
 
 import type { StopPolicy, Availability, EngineName } from '../../calls/contract/engines.ts';
-import type { CallKind, JsonSchema } from '../../calls/contract/call.ts';
+import type { CallKind, Concurrency, JsonSchema, Retention } from '../../calls/contract/call.ts';
 import type { Caller } from '../../calls/contract/context.ts';
 import type { RunRecord, RunState } from '../../protocol/record.ts';
 import type { Config } from '../config/config.ts';
@@ -30,6 +30,12 @@ export interface CallListing {
   readonly scope?: string;
   readonly timeoutMs?: number;
   readonly stop: StopPolicy;
+  /** `cancel`, `detach` or `grace:30s`: what becomes of a run whose client is lost, and what callers may choose. */
+  readonly onDisconnect: { readonly default: string; readonly allow: readonly string[] };
+  readonly concurrency?: Concurrency;
+  readonly retention?: Retention;
+  readonly stallAfterMs?: number;
+  readonly outputBytesMax?: number;
   readonly available: boolean;
   /** Why it is not available. */
   readonly reason?: string;

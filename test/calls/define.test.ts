@@ -24,6 +24,34 @@ describe('defineCall', () => {
     });
   });
 
+  it('takes what its author decides about its runs', () => {
+    const { onDisconnect, concurrency, retention, stallAfterMs, outputBytesMax } = defineCall({
+      name: 'it', params: [{ name: 'a' }], onDisconnect: { default: 'detach', allow: ['cancel', 'grace:1m'] }, concurrency: { limit: 2, by: 'a' },
+      retention: { age: '30d', bytes: '1g' }, stallAfter: 0, output: '64k', run() {},
+    });
+    expect({ onDisconnect, concurrency, retention, stallAfterMs, outputBytesMax }).to.deep.equal({
+      onDisconnect: { default: { type: 'detach' }, allow: [{ type: 'cancel' }, { type: 'grace', graceMs: 60_000 }] },
+      concurrency: { limit: 2, by: 'a', queue: 100 }, retention: { ageMs: 2_592_000_000, bytes: 1 << 30 }, stallAfterMs: 0, outputBytesMax: 65_536,
+    });
+    expect(defineCall({ name: 'it', onDisconnect: 'detach', run() {} }).onDisconnect).to.deep.equal({ default: { type: 'detach' }, allow: [{ type: 'detach' }] });
+  });
+
+  it('refuses decisions that are none, with their place', () => {
+    const definition = {
+      name: 'it', onDisconnect: { default: 'stay', alow: [] }, concurrency: { limit: 0, by: 'b' }, retention: { age: 'old' }, stallAfter: '100d', output: 'all', run() {},
+    } as unknown as CallDefinition;
+    let message = '';
+    try {
+      defineCall(definition);
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    for (const part of ['onDisconnect.default: "stay" is not', 'onDisconnect: must not have additional properties ("alow")', 'concurrency.limit: must be >= 1',
+      'concurrency.by: "b" is not a parameter of this call', 'retention.age: "old" is not an age', 'stallAfter: "100d" is longer', 'output: "all" is not a size']) {
+      expect(message).to.contain(part);
+    }
+  });
+
   it('marks a call that leaves its grace to the configuration', () => {
     expect(defineCall({ name: 'it', run() {} })).to.deep.include({ ownGrace: false, params: [], needs: [] });
   });

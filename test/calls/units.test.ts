@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { formatDuration, formatSize, parseDuration, parseSize, UnitError } from '../../calls/contract/units.ts';
+import { formatDuration, formatSize, parseAge, parseDuration, parseSize, UnitError } from '../../calls/contract/units.ts';
 
 describe('units', () => {
   const durations: readonly (readonly [unknown, number])[] = [
-    ['500ms', 500], ['10s', 10_000], ['5m', 300_000], ['2h', 7_200_000], ['1.5s', 1_500], ['0s', 0], [250, 250], [0, 0], [' 3s ', 3_000],
+    ['500ms', 500], ['10s', 10_000], ['5m', 300_000], ['2h', 7_200_000], ['1.5s', 1_500], ['0s', 0], [250, 250], [0, 0], [' 3s ', 3_000], ['1d', 86_400_000], ['0.5d', 43_200_000],
   ];
   for (const [written, ms] of durations) {
     it(`reads ${JSON.stringify(written)} as ${ms} milliseconds`, () => expect(parseDuration(written)).to.equal(ms));
@@ -16,7 +16,7 @@ describe('units', () => {
     it(`reads ${JSON.stringify(written)} as ${bytes} bytes`, () => expect(parseSize(written)).to.equal(bytes));
   }
 
-  for (const wrong of ['', '10', '10 s', '10d', '-5s', 's', '1e3s', '10S', '1m30s', -1, Number.NaN, null, undefined, true, ['1s'], { s: 1 }]) {
+  for (const wrong of ['', '10', '10 s', '10w', '-5s', 's', '1e3s', '10S', '1m30s', -1, Number.NaN, null, undefined, true, ['1s'], { s: 1 }]) {
     it(`refuses the duration ${JSON.stringify(wrong) ?? 'undefined'}`, () => {
       expect(() => parseDuration(wrong)).to.throw(UnitError, /is not a duration; write one such as 500ms, 10s, 5m or 2h/);
     });
@@ -36,6 +36,13 @@ describe('units', () => {
     expect(parseDuration('596h')).to.equal(596 * 3_600_000);
     expect(() => parseDuration('597h')).to.throw(UnitError, 'longer than the longest duration, 596h');
     expect(() => parseDuration(Number.POSITIVE_INFINITY)).to.throw(UnitError, 'Infinity');
+  });
+
+  it('reads ages as durations, and has no bound but that of exact numbers', () => {
+    expect([parseAge('30d'), parseAge('1000h'), parseAge(5), parseAge('0s')]).to.deep.equal([2_592_000_000, 3_600_000_000, 5, 0]);
+    for (const wrong of ['', '30', 'old', '1w', -1, null]) expect(() => parseAge(wrong)).to.throw(UnitError, 'is not an age; write one such as 12h or 30d');
+    expect(() => parseAge('999999999999999d')).to.throw(UnitError, 'more than can be counted');
+    expect(parseAge(formatDuration(2_592_000_000))).to.equal(2_592_000_000);
   });
 
   it('refuses a size that cannot be counted', () => {

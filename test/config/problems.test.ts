@@ -44,6 +44,28 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     '1:27: systems[0].url: "ftp://x" is not an address; write one such as https://example.org/',
     '1:48: systems[0].lastEdit: "2026-02-30" is not a time; write one such as 2026-11-22T10:30:00Z']],
   ['no folder of news', 'news: items', ['1:7: news: there is no folder "items" beside the configuration']],
+  ['a disconnect policy that is none', 'calls: { a: { process: [x], onDisconnect: stay } }', [
+    '1:43: calls.a.onDisconnect: "stay" is not what can be done on disconnect; write cancel, detach, or a grace such as grace:30s']],
+  ['disconnect policies that are none', 'calls: { a: { process: [x], onDisconnect: { default: gone, allow: [detach, "grace:soon", 5], alow: [] } } }', [
+    '1:54: calls.a.onDisconnect.default: "gone" is not what can be done on disconnect; write cancel, detach, or a grace such as grace:30s',
+    '1:76: calls.a.onDisconnect.allow[1]: "soon" is not a duration; write one such as 500ms, 10s, 5m or 2h',
+    '1:90: calls.a.onDisconnect.allow[2]: must be a text, not 5; put it in quotes: "5"',
+    '1:94: calls.a.onDisconnect: unknown key "alow"; did you mean "allow"?']],
+  ['a disconnect policy of the wrong shape', 'calls: { a: { process: [x], onDisconnect: [detach] } }', ['1:43: calls.a.onDisconnect: must be a text or a mapping, not a list']],
+  ['a concurrency that is none', 'calls: { a: { process: [x], concurrency: { limit: 0, queue: -1 } } }', [
+    '1:51: calls.a.concurrency.limit: must be >= 1, not 0', '1:61: calls.a.concurrency.queue: must be >= 0, not -1']],
+  ['a concurrency without a limit', 'calls: { a: { process: [x], concurrency: { queue: 3 } } }', ['1:29: calls.a.concurrency: the key "limit" is missing']],
+  ['a concurrency by what is nearly a param', 'calls: { a: { params: [{ name: who }], process: [x], concurrency: { limit: 1, by: wo } } }', [
+    '1:83: calls.a.concurrency.by: "wo" is not a parameter of this call; did you mean "who"?']],
+  ['a concurrency by a param where there is none', 'calls: { a: { process: [x], concurrency: { limit: 1, by: who } } }', [
+    '1:58: calls.a.concurrency.by: "who" is not a parameter of this call; it has none']],
+  ['a retention that is none', 'retention: { age: old, runs: -1, bytes: lots, years: 3 }\ncalls: { a: { process: [x], retention: { age: 1w } } }', [
+    '1:19: retention.age: "old" is not an age; write one such as 12h or 30d', '1:30: retention.runs: must be >= 0, not -1',
+    '1:41: retention.bytes: "lots" is not a size; write one such as 64k, 256m or 2g', '1:47: retention: unknown key "years"; the keys here are age, runs, bytes',
+    '2:47: calls.a.retention.age: "1w" is not an age; write one such as 12h or 30d']],
+  ['a stall and an output that are none', 'calls: { a: { process: [x], stallAfter: 100d, output: all } }', [
+    '1:41: calls.a.stallAfter: "100d" is longer than the longest duration, 596h', '1:55: calls.a.output: "all" is not a size; write one such as 64k, 256m or 2g']],
+  ['a shutdown without end', 'shutdown: { grace: ever }', ['1:20: shutdown.grace: "ever" is not a duration; write one such as 500ms, 10s, 5m or 2h']],
   ['a placeholder that is nearly a param', 'calls: { a: { params: [{ name: who }], process: [x, "a ${wo}"] } }', ['1:56: calls.a.process[1]: ${wo} is not a parameter of this call; did you mean "who"?']],
   ['a placeholder that is no param', 'calls:\n  a:\n    process: [bash, -c, "echo ${HOME}"]', [
     '3:31: calls.a.process[2]: ${HOME} is not a parameter of this call; declare it under params, or write $${HOME} if the program is to see ${HOME}']],

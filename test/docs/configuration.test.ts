@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { containerKeys } from '../../calls/container.ts';
 import type { JsonSchema } from '../../calls/contract/call.ts';
 import { commonKeys, paramKeys, stopKeys } from '../../calls/contract/declaration.ts';
+import { concurrencyKeys, disconnectKeys, retentionKeys, usualQueue } from '../../calls/contract/policies.ts';
 import { formatDuration, formatSize, parseSize } from '../../calls/contract/units.ts';
 import { processKind } from '../../calls/process.ts';
 import { terminalKind } from '../../calls/terminal.ts';
@@ -69,6 +70,8 @@ describe('docs/configuration.md', () => {
     const shown = new Map(table(text, 'key').map(([key, value]) => [key, value]));
     expect(shown.get('http.listen')).to.equal(defaultListen);
     expect(shown.get('data')).to.equal(defaults.data);
+    expect(['age', 'runs', 'bytes'].map((key) => shown.get(`retention.${key}`))).to.deep.equal(Object.values(defaults.retention).map(String));
+    expect(shown.get('shutdown.grace')).to.equal(defaults.shutdown.grace);
     expect(shown.get('docker.host')).to.equal(defaults.dockerHost);
     expect(shown.get('environment')).to.equal(`[${defaults.environment.join(', ')}]`);
   });
@@ -94,12 +97,17 @@ describe('docs/configuration.md', () => {
 
 describe('docs/calls.md', () => {
   for (const [title, keys] of [
-    ['common', commonKeys], ['param', paramKeys], ['stop', stopKeys], ['process', processKind.keys], ['terminal', terminalKind.keys], ['container', containerKeys],
+    ['common', commonKeys], ['param', paramKeys], ['stop', stopKeys], ['disconnect', disconnectKeys], ['concurrency', concurrencyKeys], ['retention', retentionKeys],
+    ['process', processKind.keys], ['terminal', terminalKind.keys], ['container', containerKeys],
   ] as const) {
     it(`has every ${title} key, and no other`, async () => {
       expect(table(await read('calls.md'), `${title} key`).map(([key]) => key)).to.deep.equal(Object.keys(keys));
     });
   }
+
+  it('shows how many runs may wait when the call does not say', async () => {
+    expect(table(await read('calls.md'), 'concurrency key').find(([key]) => key === 'queue')?.[1]).to.equal(String(usualQueue));
+  });
 
   it('names every stop signal', async () => {
     expect(table(await read('calls.md'), 'stop key')[0]?.[2]).to.equal(`one of ${stopKeys.signal.enum.join(', ')}`);

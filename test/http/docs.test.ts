@@ -96,6 +96,7 @@ const lines = ['hello Ada 1', 'hello Ada 2', 'hello Ada 3'];
 function parts(): HttpParts {
   const name = parseNewsName('2026-01-15-moved.md');
   const stop = { signal: 'SIGTERM', graceMs: 10_000 } as const;
+  const onDisconnect = { default: 'cancel', allow: ['cancel', 'grace:1m'] };
   return fakeParts({
     config: () => fakeConfig({}, {
       systems: [{
@@ -105,10 +106,10 @@ function parts(): HttpParts {
     news: async () => (name === undefined ? [] : [newsItem(name, '# We have moved\n\nTo a *larger* machine.')]),
     calls: async () => [
       {
-        name: 'greet', summary: 'Greet someone, slowly', kind: 'process', timeoutMs: 600_000, stop, available: true,
+        name: 'greet', summary: 'Greet someone, slowly', kind: 'process', timeoutMs: 600_000, stop, onDisconnect, available: true,
         params: [{ name: 'who', summary: 'Whom to greet', schema: { type: 'string', pattern: '^[A-Za-z ]+$' }, default: 'world', required: false }],
       },
-      { name: 'census', summary: 'Count words in a container', kind: 'container', params: [], stop, available: false, reason: 'no Docker engine answers' },
+      { name: 'census', summary: 'Count words in a container', kind: 'container', params: [], stop, onDisconnect, available: false, reason: 'no Docker engine answers' },
     ],
     runs: {
       list: ({ limit }) => ({ runs: [run].slice(0, limit), next: run.id }),

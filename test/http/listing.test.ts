@@ -12,8 +12,15 @@ describe('http: a call as it is listed', () => {
   it('says which params are required, leaves out what is unknown, and never shows the body', () => {
     expect(callListing(call, { available: true })).to.deep.equal({
       name: 'greet', kind: 'process', stop: { signal: 'SIGTERM', graceMs: 10_000 }, available: true,
+      onDisconnect: { default: 'cancel', allow: ['cancel', 'grace:1m'] },
       params: [{ name: 'who', schema: { type: 'string' }, required: true }, { name: 'how', default: 'loudly', required: false }],
     });
+  });
+
+  it('tells what its author decided about its runs', () => {
+    const policies = { concurrency: { limit: 1, by: 'who', queue: 3 }, retention: { ageMs: 5 }, stallAfterMs: 0, outputBytesMax: 9 } as const;
+    const onDisconnect = { default: { type: 'detach' }, allow: [{ type: 'grace', graceMs: 90_000 }, { type: 'detach' }] } as const;
+    expect(callListing({ ...call, ...policies, onDisconnect }, { available: true })).to.deep.include({ ...policies, onDisconnect: { default: 'detach', allow: ['detach', 'grace:90s'] } });
   });
 
   it('says why it is not available', () => {

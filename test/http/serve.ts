@@ -98,6 +98,8 @@ const fakeStatus: Status = {
   engines: { process: { available: true }, terminal: { available: true }, container: { available: false, reason: 'no Docker engine answers' } },
 };
 
+const onDisconnect = { default: 'cancel', allow: ['cancel'] };
+
 const fakeLines = ['one', 'two', 'three'];
 
 export function fakeParts(changed: Partial<HttpParts> = {}): HttpParts {
@@ -105,10 +107,10 @@ export function fakeParts(changed: Partial<HttpParts> = {}): HttpParts {
     config: () => fakeConfig(),
     calls: async () => [
       {
-        name: 'greet', summary: 'Greet someone', kind: 'process', stop: { signal: 'SIGTERM', graceMs: 10_000 }, available: true,
+        name: 'greet', summary: 'Greet someone', kind: 'process', stop: { signal: 'SIGTERM', graceMs: 10_000 }, onDisconnect, available: true,
         params: [{ name: 'who', schema: { type: 'string' }, default: 'world', required: false }],
       },
-      { name: 'census', kind: 'container', params: [], stop: { signal: 'SIGTERM', graceMs: 1 }, available: false, reason: 'no Docker engine answers' },
+      { name: 'census', kind: 'container', params: [], stop: { signal: 'SIGTERM', graceMs: 1 }, onDisconnect, available: false, reason: 'no Docker engine answers' },
     ],
     runs: {
       list: ({ before, limit }) => ({ runs: before === undefined ? [fakeRun].slice(0, limit) : [] }),
