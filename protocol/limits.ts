@@ -27,6 +27,8 @@ export const limits = {
   sessionsMax: { default: 10_000, unit: 'count', min: 1, summary: 'websocket sessions open at once' },
   tailBytesMax: { default: 1 << 20, unit: 'bytes', min: 0, summary: 'of a run kept in memory for its watchers' },
   owedBytesMax: { default: 8 << 20, unit: 'bytes', min: 1 << 16, summary: 'of a run waiting for the disk before its process is made to wait' },
+  segmentBytesMax: { default: 64 << 20, unit: 'bytes', min: 1 << 16, summary: 'of one segment of a log: what retention removes at once' },
+  outputBytesMax: { default: 10 * 2 ** 30, unit: 'bytes', min: 0, summary: 'of output stored for one run; what comes after is dropped, and the run goes on. 0: no bound' },
   socketBytesMax: { default: 512 << 10, unit: 'bytes', min: 1 << 10, summary: 'waiting in one socket before its watcher pauses' },
   drainMs: { default: 200, unit: 'ms', min: 0, summary: 'for output to end after the process did, before its stragglers are ended' },
   graceMs: { default: 10_000, unit: 'ms', min: 0, summary: 'between the stop signal and the kill, unless the call says otherwise' },

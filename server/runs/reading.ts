@@ -1,5 +1,6 @@
 // Stored lines of a run, from a cursor, for readers that come and go: HTTP and the command line.
 
+import type { GapReason } from '../../protocol/messages.ts';
 import { LogFiles } from './log/files.ts';
 import { countLines } from './log/frames.ts';
 import { newline } from './log/lines.ts';
@@ -17,6 +18,8 @@ export interface LinesWish {
 export interface LinesPage {
   /** Without terminators, broken UTF-8 repaired. */
   readonly lines: readonly string[];
+  /** What was asked for and is not there any more, both ends included; the lines are those after it. */
+  readonly gap?: { readonly from: number; readonly to: number; readonly reason: GapReason };
   /** The cursor after these lines. */
   readonly next: number;
   /** No line will come after these. */
@@ -29,6 +32,8 @@ export interface LogFacts {
   readonly ended: boolean;
   /** Longer lines of a terminal are cut into lines of this size. */
   readonly lineBytesMax: number;
+  /** Of a run that has ended: how many lines its record says there were. */
+  readonly lines?: number;
 }
 
 /** Throws when there is no log in `folder`. */

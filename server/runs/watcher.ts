@@ -1,6 +1,7 @@
 // A watcher: a cursor that moves through a log as fast as its outlet takes, from memory near the end and from the files behind that.
 
-import { framesOf, type Item } from './log/item.ts';
+import type { GapReason } from '../../protocol/messages.ts';
+import { framesOf, type GapItem, type Told } from './log/item.ts';
 import type { RunLog } from './log/log.ts';
 import type { Shape } from './log/page.ts';
 import { beginning, type Position } from './log/position.ts';
@@ -11,6 +12,8 @@ export interface Outlet {
   frames(frames: Buffer): void;
   /** Takes an event's JSON text. */
   event(json: Uint8Array): void;
+  /** Takes what was asked for and is gone: numbers of lines, of a terminal's raw bytes, counted from 1, both ends included. */
+  gap?(from: number, to: number, reason: GapReason): void;
   /** True while it should not be given more; it calls `wake()` of the watcher when that is over. */
   readonly full: boolean;
 }
@@ -35,7 +38,7 @@ export class Watcher {
   #next: number | undefined;
   #reading = false;
   #stopped = false;
-  #waiting: readonly Item[] = [];
+  #waiting: readonly Told[] = [];
 
   constructor(log: RunLog, outlet: Outlet, options: WatcherOptions) {
     this.#log = log;
@@ -71,14 +74,23 @@ export class Watcher {
     }
   }
 
-  #deliver(item: Item): void {
+  #deliver(item: Told): void {
     this.position = item.end;
     if (this.#next !== undefined) this.#next++;
-    if (item.type === 'event') this.#outlet.event(item.json);
-    else this.#outlet.frames(framesOf(item));
+    switch (item.type) {
+      case 'event': return this.#outlet.event(item.json);
+      case 'gap': return this.#tellGap(item);
+      default: return this.#outlet.frames(framesOf(item));
+    }
   }
 
-  #fromTail(): Item | undefined {
+  /** Where only events are gone, nothing is missing that could be counted. */
+  #tellGap({ start, end, reason }: GapItem): void {
+    const unit = this.#options.shape === 'raw' ? 'byte' : 'line';
+    if (end[unit] > start[unit]) this.#outlet.gap?.(start[unit] + 1, end[unit], reason);
+  }
+
+  #fromTail(): Told | undefined {
     // A terminal's lines are not in the tail, which holds its chunks.
     if (this.#options.shape !== this.#log.shape) return undefined;
     this.#next ??= this.#log.tail.find(this.position);

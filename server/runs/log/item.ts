@@ -2,6 +2,7 @@
 // shared by all.
 
 import { frameRegions, frameText } from './frames.ts';
+import type { GapReason } from '../../../protocol/messages.ts';
 import type { Position } from './position.ts';
 
 interface Span {
@@ -22,7 +23,16 @@ export interface EventItem extends Span {
   readonly json: Uint8Array;
 }
 
+/** What stood between `start` and `end` is not there any more. */
+export interface GapItem extends Span {
+  readonly type: 'gap';
+  readonly reason: GapReason;
+}
+
 export type Item = BytesItem | EventItem;
+
+/** What a watcher is told. */
+export type Told = Item | GapItem;
 
 /** Text frames of the item: one per line, or one for a raw chunk. */
 export function framesOf(item: BytesItem): Buffer {

@@ -6,15 +6,16 @@ import type { Limits } from '../../../protocol/limits.ts';
 import type { Json } from '../../../protocol/record.ts';
 import { deferred, type Deferred } from '../../support/deferred.ts';
 import { LogFiles } from './files.ts';
-import type { Item } from './item.ts';
+import type { Item, Told } from './item.ts';
 import { readPage, type Shape } from './page.ts';
-import { beginning, compare, type Position } from './position.ts';
+import { beginning, compare, type Cursor, type Position } from './position.ts';
+import type { SegmentSize } from './segments.ts';
 import { LineSplitter, type Region } from './splitter.ts';
 import { Tail } from './tail.ts';
 import { turnOver } from './turnover.ts';
 import { LogWriter } from './writer.ts';
 
-export type LogLimits = Pick<Limits, 'lineBytesMax' | 'tailBytesMax' | 'owedBytesMax'>;
+export type LogLimits = Pick<Limits, 'lineBytesMax' | 'tailBytesMax' | 'owedBytesMax' | 'segmentBytesMax' | 'outputBytesMax'>;
 
 /** An event larger than this is cut down to its type: readers page through events, and a page must hold one. */
 const eventBytesMax = 32 << 10;
@@ -64,6 +65,51 @@ export class RunLog {
   /** A new log in a new folder. Throws what the file system says. */
   static create(folder: string, options: LogOptions): RunLog {
     return new RunLog(folder, options);
+  }
+
+  /**
+   * The log of a run that is over, for watchers: its files are opened when the first one comes and closed when the last one has gone. `ended` turns
+   * true when they have been looked at. Output that the record knows of and the folder does not have any more is a gap.
+   */
+  static reopen(_folder: string, _options: ReopenOptions): RunLog {
+    throw new Error('not yet');
+  }
+
+  /**
+   * The log as a gateway left it that was killed: brought to a whole number of lines, to be continued or closed. A folder that is not there is an
+   * empty log. Throws what the file system says.
+   */
+  static resume(_folder: string, _options: LogOptions): Promise<ResumedLog> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  /** `performance.now()` of the last output; of a log without any, of its making. */
+  lastWriteMs = performance.now();
+
+  /**
+   * The line that `stream` has begun and not ended: of the stream that printed last. Undefined when it ended with a newline. Text longer than
+   * `bytesMax` is its end.
+   */
+  unfinished(_bytesMax: number): { readonly stream: OutputStream; readonly text: string } | undefined {
+    return undefined;
+  }
+
+  /**
+   * The place of a cursor, for a watcher of this shape (the cursor counts lines, of shape `raw` bytes). Events that follow the line `after` come after
+   * it, but for those up to `seq`, when that is known. Output beyond `written` is waited for: until it is there, or the log has ended.
+   */
+  locate(_cursor: Cursor, _shape: Shape): Promise<Position> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  /** Oldest first; the last one is being written, unless the log has ended. */
+  segments(): Promise<readonly SegmentSize[]> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  /** Removes the segments before number `below`, but never the last one. Watchers that wanted them are told a gap. Gives the bytes that were freed. */
+  dropSegments(_below: number): Promise<number> {
+    return Promise.reject(new Error('not yet'));
   }
 
   /** Appends a chunk as the work printed it; the chunk belongs to the log from now on. */
@@ -127,7 +173,7 @@ export class RunLog {
   }
 
   /** Items after `from` that are in the files; empty when there is none. For watchers: nobody else keeps the files open. */
-  async page(from: Position, shape: Shape): Promise<readonly Item[]> {
+  async page(from: Position, shape: Shape): Promise<readonly Told[]> {
     // The last watcher of an ended log had gone, and here is another.
     if (this.#files.closed) this.#files = LogFiles.read(this.#folder);
     const until = this.#reach(from, shape);
@@ -235,6 +281,19 @@ export class RunLog {
   #letGo(): void {
     if (this.ended && this.#watchers.size === 0) void this.#files.close();
   }
+}
+
+export interface ReopenOptions {
+  readonly shape: Shape;
+  readonly lineBytesMax: number;
+  /** What the record says of the log. */
+  readonly record: { readonly lines: number; readonly bytes: number };
+}
+
+export interface ResumedLog {
+  readonly log: RunLog;
+  /** How many bytes of each stream, as the work printed them, are in the log: it is to be given what comes after. Of a terminal, nothing that counts. */
+  readonly sourceBytes: Readonly<Record<OutputStream, number>>;
 }
 
 export interface LogOptions {

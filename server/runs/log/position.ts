@@ -13,3 +13,6 @@ export const beginning: Position = { line: 0, byte: 0, seq: 0, eventByte: 0 };
 export function compare(a: Position, b: Position): number {
   return a.byte + a.eventByte - b.byte - b.eventByte;
 }
+
+/** Where a watcher wants to begin: behind so many lines (of a terminal: bytes), or with the last so many that there are. */
+export type Cursor = { readonly after: number; readonly seq?: number } | { readonly last: number };

@@ -31,6 +31,11 @@ export class LineSplitter {
     this.#lineBytesMax = lineBytesMax;
   }
 
+  /** The unfinished line; a view, good until the next call. */
+  get unfinished(): Uint8Array {
+    return this.#carry.subarray(0, this.#carried);
+  }
+
   push(chunk: Uint8Array): readonly Region[] {
     const bytes = this.#carried + chunk.length;
     if (bytes > this.#lineBytesMax / 3) return this.#pushLong(chunk);

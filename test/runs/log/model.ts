@@ -92,7 +92,7 @@ export class Theatre {
   #disk: HeldDisk | undefined;
 
   constructor(folder: string, rnd: Chance, shape: Shape) {
-    const limits: LogLimits = { lineBytesMax: pick(rnd, [64, 300, 1 << 20]), tailBytesMax: pick(rnd, [0, 200, 20_000, 1 << 20]), owedBytesMax: 1 << 16 };
+    const limits: LogLimits = { lineBytesMax: pick(rnd, [64, 300, 1 << 20]), tailBytesMax: pick(rnd, [0, 200, 20_000, 1 << 20]), owedBytesMax: 1 << 16, segmentBytesMax: 1 << 26, outputBytesMax: 0 };
     this.log = newLog(folder, shape, limits);
     this.#rnd = rnd;
     this.#folder = folder;
