@@ -5,6 +5,7 @@ import type { Exit, ProcessSpec, TerminalSpec } from '../../calls/contract/engin
 import type { Obligation, Releaser, RunPorts } from '../../calls/contract/ports.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Logger } from '../support/logger.ts';
+import { awaits } from './awaiting.ts';
 import { createInputs } from './inputs.ts';
 import type { Host } from './launch.ts';
 import { obligationFacts } from './kin.ts';
@@ -25,6 +26,8 @@ export interface ProcessEngine {
   process(ports: RunPorts): (spec: ProcessSpec) => Promise<Exit>;
   /** The same behind a terminal: one stream of raw bytes, told as `stdout`. */
   terminal(ports: RunPorts): (spec: TerminalSpec) => Promise<Exit>;
+  /** Whether a process of the run is known to wait for its input at this moment. Costs some reads in /proc. Never rejects. */
+  awaitsInput(run: string): Promise<boolean>;
   /** Ends and verifies an obligation of kind `process`, also one that an earlier gateway left in the journal. */
   readonly release: Releaser;
 }
@@ -42,6 +45,7 @@ export function createProcessEngine({ environment, limits, log }: ProcessEngineO
   return {
     process: (ports) => (spec) => runProcess(host, ports, spec),
     terminal: (ports) => (spec) => runTerminal(host, ports, spec),
+    awaitsInput: async (run) => (await Promise.all(inputs.of(run).map(awaits))).includes(true),
     release: createReleaser({ survey: createSurveyor(), inputs, log }),
   };
 }

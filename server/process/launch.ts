@@ -23,6 +23,7 @@ export interface Host {
 
 export interface Launched {
   readonly child: ChildProcess;
+  readonly pid: number;
   /** Resolves when the process itself has ended; its output may still be on the way. Never rejects. */
   readonly exited: Promise<Exit>;
 }
@@ -51,7 +52,7 @@ export async function launch(spec: ProcessSpec, obligation: Obligation, options:
     child.once('exit', (code, signal) => resolve(signal === null ? { exitCode: code ?? 0 } : { signal }));
   });
   obligation.learn({ ...identity(child.pid), ...options.facts });
-  return { child, exited };
+  return { child, pid: child.pid, exited };
 }
 
 /** Refuses to start what is to be stopped already. */

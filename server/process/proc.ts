@@ -54,13 +54,16 @@ export async function readEnvironment(pid: number): Promise<string> {
 
 /** What its standard input, output and error are, pipes and sockets only: `socket:[12345]`. */
 export function readStandardFiles(pid: number): readonly string[] {
-  return [0, 1, 2].map((fd) => {
-    try {
-      return readlinkSync(`/proc/${pid}/fd/${fd}`);
-    } catch {
-      return '';
-    }
-  }).filter(isPipe);
+  return [0, 1, 2].map((fd) => readFileOf(pid, fd)).filter(isPipe);
+}
+
+/** What one of its descriptors is; empty where that may not be read. */
+export function readFileOf(pid: number, fd: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`);
+  } catch {
+    return '';
+  }
 }
 
 export async function readStandardFilesLater(pid: number): Promise<readonly string[]> {

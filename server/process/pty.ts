@@ -16,6 +16,8 @@ export interface Size {
 export interface Pty {
   /** The end of the work: to be its standard input, output and error. We keep it open too, so that no hangup overtakes the output. */
   readonly slave: number;
+  /** The same as a file: `/dev/pts/3`. */
+  readonly path: string;
   /** What the work writes, as Buffers. */
   readonly output: ReadStream;
   resize(size: Size): void;
@@ -72,6 +74,7 @@ function openPty(native: Native, size: Size, owner: number | undefined): Pty {
   };
   return {
     get slave() { return slave; },
+    path,
     output,
     resize(wanted) {
       if (output.destroyed) return;

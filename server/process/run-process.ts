@@ -10,6 +10,7 @@ import { environmentFor, searchPath } from './environment.ts';
 import { feed } from './feed.ts';
 import { checkWanted, launch } from './launch.ts';
 import type { Host } from './launch.ts';
+import { readFileOf } from './proc.ts';
 import { checkStart } from './program.ts';
 import { createRelay } from './relay.ts';
 import type { Relay } from './relay.ts';
@@ -27,7 +28,7 @@ export async function runProcess(host: Host, ports: RunPorts, spec: ProcessSpec)
   checkWanted(ports, spec.argv[0]);
   const obligation = host.owe(ports, spec.argv[0]);
   const env = environmentFor(host.environment, { run: ports.run, id: obligation.id }, { ...nested, ...spec.env });
-  const { child, exited } = await launch(spec, obligation, { env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  const { child, pid, exited } = await launch(spec, obligation, { env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
   const { stdin, stdout, stderr } = child as Piped;
   const relay = createRelay(ports.output, [stdout, stderr]);
   const closed = Promise.all([
@@ -35,7 +36,7 @@ export async function runProcess(host: Host, ports: RunPorts, spec: ProcessSpec)
     carry('stderr', stderr, ports, relay),
   ]).then(() => true);
   feed(ports.input, stdin, host.log);
-  const forget = host.inputs.opened(ports.run, obligation.id, () => stdin.destroy());
+  const forget = host.inputs.opened(ports.run, obligation.id, { end: () => stdin.destroy(), pid, file: readFileOf(pid, 0) });
   try {
     return await conclude({ exited, obligation, relay, drainMs: host.drainMs, signal: ports.signal }, {
       ended: () => { stdin.destroy(); },

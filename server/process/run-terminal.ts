@@ -45,7 +45,7 @@ interface Attended {
   readonly obligation: ReturnType<Host['owe']>;
 }
 
-async function attend(host: Host, ports: RunPorts, { pty, launched: { exited }, obligation }: Attended): Promise<Exit> {
+async function attend(host: Host, ports: RunPorts, { pty, launched: { pid, exited }, obligation }: Attended): Promise<Exit> {
   const over = new AbortController();
   const relay = createRelay(ports.output, [pty.output]);
   let heardAt = performance.now();
@@ -56,7 +56,7 @@ async function attend(host: Host, ports: RunPorts, { pty, launched: { exited }, 
   ports.onResize((size) => { if (!over.signal.aborted) pty.resize(size); });
   typeInput({ input: ports.input, pty, heardAt: () => heardAt, over: over.signal })
     .catch((error: unknown) => host.log.error({ err: error }, 'input could not be typed'));
-  const forget = host.inputs.opened(ports.run, obligation.id, () => { pty.type(endOfInput); });
+  const forget = host.inputs.opened(ports.run, obligation.id, { end: () => { pty.type(endOfInput); }, pid, file: pty.path });
   try {
     return await conclude({ exited, obligation, relay, drainMs: host.drainMs, signal: ports.signal }, {
       ended() {

@@ -1,0 +1,74 @@
+// Real programs: those that wait for their input are known to, and no others.
+
+import { expect } from 'chai';
+import type { ProcessSpec } from '../../calls/contract/engines.ts';
+import { bench, cancel, settled, until } from './kit.ts';
+import type { Bench } from './kit.ts';
+
+type Argv = ProcessSpec['argv'];
+
+/** Runs the program until `look` has looked. */
+async function during(argv: Argv, terminal: boolean, look: (made: Bench) => Promise<void>): Promise<void> {
+  const made = bench();
+  const { engine, run } = made;
+  const spec = { argv, env: { PATH: process.env['PATH'] ?? '' } };
+  const work = terminal ? engine.terminal(run.ports)({ ...spec, cols: 80, rows: 24 }) : engine.process(run.ports)(spec);
+  try {
+    await look(made);
+  } finally {
+    await cancel(made);
+    await work;
+  }
+}
+
+const waiting: readonly (readonly [string, Argv])[] = [
+  ['a program that copies its input', ['cat']],
+  ['a shell that asks a question', ['bash', '-c', 'read -p "Name? " x; echo "hi $x"']],
+  ['a child of a shell', ['sh', '-c', 'sleep 60 & cat; true']],
+  ['Python that asks a question', ['python3', '-c', 'input("Name? ")']],
+  ['a program that waits by select', ['python3', '-c', 'import select; select.select([0], [], [])']],
+  ['a program that waits by poll', ['python3', '-c', 'import select; p = select.poll(); p.register(0, select.POLLIN); p.poll()']],
+  ['a thread that is not the first', ['python3', '-c', 'import threading, time, os\nthreading.Thread(target=lambda: os.read(0, 1)).start()\nthreading.Event().wait()']],
+];
+
+const otherwise: readonly (readonly [string, Argv])[] = [
+  ['sleeps', ['sh', '-c', 'echo ready; exec sleep 60']],
+  ['computes', ['bash', '-c', 'echo ready; while :; do :; done']],
+  ['reads from another program', ['bash', '-c', 'echo ready; sleep 60 | cat']],
+  ['reads from a named pipe', ['bash', '-c', 'd=$(mktemp -d); mkfifo $d/p; exec 3<>$d/p; rm -r $d; echo ready; read x <&3']],
+  ['waits for its input for a time only', ['python3', '-c', 'import select; print("ready", flush=True); select.select([0], [], [], 60)']],
+  ['waits for something else as well', ['python3', '-c', 'import select, os; r, w = os.pipe(); print("ready", flush=True); select.select([0, r], [], [])']],
+  ['has an input and does not read it', ['bash', '-c', 'echo ready; sleep 60 < /dev/null']],
+];
+
+describe('waiting for input', () => {
+  for (const terminal of [false, true]) {
+    const where = terminal ? 'at a terminal' : 'at a pipe';
+    for (const [title, argv] of waiting) {
+      it(`is seen of ${title}, ${where}`, () => during(argv, terminal, ({ engine, id }) => until('it waits', () => engine.awaitsInput(id))));
+    }
+
+    for (const [title, argv] of otherwise) {
+      it(`is not seen of what ${title}, ${where}`, () => during(argv, terminal, async ({ engine, run, id }) => {
+        await run.output.has('ready');
+        await settled(() => run.output.bytes('stdout').length, 100);
+        for (let look = 0; look < 20; look++) expect(await engine.awaitsInput(id)).to.equal(false);
+      }));
+    }
+  }
+
+  it('is seen of what asks the terminal while its input is another', () => during(['bash', '-c', 'read -p "Password? " x < /dev/tty'], true,
+    ({ engine, id }) => until('it waits', () => engine.awaitsInput(id))));
+
+  it('is not seen while a process does something with what it was given', () => during(['bash', '-c', 'read x; echo ready; sleep 60; read y'], false,
+    async ({ engine, run, id }) => {
+      await until('it waits', () => engine.awaitsInput(id));
+      run.feed('one\n');
+      await run.output.has('ready');
+      expect(await engine.awaitsInput(id)).to.equal(false);
+    }));
+
+  it('is not seen of a run that has nothing open', async () => {
+    expect(await bench().engine.awaitsInput('nobody')).to.equal(false);
+  });
+});
