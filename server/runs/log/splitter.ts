@@ -1,7 +1,7 @@
 // Bytes of one output stream in, regions of whole lines out; the unfinished line is carried over.
 
 import { isUtf8 } from 'node:buffer';
-import { countLines } from './frames.ts';
+import { countPieces } from './frames.ts';
 import { characterStart, contentBytes, lineEnd, newline } from './lines.ts';
 
 const terminator = Uint8Array.of(newline);
@@ -41,7 +41,8 @@ export class LineSplitter {
     if (bytes > this.#lineBytesMax / 3) return this.#pushLong(chunk);
     const whole = chunk.subarray(0, chunk.lastIndexOf(newline) + 1);
     if (whole.length === 0) return this.#keep(chunk);
-    const region = { pieces: this.#carried === 0 ? [whole] : [this.#take(), whole], lines: countLines(whole), bytes: bytes - chunk.length + whole.length };
+    const pieces = this.#carried === 0 ? [whole] : [this.#take(), whole];
+    const region = { pieces, lines: countPieces(pieces), bytes: bytes - chunk.length + whole.length };
     this.#keep(chunk.subarray(whole.length));
     return [region];
   }
@@ -101,5 +102,7 @@ export class LineSplitter {
 }
 
 function wholeLines(bytes: Uint8Array): readonly Region[] {
-  return bytes.length === 0 ? [] : [{ pieces: [bytes], lines: countLines(bytes), bytes: bytes.length }];
+  if (bytes.length === 0) return [];
+  const pieces = [bytes];
+  return [{ pieces, lines: countPieces(pieces), bytes: bytes.length }];
 }
