@@ -38,7 +38,7 @@ export const limits = {
   stallMs: { default: 300_000, unit: 'ms', min: 0, summary: 'of silence after which a run counts as stalled, unless the call says otherwise. 0: never' },
   partialMs: { default: 200, unit: 'ms', min: 10, summary: 'of quiet after which an unfinished line is told' },
   partialBytesMax: { default: 4 << 10, unit: 'bytes', min: 64, summary: 'of an unfinished line that is told: its end' },
-  sweepMs: { default: 600_000, unit: 'ms', min: 10, summary: 'between two looks for what retention is to remove, when no run ends' },
+  sweepMs: { default: 60_000, unit: 'ms', min: 10, summary: 'between two looks for what retention is to remove, when no run ends' },
   streamsMax: { default: 1_000, unit: 'count', min: 1, summary: 'event streams of /runs/{id}/events open at once' },
   heartbeatMs: { default: 15_000, unit: 'ms', min: 10, summary: 'without anything to tell after which an event stream shows that it lives' },
   pageLinesMax: { default: 10_000, unit: 'count', min: 1, summary: 'lines in one answer of /runs/{id}/lines' },

@@ -14,6 +14,8 @@ export interface RunStore {
   /** Newest first, at most `limit`, those older than the run `before`. */
   list(page: { limit: number; before?: string }): readonly RunRecord[];
   unended(): readonly RunRecord[];
+  /** Removes the record of a run that has ended and owes nothing. False when there is none such. */
+  forget(id: string): boolean;
   countByState(): Readonly<Record<string, number>>;
   /** Writes an obligation down, or what has become known of it. */
   journal(entry: ObligationEntry): void;
@@ -60,6 +62,7 @@ function statements(db: Database.Database): RunStore {
   const newest = db.prepare('SELECT record FROM runs ORDER BY number DESC LIMIT ?');
   const older = db.prepare('SELECT record FROM runs WHERE number < (SELECT number FROM runs WHERE id = ?) ORDER BY number DESC LIMIT ?');
   const unended = db.prepare("SELECT record FROM runs WHERE state <> 'ended' ORDER BY number");
+  const forget = db.prepare("DELETE FROM runs WHERE id = ? AND state = 'ended' AND NOT EXISTS (SELECT 1 FROM obligations WHERE run = runs.id)");
   const counts = db.prepare('SELECT state, count(*) AS count FROM runs GROUP BY state');
   const journal = db.prepare('INSERT INTO obligations (run, id, entry) VALUES (?, ?, ?) ON CONFLICT (run, id) DO UPDATE SET entry = excluded.entry');
   const strike = db.prepare('DELETE FROM obligations WHERE run = ? AND id = ?');
@@ -72,6 +75,7 @@ function statements(db: Database.Database): RunStore {
     get: (id) => records(get.all(id))[0],
     list: ({ limit, before }) => records(before === undefined ? newest.all(limit) : older.all(before, limit)),
     unended: () => records(unended.all()),
+    forget: (id) => forget.run(id).changes > 0,
     countByState: () => Object.fromEntries((counts.all() as { state: string; count: number }[]).map(({ state, count }) => [state, count])),
     journal: (entry) => void journal.run(entry.run, entry.id, JSON.stringify(entry)),
     strike: ({ run, id }) => void strike.run(run, id),

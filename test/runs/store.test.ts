@@ -52,6 +52,18 @@ describe('the store', () => {
     store.close();
   }));
 
+  it('forgets a run that has ended and owes nothing, and no other', () => inFolder(async (folder) => {
+    const store = openStore(folder);
+    store.insert(record('running', { state: 'running' }));
+    for (const id of ['one', 'owing']) store.insert(record(id, { state: 'ended' }));
+    store.journal({ run: 'owing', kind: 'process', id: 'a', facts: {} });
+    expect(['running', 'one', 'owing', 'one', 'nobody'].map((id) => store.forget(id))).to.deep.equal([false, true, false, false, false]);
+    expect(store.list({ limit: 9 }).map(({ id }) => id)).to.deep.equal(['owing', 'running']);
+    store.strike({ run: 'owing', id: 'a' });
+    expect(store.forget('owing')).to.equal(true);
+    store.close();
+  }));
+
   it('gives open obligations last in first out, with what has become known of them', () => inFolder(async (folder) => {
     const store = openStore(folder);
     for (const id of ['a', 'b', 'c']) store.journal({ run: 'one', kind: 'process', id, facts: {} });
