@@ -2,10 +2,11 @@
 
 import type { GapReason } from '../../protocol/messages.ts';
 import { LogFiles } from './log/files.ts';
-import { countLines } from './log/frames.ts';
 import { newline } from './log/lines.ts';
+import { locate } from './log/locate.ts';
 import { readPage } from './log/page.ts';
 import type { Position } from './log/position.ts';
+import { survey, wholeEnd } from './log/recover.ts';
 
 export interface LinesWish {
   /** Number of lines already seen. */
@@ -30,28 +31,44 @@ export interface LinesPage {
 export interface LogFacts {
   /** Nothing will be appended any more. */
   readonly ended: boolean;
-  /** Longer lines of a terminal are cut into lines of this size. */
-  readonly lineBytesMax: number;
   /** Of a run that has ended: how many lines its record says there were. */
   readonly lines?: number;
 }
 
-/** Throws when there is no log in `folder`. */
-export async function readLines(folder: string, wish: LinesWish, facts: LogFacts): Promise<LinesPage> {
-  const files = LogFiles.read(folder);
+/** No folder is a log without output, or, where the record knows better, one that was removed. Throws when the log cannot be read. */
+export function readLines(folder: string, wish: LinesWish, facts: LogFacts): Promise<LinesPage> {
+  return reading(folder, (files) => read(files, wish, facts));
+}
+
+/** How much a log holds that nobody writes any more; undefined when there is none. Throws when it cannot be read. */
+export function measure(folder: string): Promise<Pick<Position, 'line' | 'byte'> | undefined> {
+  return reading(folder, async (files) => {
+    if (files.numbers.length === 0) return undefined;
+    const { line, byte } = wholeEnd(await survey(files, { shape: 'lines', lineBytesMax: Infinity }));
+    return { line, byte };
+  });
+}
+
+async function reading<T>(folder: string, work: (files: LogFiles) => Promise<T>): Promise<T> {
+  const files = await LogFiles.in(folder);
   try {
-    return await read(files, wish, facts);
+    // Retention may remove what is being read.
+    return await files.steadily(() => work(files));
   } finally {
-    await files.close();
+    files.close(true);
   }
 }
 
-async function read(files: LogFiles, { after, limit, bytesMax }: LinesWish, facts: LogFacts): Promise<LinesPage> {
+async function read(files: LogFiles, wish: LinesWish, facts: LogFacts): Promise<LinesPage> {
+  const lost = await lostLines(files, facts);
+  const after = Math.max(wish.after, lost);
   const taken = { lines: [] as string[], bytes: 0 };
-  const answer = (ended: boolean): LinesPage => ({ lines: taken.lines, next: after + taken.lines.length, ended });
-  for await (const { bytes, line } of batches(files, await files.find(after), facts)) {
-    for (const text of eachLine(bytes, after + taken.lines.length - line)) {
-      const full = taken.lines.length === limit || (taken.lines.length > 0 && taken.bytes + text.length > bytesMax);
+  const answer = (ended: boolean): LinesPage => ({
+    lines: taken.lines, ...(wish.after < lost && { gap: { from: wish.after + 1, to: lost, reason: 'retention' } }), next: after + taken.lines.length, ended,
+  });
+  for await (const bytes of batches(files, after, facts.ended)) {
+    for (const text of eachLine(bytes)) {
+      const full = taken.lines.length === wish.limit || (taken.lines.length > 0 && taken.bytes + text.length > wish.bytesMax);
       if (full) return answer(false);
       taken.lines.push(text.toString('utf8'));
       taken.bytes += text.length;
@@ -60,46 +77,44 @@ async function read(files: LogFiles, { after, limit, bytesMax }: LinesWish, fact
   return answer(facts.ended);
 }
 
-/** How much a log that nobody writes any more holds. Throws when there is none. */
-export async function measure(folder: string, lineBytesMax: number): Promise<Pick<Position, 'line' | 'byte'>> {
-  const files = LogFiles.read(folder);
-  try {
-    const start = await files.find(Infinity);
-    let lines = start.line;
-    for await (const { bytes } of batches(files, start, { ended: true, lineBytesMax })) lines += countLines(bytes);
-    return { line: lines, byte: (await files.sizes()).bytes };
-  } finally {
-    await files.close();
-  }
+/** Lines at the beginning that are not there any more. */
+async function lostLines(files: LogFiles, { ended, lines }: LogFacts): Promise<number> {
+  const first = files.numbers[0];
+  if (first !== undefined) return (await files.start(first)).place.line;
+  return ended ? lines ?? 0 : 0;
 }
 
-interface Batch {
-  /** Whole lines, each ended by `\n`. */
-  readonly bytes: Buffer;
-  /** Lines before these. */
-  readonly line: number;
-}
-
-/** The lines from `start` on, as far as the files hold them now; events are left out. */
-async function* batches(files: LogFiles, start: Position, { ended, lineBytesMax }: LogFacts): AsyncGenerator<Batch> {
-  const { bytes } = await files.sizes();
-  const until: Position = { line: Infinity, byte: bytes, seq: 0, eventByte: 0 };
-  let from: Position = { ...start, seq: 0, eventByte: 0 };
+/** The lines behind the first `after`, as far as the files hold them now: whole ones together, each ended by `\n`. Events are left out. */
+async function* batches(files: LogFiles, after: number, final: boolean): AsyncGenerator<Buffer> {
+  const ends = await files.ends();
+  if (ends === undefined) return;
+  const until: Position = { line: Infinity, seq: Infinity, ...ends };
+  let from = await locate(files, { after, seq: 0, shape: 'lines', until });
   for (;;) {
-    const items = await readPage(files, { from, until, shape: 'lines', lineBytesMax, final: ended });
+    const number = await files.numberAt(({ place }) => place.byte <= from.byte);
+    const items = await pageIn(files, number!, { from, until, final });
     if (items.length === 0) return;
     for (const item of items) {
-      if (item.type !== 'event') yield { bytes: Buffer.concat(item.pieces), line: item.start.line };
+      if (item.type === 'lines') yield Buffer.concat(item.pieces);
       from = item.end;
     }
   }
 }
 
-/** The lines of a batch behind the first `skip`, without terminators. */
-function* eachLine(bytes: Buffer, skip: number): Generator<Buffer> {
-  let seen = 0;
+async function pageIn(files: LogFiles, number: number, { from, until, final }: { from: Position; until: Position; final: boolean }) {
+  const { shape, lineBytesMax, place } = await files.start(number);
+  const end = await files.endOf(number);
+  // Events come after no line, and none are read.
+  const { eventByte } = place;
+  return files.use(number, (segment) => readPage(segment, {
+    from: { ...from, eventByte }, until: { ...(end ?? until), eventByte }, shape: 'lines',
+    lineBytesMax: shape === 'raw' ? lineBytesMax : Infinity, final: final || end !== undefined,
+  }));
+}
+
+/** The lines of a batch, without terminators. */
+function* eachLine(bytes: Buffer): Generator<Buffer> {
   for (let start = 0, end = bytes.indexOf(newline); end !== -1; start = end + 1, end = bytes.indexOf(newline, start)) {
-    if (seen++ < skip) continue;
     yield bytes.subarray(start, bytes[end - 1] === 0x0d && end > start ? end - 1 : end);
   }
 }

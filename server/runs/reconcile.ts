@@ -29,14 +29,14 @@ export async function reconcile(parts: ReconcileParts): Promise<void> {
   for (const [i, record] of lost.entries()) await settle(parts, record, receipts[i]!);
 }
 
-async function settle({ store, limits, log, folderOf }: ReconcileParts, record: RunRecord, cleanup: Receipt): Promise<void> {
-  const size = await measure(folderOf(record.id), limits.lineBytesMax).catch((error: unknown) => {
+async function settle({ store, log, folderOf }: ReconcileParts, record: RunRecord, cleanup: Receipt): Promise<void> {
+  const size = await measure(folderOf(record.id)).catch((error: unknown) => {
     log.error({ run: record.id, err: error }, 'the log of a lost run cannot be read');
-    return { line: record.lines, byte: record.bytes };
+    return undefined;
   });
   attempt(log, record.id, () => store.update({
     ...record, state: 'ended', outcome: 'unknown', message: 'the gateway ended before the end of this run was recorded; what became of it was not seen',
-    endedAt: new Date().toISOString(), lines: size.line, bytes: size.byte, cleanup,
+    endedAt: new Date().toISOString(), lines: size?.line ?? record.lines, bytes: size?.byte ?? record.bytes, cleanup,
   }));
   log.warn({ run: record.id, clean: cleanup.clean }, 'a run was lost sight of and is now ended');
 }

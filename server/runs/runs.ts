@@ -86,7 +86,7 @@ export class Runs {
     const record = this.get(id);
     // Nothing was started, and there may be no log.
     if (record?.outcome === 'rejected') return Promise.resolve({ lines: [], next: wish.after, ended: true });
-    return readLines(join(this.#parts.folder, id), wish, { ended: record?.state === 'ended', lineBytesMax: this.#parts.limits.lineBytesMax });
+    return readLines(join(this.#parts.folder, id), wish, { ended: record?.state === 'ended', lines: record?.lines ?? 0 });
   }
 
   /** Stops every run, starts no more, and resolves when all have ended. */

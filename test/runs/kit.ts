@@ -122,9 +122,18 @@ export const failIfBroken = (error: Error): void => {
 };
 
 export function newLog(folder: string, shape: Shape = 'lines', limits: Partial<LogLimits> = {}): RunLog {
-  return RunLog.create(join(folder, `log-${(logs += 1)}`), { shape, limits: { ...defaultLimits, ...limits }, onFailure: failIfBroken });
+  const own = join(folder, `log-${(logs += 1)}`);
+  const log = RunLog.create(own, { shape, limits: { ...defaultLimits, ...limits }, onFailure: failIfBroken });
+  folders.set(log, own);
+  return log;
 }
 
+/** Where the files of a log of `newLog` are, or will be. */
+export function folderOf(log: RunLog): string {
+  return folders.get(log)!;
+}
+
+const folders = new WeakMap<RunLog, string>();
 let logs = 0;
 
 export interface HeldDisk {

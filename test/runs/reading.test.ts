@@ -1,28 +1,25 @@
 import { expect } from 'chai';
-import { appendFileSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LogLimits, RunLog } from '../../server/runs/log/log.ts';
 import type { Shape } from '../../server/runs/log/page.ts';
 import { measure, readLines, type LinesPage } from '../../server/runs/reading.ts';
 import { Model } from './log/model.ts';
-import { chance, expectSame, inFolder, newLog, openFiles, pick, someBytes } from './kit.ts';
+import { chance, expectSame, folderOf, inFolder, newLog, openFiles, pick, someBytes } from './kit.ts';
 import { until } from '../helpers/until.ts';
-
-const lineBytesMax = 1 << 20;
 
 /** A log of its own folder, closed when `write` is done. */
 async function written(folder: string, write: (log: RunLog) => void, shape: Shape = 'lines', limits: Partial<LogLimits> = {}): Promise<string> {
-  const known = new Set(readdirSync(folder));
   const log = newLog(folder, shape, limits);
   write(log);
   await log.close();
-  return join(folder, readdirSync(folder).find((name) => !known.has(name))!);
+  return folderOf(log);
 }
 
 const text = (log: RunLog, what: string | Uint8Array) => log.write('stdout', Buffer.from(what));
 
-function read(log: string, after = 0, limit = 100, more: { bytesMax?: number; ended?: boolean; lineBytesMax?: number } = {}): Promise<LinesPage> {
-  return readLines(log, { after, limit, bytesMax: more.bytesMax ?? 1 << 20 }, { ended: more.ended ?? true, lineBytesMax: more.lineBytesMax ?? lineBytesMax });
+function read(log: string, after = 0, limit = 100, more: { bytesMax?: number; ended?: boolean; lines?: number } = {}): Promise<LinesPage> {
+  return readLines(log, { after, limit, bytesMax: more.bytesMax ?? 1 << 20 }, { ended: more.ended ?? true, ...(more.lines !== undefined && { lines: more.lines }) });
 }
 
 describe('reading lines', () => {
@@ -48,7 +45,7 @@ describe('reading lines', () => {
     appendFileSync(join(log, 'lines'), 'half');
     expect(await read(log, 0, 10, { ended: false })).to.deep.equal({ lines: ['a'], next: 1, ended: false });
     expect(await read(log, 0, 10)).to.deep.equal({ lines: ['a', 'half'], next: 2, ended: true });
-    expect(await measure(log, lineBytesMax)).to.deep.equal({ line: 2, byte: 6 });
+    expect(await measure(log)).to.deep.equal({ line: 2, byte: 6 });
   }));
 
   it('ends before the line that would be too much, and gives one at least', () => inFolder(async (folder) => {
@@ -90,14 +87,14 @@ describe('reading lines', () => {
         const expected = model.told.filter((line) => !/^#(cut|stream|unterminated) \d+$/.test(line));
         const lines: string[] = [];
         for (let ended = false; !ended;) {
-          const page = await read(log, lines.length, 1 + rnd(500), { bytesMax: 1 + rnd(100_000), ...limits });
+          const page = await read(log, lines.length, 1 + rnd(500), { bytesMax: 1 + rnd(100_000) });
           expect(page.lines.length > 0 || page.ended, `seed ${seed}`).to.equal(true);
           expect(page.next).to.equal(lines.length + page.lines.length);
           lines.push(...page.lines);
           ended = page.ended;
         }
         expectSame(lines, expected, `seed ${seed}`);
-        expect((await measure(log, limits.lineBytesMax)).line, `seed ${seed}`).to.equal(lines.length);
+        expect((await measure(log))!.line, `seed ${seed}`).to.equal(lines.length);
       }
     }));
   }
@@ -112,12 +109,12 @@ describe('reading lines', () => {
     text(log, 'a\n$ ');
     await log.close();
     expect(log.position).to.deep.include({ line: 2, byte: 4 });
-    expect(await read(join(folder, readdirSync(folder)[0]!), 1)).to.deep.equal({ lines: ['$ '], next: 2, ended: true });
+    expect(await read(folderOf(log), 1)).to.deep.equal({ lines: ['$ '], next: 2, ended: true });
   }));
 
   it('reads while the log is being written, and gets each line once', () => inFolder(async (folder) => {
     const log = newLog(folder);
-    const path = join(folder, readdirSync(folder)[0]!);
+    const path = folderOf(log);
     const lines: string[] = [];
     for (let i = 0; i < 300; i++) {
       text(log, `line ${i}\nhalf `);
@@ -136,14 +133,23 @@ describe('reading lines', () => {
   it('is not led astray by an index that a power cut left ahead of the lines', () => inFolder(async (folder) => {
     const log = await written(folder, (to) => { for (let i = 0; i < 20_000; i++) text(to, `line ${i}\n`); });
     truncateSync(join(log, 'lines'), 100_000);
-    const { line } = await measure(log, lineBytesMax);
+    const { line } = (await measure(log))!;
     expect((await read(log, line - 1)).ended).to.equal(true);
     expect((await read(log, 19_000))).to.deep.equal({ lines: [], next: 19_000, ended: true });
   }));
 
-  it('throws where there is no log, and leaves no file open', () => inFolder(async (folder) => {
+  it('finds nothing where there is no log, or a gap when the record knows of lines', () => inFolder(async (folder) => {
+    const none = join(folder, 'none');
+    expect(await read(none, 2)).to.deep.equal({ lines: [], next: 2, ended: true });
+    expect(await read(none, 2, 10, { ended: false, lines: 9 })).to.deep.equal({ lines: [], next: 2, ended: false });
+    expect(await read(none, 2, 10, { lines: 9 })).to.deep.equal({ lines: [], gap: { from: 3, to: 9, reason: 'retention' }, next: 9, ended: true });
+    expect(await read(none, 9, 10, { lines: 9 })).to.deep.equal({ lines: [], next: 9, ended: true });
+    expect(await measure(none)).to.equal(undefined);
+  }));
+
+  it('throws where a file is missing that must be there, and leaves no file open', () => inFolder(async (folder) => {
     const before = openFiles();
-    for (const missing of ['lines', 'events', 'index']) {
+    for (const missing of ['events', 'index']) {
       const log = join(folder, missing);
       mkdirSync(log);
       for (const name of ['lines', 'events', 'index']) if (name !== missing) writeFileSync(join(log, name), '');
@@ -151,6 +157,6 @@ describe('reading lines', () => {
       expect(String(error)).to.contain('ENOENT');
       rmSync(log, { recursive: true });
     }
-    expect(openFiles()).to.equal(before);
+    await until('no file is left open', () => openFiles() === before);
   }));
 });

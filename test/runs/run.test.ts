@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Call } from '../../calls/contract/call.ts';
 import type { Context } from '../../calls/contract/context.ts';
@@ -248,7 +248,7 @@ describe('a run whose store refuses', () => {
 
   it('ends all the same, is known as ended, and is stored when that is possible again', async () => {
     const is = { full: false };
-    await withHeart([program('it', ['sleep', '1000'])], async ({ start, runs, store }, folder) => {
+    await withHeart([program('it', ['sleep', '1000'])], async ({ start, runs, store }) => {
       const run = start('it');
       await until('it is there', () => store.open(run.id)[0]?.facts['pid'] !== undefined);
       is.full = true;
@@ -263,7 +263,7 @@ describe('a run whose store refuses', () => {
       is.full = false;
       await until('it is stored', () => store.get(run.id)?.state === 'ended');
       expect(store.get(run.id)).to.deep.equal(record);
-      expect(existsSync(join(folder, 'runs', run.id, 'lines'))).to.equal(true);
+      expect(await runs.lines(run.id, { after: 0, limit: 5, bytesMax: 100 })).to.deep.equal({ lines: [], next: 0, ended: true });
     }, { store: refusing(is) });
   });
 
@@ -331,10 +331,11 @@ describe('runs', () => {
     expect(() => start('greet', ['too many'])).to.throw();
   }));
 
-  it('whose folder cannot be made are told as rejected and have no lines', () => withHeart([code('it', async () => ({}))], async ({ runs }, folder) => {
-    mkdirSync(join(folder, 'runs', 'mine'));
-    expect(() => runs.start({ call: 'it', params: [], caller, id: 'mine' })).to.throw('the run cannot be stored');
-    expect(runs.get('mine')).to.deep.include({ state: 'ended', outcome: 'rejected' });
+  it('whose folder cannot be made fail when they print something, and have no lines', () => withHeart([program('it', ['echo', 'lost'])], async ({ runs }, folder) => {
+    writeFileSync(join(folder, 'runs', 'mine'), '');
+    const record = await runs.start({ call: 'it', params: [], caller, id: 'mine' }).ended;
+    expect(record).to.deep.include({ state: 'ended', outcome: 'failed', message: 'the output could not be stored: the disk refused it', lines: 0 });
+    rmSync(join(folder, 'runs', 'mine'));
     expect(await runs.lines('mine', { after: 0, limit: 5, bytesMax: 100 })).to.deep.equal({ lines: [], next: 0, ended: true });
   }));
 
@@ -343,6 +344,7 @@ describe('runs', () => {
     await runs.stopAll('shutdown');
     for (const run of started) expect(store.get(run.id)).to.deep.include({ state: 'ended', outcome: 'cancelled', message: 'cancelled: server is shutting down' });
     expect(() => start('it')).to.throw('server is shutting down');
-    expect(readFileSync(join(folder, 'runs', started[0]!.id, 'lines'))).to.have.length(0);
+    // Nothing was printed, and nothing was opened for it.
+    expect(existsSync(join(folder, 'runs', started[0]!.id))).to.equal(false);
   }));
 });

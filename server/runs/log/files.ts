@@ -1,209 +1,193 @@
-// The three files of a log: `lines` (plain bytes, for `tail -f` too), `events` (JSON lines), `index` (a Position every 64 KiB or more).
+// The files of a log, whichever segment they are in: one segment is written, those that are read are opened when they are needed.
 
-import fs, { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { beginning, type Position } from './position.ts';
+import type { Told } from './item.ts';
+import type { Mark } from './mark.ts';
+import { readPage, type PageWish } from './page.ts';
+import { compare, type Position } from './position.ts';
+import { readStart, SegmentFiles, type Ends, type Owed, type Segment } from './segment.ts';
+import { removeSegment, segmentNumbers } from './segments.ts';
 
-const writev = promisify(fs.writev);
-const read = promisify(fs.read);
-const fstat = promisify(fs.fstat) as (file: number) => Promise<fs.Stats>;
-const ftruncate = promisify(fs.ftruncate) as (file: number, length: number) => Promise<void>;
+/** Segments that are kept open beside the one that is written: watchers far behind mostly read the same ones. */
+const openMax = 4;
 
-/** Four doubles, little-endian: line, byte, seq, eventByte. Of a terminal, places where a line begins. */
-const entryBytes = 32;
-export const indexEveryBytes = 64 << 10;
-
-/** At most this many buffers in one writev; the kernel takes 1024 (IOV_MAX). */
-const piecesMax = 64;
-
-export interface Owed {
-  readonly lines: readonly Uint8Array[];
-  readonly events: readonly Uint8Array[];
-  readonly index: readonly Position[];
-}
-
-export interface Sizes {
-  readonly bytes: number;
-  readonly eventBytes: number;
+export interface Batch extends Owed {
+  readonly segment: Segment;
 }
 
 export class LogFiles {
-  readonly #lines: number;
-  readonly #events: number;
-  readonly #index: number;
-  readonly #pending = new Set<Promise<unknown>>();
-  #closed: Promise<void> | undefined;
+  readonly #folder: string;
+  /** Of the segments that are there, oldest first. */
+  #numbers: readonly number[];
+  readonly #starts = new Map<number, Mark>();
+  readonly #open = new Map<number, Promise<SegmentFiles>>();
+  #writing: number | undefined;
 
-  private constructor(folder: string, flags: string) {
-    const opened: number[] = [];
-    try {
-      for (const name of ['lines', 'events', 'index']) opened.push(openSync(join(folder, name), flags, 0o640));
-    } catch (error) {
-      for (const file of opened) closeSync(file);
-      throw error;
-    }
-    [this.#lines, this.#events, this.#index] = opened as [number, number, number];
+  /** `numbers` are those of the segments in the folder; it need not exist when there are none. */
+  constructor(folder: string, numbers: readonly number[] = []) {
+    this.#folder = folder;
+    this.#numbers = numbers;
+  }
+
+  /** The files as they are now. No folder is an empty log. Opens nothing yet. */
+  static async in(folder: string): Promise<LogFiles> {
+    return new LogFiles(folder, await segmentNumbers(folder));
+  }
+
+  get numbers(): readonly number[] {
+    return this.#numbers;
+  }
+
+  /** Appends to the last segment, or to a new one behind it. One call at a time. Throws what the file system says. */
+  async append(batch: Batch): Promise<void> {
+    const { segment } = batch;
+    if (this.#writing !== segment.number) await this.#turnTo(segment);
+    return this.use(segment.number, (files) => files.append(batch));
   }
 
   /**
-   * New, empty files in a new folder. Synchronous, so that a run has its log from the first moment; it is four short system calls.
-   * Throws when the folder exists already or cannot be made.
+   * After an append that failed: the log is to end at the last of these places that the files of the segment reach, and that is given; undefined
+   * when they reach none. No append may follow.
    */
-  static create(folder: string): LogFiles {
-    mkdirSync(folder, { mode: 0o750 });
-    try {
-      return new LogFiles(folder, 'ax+');
-    } catch (error) {
-      rmSync(folder, { recursive: true, force: true });
-      throw error;
-    }
+  async cutBack(segment: number, places: readonly Position[]): Promise<Position | undefined> {
+    // The segment itself could not be made.
+    if (this.#writing !== segment) return places[0];
+    return this.use(segment, async (files) => {
+      const { byte, eventByte } = await files.ends();
+      const last = places.findLast((place) => place.byte <= byte && place.eventByte <= eventByte);
+      if (last !== undefined) await files.cut(last);
+      return last;
+    });
   }
 
-  /** The files of a run, to read. Throws when there are none. */
-  static read(folder: string): LogFiles {
-    return new LogFiles(folder, 'r');
+  /** Ends a log that nobody writes at a place in its last segment. */
+  async cut(place: Position): Promise<void> {
+    const last = this.#numbers.at(-1);
+    if (last === undefined) return;
+    const files = await SegmentFiles.open(this.#folder, last, 'a+');
+    await files.during(() => files.cut(place)).finally(() => files.close());
   }
 
-  get closed(): boolean {
-    return this.#closed !== undefined;
+  /** The next of a log from `wish.from` on: items of one segment, or the gap where its segments are gone. Empty when there is nothing before `wish.until`. */
+  page(wish: PageWish): Promise<readonly Told[]> {
+    return this.steadily(() => this.#page(wish));
   }
 
-  /** Appends; the index last, so that it never points beyond what is there. One call at a time. Throws what the file system says. */
-  append(owed: Owed): Promise<void> {
-    return this.#during(() => this.#append(owed));
-  }
-
-  /**
-   * After an append that failed: the log is to end at the last of these places that the files reach, and that is given; undefined when they
-   * reach none. No append may follow.
-   */
-  cutBack(places: readonly Position[]): Promise<Position | undefined> {
-    return this.#during(() => this.#cutBack(places));
-  }
-
-  readLines(from: number, length: number): Promise<Buffer> {
-    return this.#during(() => readAt(this.#lines, from, length));
-  }
-
-  readEvents(from: number, length: number): Promise<Buffer> {
-    return this.#during(() => readAt(this.#events, from, length));
-  }
-
-  sizes(): Promise<Sizes> {
-    return this.#during(() => this.#sizes());
-  }
-
-  /** The last indexed place with no more than `line` lines before it. */
-  find(line: number): Promise<Position> {
-    return this.#during(() => this.#find(line));
-  }
-
-  /** Waits for what is under way: a number of a closed file may already be another file's. Safe twice; never rejects. */
-  close(): Promise<void> {
-    return (this.#closed ??= this.#close());
-  }
-
-  #during<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closed !== undefined) return Promise.reject(new Error('the log is closed'));
-    const going = work();
-    this.#pending.add(going);
-    return going.finally(() => this.#pending.delete(going));
-  }
-
-  async #append(owed: Owed): Promise<void> {
-    await writeAll(this.#lines, owed.lines);
-    await writeAll(this.#events, owed.events);
-    if (owed.index.length > 0) await writeAll(this.#index, [encodeEntries(owed.index)]);
-  }
-
-  async #cutBack(places: readonly Position[]): Promise<Position | undefined> {
-    const { bytes, eventBytes } = await this.#sizes();
-    const last = places.findLast((place) => place.byte <= bytes && place.eventByte <= eventBytes);
-    if (last === undefined) return undefined;
-    await ftruncate(this.#lines, last.byte);
-    await ftruncate(this.#events, last.eventByte);
-    return last;
-  }
-
-  async #sizes(): Promise<Sizes> {
-    const [lines, events] = await Promise.all([fstat(this.#lines), fstat(this.#events)]);
-    return { bytes: lines.size, eventBytes: events.size };
-  }
-
-  async #find(line: number): Promise<Position> {
-    // After a power cut the index may have reached the disk before the lines.
-    const { bytes } = await this.#sizes();
-    let low = 0;
-    let high = Math.floor((await fstat(this.#index)).size / entryBytes);
-    let best = beginning;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const entry = decodeEntry(await readAt(this.#index, middle * entryBytes, entryBytes));
-      if (entry.line <= line && entry.byte <= bytes) {
-        best = entry;
-        low = middle + 1;
-      } else {
-        high = middle;
+  /** Does `work`, and does it again when a segment that it wanted turns out to have been removed. */
+  async steadily<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const numbers = this.#numbers;
+      try {
+        return await work();
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        if (numbers === this.#numbers && !(await this.#hasLost())) throw error;
       }
     }
-    return best;
   }
 
-  async #close(): Promise<void> {
-    await Promise.allSettled(this.#pending);
-    for (const file of [this.#lines, this.#events, this.#index]) closeAnyway(file);
+  async #page(wish: PageWish): Promise<readonly Told[]> {
+    const { from, until } = wish;
+    const number = await this.numberAt(({ place }) => isAt(place, from));
+    const gone = number === undefined ? until : (await this.start(number)).place;
+    if (number === undefined || !isAt(gone, from)) return compare(from, until) < 0 ? [{ type: 'gap', start: from, end: gone, reason: 'retention' }] : [];
+    const end = await this.endOf(number);
+    const whole = end === undefined || compare(until, end) < 0 ? wish : { ...wish, until: end, final: true };
+    return this.use(number, (files) => readPage(files, whole));
+  }
+
+  /** The last segment whose start `holds`, as it does for those before; the first one when it holds for none. Undefined when there is no segment. */
+  async numberAt(holds: (start: Mark) => boolean): Promise<number | undefined> {
+    const numbers = this.#numbers;
+    let low = 1;
+    for (let high = numbers.length; low < high;) {
+      const middle = (low + high) >>> 1;
+      if (holds(await this.start(numbers[middle]!))) low = middle + 1;
+      else high = middle;
+    }
+    return numbers[low - 1];
+  }
+
+  async start(number: number): Promise<Mark> {
+    const known = this.#starts.get(number);
+    if (known !== undefined) return known;
+    const start = await readStart(this.#folder, number);
+    this.#starts.set(number, start);
+    return start;
+  }
+
+  /** Where the next segment begins; undefined when there is none. */
+  async endOf(number: number): Promise<Position | undefined> {
+    const next = this.#numbers.find((other) => other > number);
+    return next === undefined ? undefined : (await this.start(next)).place;
+  }
+
+  /** Where the files of the last segment end. Undefined when there is none. */
+  async ends(): Promise<Ends | undefined> {
+    const last = this.#numbers.at(-1);
+    return last === undefined ? undefined : this.use(last, (files) => files.ends());
+  }
+
+  /** The files of a segment stay open while `work` goes on. */
+  use<T>(number: number, work: (files: SegmentFiles) => Promise<T>): Promise<T> {
+    const files = this.#open.get(number) ?? this.#keep(number, SegmentFiles.open(this.#folder, number, 'r'));
+    // Before anything else can be put behind it, such as being closed.
+    return files.then((opened) => opened.during(() => work(opened)));
+  }
+
+  /** Removes the segments before `below`, but never the last one. Gives the bytes that were freed. */
+  async drop(below: number): Promise<number> {
+    const gone = this.#numbers.slice(0, -1).filter((number) => number < below);
+    this.#numbers = this.#numbers.filter((number) => !gone.includes(number));
+    let freed = 0;
+    for (const number of gone) {
+      this.#starts.delete(number);
+      this.#letGo(number);
+      freed += await removeSegment(this.#folder, number);
+    }
+    return freed;
+  }
+
+  /** Closes what nobody uses, and what is used when that is over; the segment that is written stays open, unless `all`. Safe at any time. */
+  close(all: boolean): void {
+    if (all) this.#writing = undefined;
+    for (const number of [...this.#open.keys()]) if (number !== this.#writing) this.#letGo(number);
+  }
+
+  async #turnTo(segment: Segment): Promise<void> {
+    const { number, start } = segment;
+    const known = this.#numbers.includes(number);
+    // Who still reads the one before opens it again.
+    for (const old of [number, this.#writing]) if (old !== undefined) this.#letGo(old);
+    await this.#keep(number, known ? SegmentFiles.open(this.#folder, number, 'a+') : SegmentFiles.create(this.#folder, segment));
+    this.#writing = number;
+    this.#starts.set(number, start);
+    if (!known) this.#numbers = [...this.#numbers, number];
+  }
+
+  #keep(number: number, opening: Promise<SegmentFiles>): Promise<SegmentFiles> {
+    this.#open.set(number, opening);
+    opening.catch(() => this.#open.get(number) === opening && this.#open.delete(number));
+    const idle = [...this.#open.keys()].filter((other) => other !== this.#writing);
+    for (const oldest of idle.slice(0, -openMax)) this.#letGo(oldest);
+    return opening;
+  }
+
+  #letGo(number: number): void {
+    const opening = this.#open.get(number);
+    this.#open.delete(number);
+    opening?.then((files) => files.close(), () => undefined);
+  }
+
+  /** Somebody else may have removed some. */
+  async #hasLost(): Promise<boolean> {
+    const found = await segmentNumbers(this.#folder);
+    const left = this.#numbers.filter((number) => found.includes(number));
+    if (left.length === this.#numbers.length) return false;
+    this.#numbers = left;
+    return true;
   }
 }
 
-/** What was told to be written is written; a network file system may still complain when its file is closed, and that file is closed then too. */
-function closeAnyway(file: number): void {
-  try {
-    closeSync(file);
-  } catch {}
-}
-
-async function writeAll(file: number, pieces: readonly Uint8Array[]): Promise<void> {
-  for (let from = 0; from < pieces.length; from += piecesMax) await writeSome(file, pieces.slice(from, from + piecesMax));
-}
-
-/** writev may write less than it was given, for instance when the disk fills up in the middle. */
-async function writeSome(file: number, pieces: readonly Uint8Array[]): Promise<void> {
-  for (let rest = pieces; rest.length > 0;) {
-    const { bytesWritten } = await writev(file, rest);
-    rest = behind(rest, bytesWritten);
-  }
-}
-
-function behind(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
-  let skip = bytes;
-  const rest: Uint8Array[] = [];
-  for (const piece of pieces) {
-    if (skip < piece.length) rest.push(piece.subarray(skip));
-    skip = Math.max(0, skip - piece.length);
-  }
-  return rest;
-}
-
-async function readAt(file: number, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await read(file, buffer, filled, length - filled, position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer.subarray(0, filled);
-}
-
-function encodeEntries(entries: readonly Position[]): Buffer {
-  const buffer = Buffer.alloc(entries.length * entryBytes);
-  entries.forEach((entry, i) => {
-    [entry.line, entry.byte, entry.seq, entry.eventByte].forEach((value, j) => buffer.writeDoubleLE(value, i * entryBytes + j * 8));
-  });
-  return buffer;
-}
-
-function decodeEntry(bytes: Buffer): Position {
-  return { line: bytes.readDoubleLE(0), byte: bytes.readDoubleLE(8), seq: bytes.readDoubleLE(16), eventByte: bytes.readDoubleLE(24) };
+function isAt(start: Position, place: Position): boolean {
+  return start.byte <= place.byte && start.eventByte <= place.eventByte;
 }

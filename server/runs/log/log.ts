@@ -1,18 +1,22 @@
 // The log of a run: output and events appended in batches, on their way to the disk and to whoever watches.
 
-import { TextDecoder } from 'node:util';
 import type { OutputStream } from '../../../calls/contract/ports.ts';
 import type { Limits } from '../../../protocol/limits.ts';
 import type { Json } from '../../../protocol/record.ts';
 import { deferred, type Deferred } from '../../support/deferred.ts';
+import { linesWithin, sourceBytes } from './bound.ts';
 import { LogFiles } from './files.ts';
-import type { Item, Told } from './item.ts';
-import { readPage, type Shape } from './page.ts';
-import { beginning, compare, type Cursor, type Position } from './position.ts';
-import type { SegmentSize } from './segments.ts';
+import type { Item } from './item.ts';
+import { characterStart } from './lines.ts';
+import type { Mark } from './mark.ts';
+import { wholeCharacters, type Shape } from './page.ts';
+import { beginning, type Position } from './position.ts';
+import { nothingIn, recover, survey, wholeEnd, type Survey } from './recover.ts';
 import { LineSplitter, type Region } from './splitter.ts';
 import { Tail } from './tail.ts';
+import { TerminalText } from './terminal-text.ts';
 import { turnOver } from './turnover.ts';
+import { WatchedLog } from './watched.ts';
 import { LogWriter } from './writer.ts';
 
 export type LogLimits = Pick<Limits, 'lineBytesMax' | 'tailBytesMax' | 'owedBytesMax' | 'segmentBytesMax' | 'outputBytesMax'>;
@@ -21,118 +25,108 @@ export type LogLimits = Pick<Limits, 'lineBytesMax' | 'tailBytesMax' | 'owedByte
 const eventBytesMax = 32 << 10;
 const eventTypeCharsMax = 256;
 
+/** What the log says of itself. An event of somebody else that has such a type would make the log unreadable after a crash. */
+const ownTypes: ReadonlySet<string> = new Set(['stream', 'cut', 'unterminated', 'truncated', 'discarded']);
+
 /**
  * `lines` logs hold one line per line, whatever stream it came from. `raw` logs hold a terminal's bytes, repaired to valid UTF-8 before they
  * are stored, because their watchers' cursor counts the bytes on the wire. Their lines are counted as those see them who want lines.
  */
-export class RunLog {
-  readonly shape: Shape;
-  /** Everything appended. */
-  position: Position = beginning;
-  /** Everything that is in the files. */
-  written: Position = beginning;
-  /** Nothing will be appended any more, and all that could be written is. */
-  ended = false;
+export class RunLog extends WatchedLog {
   /** The disk refused; the log ends at what it had taken, and output from here on is not kept. */
   failure: Error | undefined;
+  /** `performance.now()` of the last output; before there is any, of its making. */
+  lastWriteMs = performance.now();
 
-  readonly tail: Tail;
-  readonly #folder: string;
   readonly #writer: LogWriter;
   readonly #limits: LogLimits;
-  readonly #splitters: Record<OutputStream, LineSplitter>;
-  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  readonly #watchers = new Set<() => void>();
+  readonly #lineBytesMax: number;
   readonly #onFailure: (error: Error) => void;
-  #files: LogFiles;
-  #stream: OutputStream = 'stdout';
-  /** Where the line begins that a terminal is writing: bytes before it. */
-  #lineByte = 0;
+  readonly #terminal: TerminalText | undefined;
+  #splitters: Record<OutputStream, LineSplitter>;
+  /** What printed the last line, and what printed last. */
+  #stream: OutputStream;
+  #lastStream: OutputStream = 'stdout';
+  readonly #source: Record<OutputStream, number>;
+  #truncated: boolean;
+  #discardedBytes = 0;
   #drained: Deferred<void> | undefined;
   #closing: Promise<void> | undefined;
+  /** Of a log that was reopened: looks at its files. */
+  #look: () => Promise<void> = () => Promise.resolve();
+  #looking: Promise<void> | undefined;
 
-  private constructor(folder: string, options: LogOptions) {
-    this.shape = options.shape;
-    this.#folder = folder;
-    this.#files = LogFiles.create(folder);
-    this.#limits = options.limits;
+  private constructor(folder: string, options: LogOptions, found: Survey) {
+    const { limits, shape } = options;
+    const lineBytesMax = shape === 'raw' ? found.lineBytesMax : limits.lineBytesMax;
+    super({ folder, files: found.files, tail: new Tail(limits.tailBytesMax), shape, lineBytesMax, end: found.end });
+    this.#limits = limits;
     this.#onFailure = options.onFailure;
-    this.tail = new Tail(options.limits.tailBytesMax);
-    this.#splitters = { stdout: new LineSplitter(options.limits.lineBytesMax), stderr: new LineSplitter(options.limits.lineBytesMax) };
-    this.#writer = new LogWriter(this.#files, { written: (position) => this.#onWritten(position), failed: (error, position) => this.#fail(error, position) });
+    this.#lineBytesMax = lineBytesMax;
+    this.#terminal = shape === 'raw' ? new TerminalText(found.splitter, found.end.byte - found.splitter.unfinished.length) : undefined;
+    this.#splitters = this.#newSplitters();
+    this.#stream = found.stream;
+    this.#source = { ...found.source };
+    this.#truncated = found.truncated;
+    this.#writer = new LogWriter({
+      files: found.files, segment: found.segment, written: found.end, segmentBytesMax: limits.segmentBytesMax, mark: () => this.#mark(),
+      onWritten: (position) => this.#onWritten(position), onFailure: (error, position) => this.#fail(error, position),
+    });
   }
 
-  /** A new log in a new folder. Throws what the file system says. */
+  /** A new log. Its folder is made when there is something to write, so that a run that waits costs nothing; `onFailure` hears when it cannot be. */
   static create(folder: string, options: LogOptions): RunLog {
-    return new RunLog(folder, options);
+    return new RunLog(folder, options, nothingIn(new LogFiles(folder), options.shape, options.limits.lineBytesMax));
   }
 
   /**
    * The log of a run that is over, for watchers: its files are opened when the first one comes and closed when the last one has gone. `ended` turns
    * true when they have been looked at. Output that the record knows of and the folder does not have any more is a gap.
    */
-  static reopen(_folder: string, _options: ReopenOptions): RunLog {
-    throw new Error('not yet');
+  static reopen(folder: string, options: ReopenOptions): RunLog {
+    const limits = { lineBytesMax: options.lineBytesMax, tailBytesMax: 0, owedBytesMax: 0, segmentBytesMax: Infinity, outputBytesMax: 0 };
+    const log = RunLog.create(folder, { shape: options.shape, limits, onFailure: () => undefined });
+    log.position = { ...beginning, line: options.record.lines, byte: options.record.bytes };
+    log.#closing = Promise.resolve();
+    log.#look = () => log.#lookInto(folder, options);
+    return log;
   }
 
   /**
    * The log as a gateway left it that was killed: brought to a whole number of lines, to be continued or closed. A folder that is not there is an
    * empty log. Throws what the file system says.
    */
-  static resume(_folder: string, _options: LogOptions): Promise<ResumedLog> {
-    return Promise.reject(new Error('not yet'));
-  }
-
-  /** `performance.now()` of the last output; of a log without any, of its making. */
-  lastWriteMs = performance.now();
-
-  /**
-   * The line that `stream` has begun and not ended: of the stream that printed last. Undefined when it ended with a newline. Text longer than
-   * `bytesMax` is its end.
-   */
-  unfinished(_bytesMax: number): { readonly stream: OutputStream; readonly text: string } | undefined {
-    return undefined;
-  }
-
-  /**
-   * The place of a cursor, for a watcher of this shape (the cursor counts lines, of shape `raw` bytes). Events that follow the line `after` come after
-   * it, but for those up to `seq`, when that is known. Output beyond `written` is waited for: until it is there, or the log has ended.
-   */
-  locate(_cursor: Cursor, _shape: Shape): Promise<Position> {
-    return Promise.reject(new Error('not yet'));
-  }
-
-  /** Oldest first; the last one is being written, unless the log has ended. */
-  segments(): Promise<readonly SegmentSize[]> {
-    return Promise.reject(new Error('not yet'));
-  }
-
-  /** Removes the segments before number `below`, but never the last one. Watchers that wanted them are told a gap. Gives the bytes that were freed. */
-  dropSegments(_below: number): Promise<number> {
-    return Promise.reject(new Error('not yet'));
+  static async resume(folder: string, options: LogOptions): Promise<ResumedLog> {
+    const found = await recover(folder, { shape: options.shape, lineBytesMax: options.limits.lineBytesMax });
+    return { log: new RunLog(folder, options, found), sourceBytes: found.source };
   }
 
   /** Appends a chunk as the work printed it; the chunk belongs to the log from now on. */
   write(stream: OutputStream, chunk: Uint8Array): void {
-    if (this.#closing !== undefined || this.failure !== undefined) return;
+    if (this.#isClosed) return;
+    this.lastWriteMs = performance.now();
+    this.#lastStream = stream;
+    if (this.#truncated) return void (this.#discardedBytes += chunk.length);
     turnOver(chunk.length);
-    if (this.shape === 'raw') this.#appendRaw(this.#decoder.decode(chunk, { stream: true }));
-    else this.#appendRegions(stream, this.#splitters[stream].push(chunk));
-    this.#wake();
+    if (this.#terminal === undefined) this.#appendRegions(stream, this.#splitters[stream].push(chunk));
+    else this.#appendText(this.#terminal, this.#terminal.decode(chunk));
+    this.#advance();
   }
 
   /** The stream is at its end: what it left unterminated becomes a line. Safe twice. */
   endStream(stream: OutputStream): void {
-    if (this.#closing !== undefined || this.failure !== undefined) return;
-    if (this.shape === 'raw') this.#endRaw();
-    else this.#appendRegions(stream, this.#splitters[stream].flush());
-    this.#wake();
+    if (this.#isClosed) return;
+    if (this.#terminal === undefined) this.#appendRegions(stream, this.#splitters[stream].flush());
+    else this.#endText(this.#terminal);
+    this.#advance();
   }
 
+  /** An event that has a type of the log's own gets `call:` before it. */
   emit(type: string, facts: Readonly<Record<string, Json>> = {}): void {
-    if (this.#closing !== undefined || this.failure !== undefined) return;
-    this.#appendEvent(type, facts);
-    this.#wake();
+    if (this.#isClosed) return;
+    this.#appendEvent(ownTypes.has(type) ? `call:${type}` : type, facts);
+    this.#writer.settle();
+    this.#advance();
   }
 
   /** True while the disk is so far behind that the work should wait. */
@@ -152,50 +146,67 @@ export class RunLog {
     if (this.#closing === undefined) {
       this.endStream('stdout');
       this.endStream('stderr');
+      if (this.#discardedBytes > 0 && !this.#isClosed) this.#appendEvent('discarded', { bytes: this.#discardedBytes });
     }
     return (this.#closing ??= this.#finish());
   }
 
-  /** `wake` is called whenever there may be something new; the function given back ends that. */
-  watch(wake: () => void): () => void {
-    this.#watchers.add(wake);
-    return () => {
-      this.#watchers.delete(wake);
-      this.#letGo();
-    };
+  /**
+   * The line that has begun and not ended, of the stream that printed last. Undefined when that ended with a newline. Of text longer than `bytesMax`,
+   * the end.
+   */
+  unfinished(bytesMax: number): { readonly stream: OutputStream; readonly text: string } | undefined {
+    const line = this.#terminal?.unfinished ?? this.#splitters[this.#lastStream].unfinished;
+    const whole = line.subarray(0, wholeCharacters(line));
+    const text = Buffer.from(lastCharacters(whole, bytesMax)).toString('utf8');
+    return text === '' ? undefined : { stream: this.#lastStream, text };
   }
 
-  /** True when there is something after `position` in the files that a watcher of this shape can be given. */
-  hasAfter(position: Position, shape: Shape): boolean {
-    const { written } = this;
-    if (shape === this.shape || this.ended) return compare(position, written) < 0;
-    return position.line < written.line || position.seq < written.seq;
+  get #isClosed(): boolean {
+    return this.#closing !== undefined || this.failure !== undefined;
   }
 
-  /** Items after `from` that are in the files; empty when there is none. For watchers: nobody else keeps the files open. */
-  async page(from: Position, shape: Shape): Promise<readonly Told[]> {
-    // The last watcher of an ended log had gone, and here is another.
-    if (this.#files.closed) this.#files = LogFiles.read(this.#folder);
-    const until = this.#reach(from, shape);
-    const lineBytesMax = this.shape === 'raw' ? this.#limits.lineBytesMax : Infinity;
-    return readPage(this.#files, { from, until, shape, lineBytesMax, final: this.ended && until === this.written });
+  #newSplitters(): Record<OutputStream, LineSplitter> {
+    return { stdout: new LineSplitter(this.#lineBytesMax), stderr: new LineSplitter(this.#lineBytesMax) };
   }
 
-  /** The files are read as far as the tail does not go on. */
-  #reach(from: Position, shape: Shape): Position {
-    const { start } = this.tail;
-    const inTail = shape === this.shape && start !== undefined && compare(from, start) < 0 && compare(start, this.written) < 0;
-    return inTail ? start : this.written;
+  /** How much more output may be stored. */
+  get #room(): number {
+    const { outputBytesMax } = this.#limits;
+    return outputBytesMax === 0 ? Infinity : outputBytesMax - this.position.byte;
   }
 
   #appendRegions(stream: OutputStream, regions: readonly Region[]): void {
     for (const region of regions) {
-      if (stream !== this.#stream) this.#switchTo(stream);
-      const { line, byte } = this.position;
-      this.#append({ type: 'lines', start: this.position, end: { ...this.position, line: line + region.lines, byte: byte + region.bytes }, pieces: region.pieces });
-      if (region.cut) this.#appendEvent('cut', {});
-      if (region.unterminated) this.#appendEvent('unterminated', {});
+      if (this.#truncated) this.#discardedBytes += sourceBytes(region);
+      else if (region.bytes <= this.#room) this.#appendRegion(stream, region);
+      else this.#appendPart(stream, region);
     }
+  }
+
+  #appendRegion(stream: OutputStream, region: Region): void {
+    if (stream !== this.#stream) this.#switchTo(stream);
+    const { line, byte } = this.position;
+    this.#source[stream] += sourceBytes(region);
+    this.#append({ type: 'lines', start: this.position, end: { ...this.position, line: line + region.lines, byte: byte + region.bytes }, pieces: region.pieces });
+    if (region.cut) this.#appendEvent('cut', {});
+    if (region.unterminated) this.#appendEvent('unterminated', {});
+    this.#writer.settle();
+  }
+
+  #appendPart(stream: OutputStream, region: Region): void {
+    const part = linesWithin(region, this.#room);
+    if (part.lines > 0) this.#appendRegion(stream, part);
+    const unfinished = this.#splitters.stdout.unfinished.length + this.#splitters.stderr.unfinished.length;
+    this.#splitters = this.#newSplitters();
+    this.#truncate(sourceBytes(region) - part.bytes + unfinished);
+  }
+
+  #truncate(discardedBytes: number): void {
+    this.#truncated = true;
+    this.#discardedBytes += discardedBytes;
+    this.#appendEvent('truncated', { bytesMax: this.#limits.outputBytesMax });
+    this.#writer.settle();
   }
 
   #switchTo(stream: OutputStream): void {
@@ -203,26 +214,29 @@ export class RunLog {
     this.#appendEvent('stream', { stream });
   }
 
-  #appendRaw(text: string): void {
-    if (text === '') return;
-    const bytes = Buffer.from(text, 'utf8');
+  #appendText(terminal: TerminalText, text: Uint8Array): void {
+    const bytes = text.length <= this.#room ? text : text.subarray(0, characterStart(text, this.#room));
+    if (bytes.length > 0) this.#appendBytes(terminal, bytes);
+    if (bytes.length < text.length) this.#truncate(text.length - bytes.length);
+  }
+
+  /** Where the next segment is to begin, at a line, the bytes become two items. */
+  #appendBytes(terminal: TerminalText, bytes: Uint8Array): void {
     const start = this.position;
-    const end = { ...start, line: start.line + this.#countRaw(this.#splitters.stdout.push(bytes)), byte: start.byte + bytes.length };
-    this.#append({ type: 'raw', start, end, pieces: [bytes] });
+    const line = start.line + terminal.count(bytes);
+    const split = this.#writer.isFull ? Math.min(Math.max(0, terminal.lineByte - start.byte), bytes.length) : 0;
+    for (const part of [bytes.subarray(0, split), bytes.subarray(split)]) {
+      if (part.length === 0) continue;
+      this.#append({ type: 'raw', start: this.position, end: { ...this.position, line, byte: this.position.byte + part.length }, pieces: [part] });
+      this.#writer.settle();
+    }
   }
 
-  /** An unterminated last line is a line. */
-  #endRaw(): void {
-    this.#appendRaw(this.#decoder.decode());
-    const lines = this.#countRaw(this.#splitters.stdout.flush());
-    this.#lineByte = this.position.byte;
-    this.position = { ...this.position, line: this.position.line + lines };
-  }
-
-  /** The lines of a terminal are not cut in the file, only counted as if they were. */
-  #countRaw(regions: readonly Region[]): number {
-    for (const { bytes, cut } of regions) this.#lineByte += cut ? bytes - 1 : bytes;
-    return regions.reduce((sum, { lines }) => sum + lines, 0);
+  #endText(terminal: TerminalText): void {
+    const rest = terminal.decodeRest();
+    if (this.#truncated) this.#discardedBytes += rest.length;
+    else this.#appendText(terminal, rest);
+    this.position = { ...this.position, line: this.position.line + terminal.countRest(this.position.byte) };
   }
 
   #appendEvent(type: string, facts: Readonly<Record<string, Json>>): void {
@@ -237,19 +251,27 @@ export class RunLog {
   #append(item: Item): void {
     this.position = item.end;
     this.tail.push(item);
-    // A terminal's chunks and events end in the middle of a line, and who reads lines begins with a whole one.
-    this.#writer.append(item, this.shape === 'raw' ? { ...item.end, byte: this.#lineByte } : item.end);
+    this.#writer.append(item);
   }
 
-  #wake(): void {
-    for (const wake of this.#watchers) wake();
+  /** A terminal's chunks and events end in the middle of a line, and who reads lines begins with a whole one. */
+  #mark(): Mark {
+    const { shape, position } = this;
+    const known = { shape, stream: this.#stream, truncated: this.#truncated, lineBytesMax: this.#lineBytesMax };
+    if (this.#terminal === undefined) return { ...known, place: position, source: { ...this.#source } };
+    return { ...known, place: { ...position, byte: this.#terminal.lineByte }, source: { stdout: position.byte, stderr: 0 } };
+  }
+
+  #advance(): void {
+    this.#writer.schedule();
+    this.wake();
   }
 
   #onWritten(position: Position): void {
     this.written = position;
     this.tail.settle(position);
     this.#release();
-    this.#wake();
+    this.#advance();
   }
 
   /** What was appended since is lost; only watchers at the end may have seen it. */
@@ -259,7 +281,7 @@ export class RunLog {
     this.written = position;
     this.tail.cutBack(position);
     this.#release();
-    this.#wake();
+    this.#advance();
     this.#onFailure(error);
   }
 
@@ -271,16 +293,32 @@ export class RunLog {
 
   async #finish(): Promise<void> {
     await this.#writer.flush();
-    this.written = this.position;
-    this.ended = true;
-    this.#wake();
-    this.#letGo();
+    this.#complete();
   }
 
-  /** The files are needed until the log is complete and its last watcher has gone. */
-  #letGo(): void {
-    if (this.ended && this.#watchers.size === 0) void this.#files.close();
+  #complete(): void {
+    this.written = this.position;
+    this.ended = true;
+    this.wake();
+    this.letGo();
   }
+
+  protected override looked(): Promise<void> {
+    return (this.#looking ??= this.#look());
+  }
+
+  protected override get lineByte(): number {
+    return this.#terminal?.lineByte ?? this.position.byte;
+  }
+
+  /** What cannot be read is told to those who read it. */
+  async #lookInto(folder: string, options: ReopenOptions): Promise<void> {
+    this.files = await LogFiles.in(folder).catch(() => new LogFiles(folder, [0]));
+    const found = this.files.numbers.length === 0 ? undefined : await survey(this.files, options).catch(() => undefined);
+    if (found !== undefined) this.position = wholeEnd(found);
+    this.#complete();
+  }
+
 }
 
 export interface ReopenOptions {
@@ -301,4 +339,11 @@ export interface LogOptions {
   readonly limits: LogLimits;
   /** Called once, when the disk refuses. */
   readonly onFailure: (error: Error) => void;
+}
+
+/** The end of a text, no longer than `bytesMax`, without the rest of a character at its beginning. */
+function lastCharacters(bytes: Uint8Array, bytesMax: number): Uint8Array {
+  let from = Math.max(0, bytes.length - bytesMax);
+  if (from > 0) while (from < bytes.length && (bytes[from]! & 0xc0) === 0x80) from++;
+  return bytes.subarray(from);
 }

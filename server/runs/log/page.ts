@@ -1,6 +1,5 @@
-// Reads a piece of a log back from its files, as the same items that live watchers get.
+// Reads a piece of a log back from the files of a segment, as the same items that live watchers get.
 
-import type { LogFiles } from './files.ts';
 import { countLines } from './frames.ts';
 import type { Item } from './item.ts';
 import { lineEnd, newline } from './lines.ts';
@@ -25,7 +24,13 @@ export interface PageWish {
   readonly final: boolean;
 }
 
-interface StoredEvent {
+/** A piece of a log, by the bytes of the whole. Fewer are given where it ends. */
+export interface Readable {
+  readLines(from: number, length: number): Promise<Buffer>;
+  readEvents(from: number, length: number): Promise<Buffer>;
+}
+
+export interface StoredEvent {
   readonly json: Uint8Array;
   /** Lines before it, and in a terminal's log bytes before it. */
   readonly at: number;
@@ -36,7 +41,7 @@ interface StoredEvent {
  * The next items after `from`, at least one unless there is nothing (or, in shape `lines`, no whole line) before `until`. A line has a bound,
  * so a page that holds no line end is read again twice as large.
  */
-export async function readPage(files: LogFiles, wish: PageWish): Promise<readonly Item[]> {
+export async function readPage(files: Readable, wish: PageWish): Promise<readonly Item[]> {
   const { from, until } = wish;
   const events = parseEvents(await files.readEvents(from.eventByte, Math.min(until.eventByte - from.eventByte, eventsPageBytes)));
   const eventBytes = events.reduce((sum, event) => sum + event.json.length + 1, 0);
@@ -65,7 +70,8 @@ function wholeLines(bytes: Uint8Array, lineBytesMax: number): number {
   return whole;
 }
 
-function wholeCharacters(bytes: Uint8Array): number {
+/** Bytes without the character that is cut at their end. */
+export function wholeCharacters(bytes: Uint8Array): number {
   for (let back = 1; back <= 4 && back <= bytes.length; back++) {
     const byte = bytes[bytes.length - back]!;
     if ((byte & 0xc0) === 0x80) continue;
@@ -75,7 +81,8 @@ function wholeCharacters(bytes: Uint8Array): number {
   return bytes.length;
 }
 
-function parseEvents(bytes: Buffer): readonly StoredEvent[] {
+/** Of whole events; an unfinished last one is left out. */
+export function parseEvents(bytes: Buffer): readonly StoredEvent[] {
   const events: StoredEvent[] = [];
   for (let start = 0, end = bytes.indexOf(newline); end !== -1; start = end + 1, end = bytes.indexOf(newline, start)) {
     const json = bytes.subarray(start, end);

@@ -1,9 +1,10 @@
-// Brings to the disk what a log appends: one write under way at a time, small appends gathered for a few milliseconds.
+// Brings to the disk what a log appends: one write under way at a time, small appends gathered for a few milliseconds, a new segment when one is full.
 
 import type { LogFiles } from './files.ts';
-import { indexEveryBytes } from './files.ts';
 import type { Item } from './item.ts';
-import { beginning, type Position } from './position.ts';
+import type { Mark } from './mark.ts';
+import { compare, type Position } from './position.ts';
+import type { Segment } from './segment.ts';
 
 const newline = Buffer.from('\n');
 
@@ -14,42 +15,83 @@ const gatherBytes = 64 << 10;
 /** What an item costs in memory beside its bytes: without this, single short lines would be owed by the million. */
 const itemBytes = 512;
 
-export interface WriterEvents {
+export const indexEveryBytes = 64 << 10;
+
+export interface WriterOptions {
+  readonly files: LogFiles;
+  /** What is written goes to the end of this one. */
+  readonly segment: Segment;
+  /** Where that is. */
+  readonly written: Position;
+  readonly segmentBytesMax: number;
+  /** The place behind everything appended. */
+  mark(): Mark;
   /** Everything before `position` is in the files. */
-  written(position: Position): void;
+  onWritten(position: Position): void;
   /** The files cannot be written any more; they end at `position`. */
-  failed(error: Error, position: Position): void;
+  onFailure(error: Error, position: Position): void;
+}
+
+/** What goes to one segment. */
+interface Gathered {
+  readonly segment: Segment;
+  readonly lines: Uint8Array[];
+  readonly events: Uint8Array[];
+  readonly marks: Mark[];
+  readonly ends: Position[];
+  owedBytes: number;
 }
 
 export class LogWriter {
-  readonly #files: LogFiles;
-  readonly #tell: WriterEvents;
-  #lines: Uint8Array[] = [];
-  #events: Uint8Array[] = [];
-  #index: Position[] = [];
-  #ends: Position[] = [];
-  #written = beginning;
-  #lastIndexed = beginning;
+  readonly #options: WriterOptions;
+  readonly #full: Gathered[] = [];
+  #last: Gathered;
+  #written: Position;
+  /** Of the last item. */
+  #end: Position;
+  #lastMarked: Position;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
   #broken = false;
   /** What is appended and not yet in the files costs this much memory. */
   owedBytes = 0;
 
-  constructor(files: LogFiles, tell: WriterEvents) {
-    this.#files = files;
-    this.#tell = tell;
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#written = options.written;
+    this.#end = options.written;
+    this.#lastMarked = options.written;
+    this.#last = gather(options.segment);
   }
 
-  /** `resume` is where a reader of lines can begin who wants what comes after the item. */
-  append(item: Item, resume: Position): void {
+  /** Takes an item, without writing it yet: what is said of a line is written before the line, and may follow here. */
+  append(item: Item): void {
     if (this.#broken) return;
-    if (item.type === 'event') this.#events.push(item.json, newline);
-    else for (const piece of item.pieces) this.#lines.push(piece);
-    this.#ends.push(item.end);
-    this.owedBytes += itemBytes + item.end.byte - item.start.byte + item.end.eventByte - item.start.eventByte;
-    this.#addToIndex(resume);
-    this.#schedule();
+    if (item.type === 'event') this.#last.events.push(item.json, newline);
+    else for (const piece of item.pieces) this.#last.lines.push(piece);
+    this.#last.ends.push(item.end);
+    this.#end = item.end;
+    const bytes = itemBytes + item.end.byte - item.start.byte + item.end.eventByte - item.start.eventByte;
+    this.#last.owedBytes += bytes;
+    this.owedBytes += bytes;
+  }
+
+  /** Nothing more will be said of the items appended so far: a crash may come between them and the next. */
+  settle(): void {
+    if (this.isFull) this.#roll();
+    else if (distance(this.#lastMarked, this.#end) >= indexEveryBytes) this.#addMark();
+  }
+
+  /** The segment has all it is to have; the next place where a line begins is where the next one does. */
+  get isFull(): boolean {
+    return compare(this.#end, this.#last.segment.start.place) >= this.#options.segmentBytesMax;
+  }
+
+  /** Writes what is settled, now or soon. */
+  schedule(): void {
+    if (this.#writing !== undefined || this.owedBytes === 0) return;
+    if (this.owedBytes >= gatherBytes) this.#start();
+    else this.#timer ??= setTimeout(() => this.#start(), gatherMs);
   }
 
   /** Resolves when everything appended so far is written, or cannot be. */
@@ -60,49 +102,61 @@ export class LogWriter {
     }
   }
 
-  #addToIndex(position: Position): void {
-    const { byte, eventByte } = this.#lastIndexed;
-    if (position.byte - byte < indexEveryBytes && position.eventByte - eventByte < indexEveryBytes) return;
-    this.#index.push(position);
-    this.#lastIndexed = position;
+  #roll(): void {
+    const start = this.#options.mark();
+    // A terminal is in the middle of a line.
+    if (start.place.byte !== this.#end.byte) return;
+    if (this.#last.ends.length > 0) this.#full.push(this.#last);
+    this.#last = gather({ number: this.#last.segment.number + 1, start });
+    this.#lastMarked = this.#end;
   }
 
-  #schedule(): void {
-    if (this.#writing !== undefined) return;
-    if (this.owedBytes >= gatherBytes) this.#start();
-    else this.#timer ??= setTimeout(() => this.#start(), gatherMs);
+  #addMark(): void {
+    this.#last.marks.push(this.#options.mark());
+    this.#lastMarked = this.#end;
   }
 
   #start(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#writing !== undefined || this.owedBytes === 0 || this.#broken) return;
-    this.#writing = this.#write().finally(() => {
+    this.#writing = this.#write(this.#take()).finally(() => {
       this.#writing = undefined;
-      if (this.owedBytes > 0) this.#schedule();
+      this.schedule();
     });
   }
 
-  async #write(): Promise<void> {
-    const owed = { lines: this.#lines, events: this.#events, index: this.#index };
-    const bytes = this.owedBytes;
-    const ends = this.#ends;
-    [this.#lines, this.#events, this.#index, this.#ends] = [[], [], [], []];
-    try {
-      await this.#files.append(owed);
-    } catch (error) {
-      return await this.#fail(error, [this.#written, ...ends]);
-    }
-    this.#written = ends.at(-1)!;
-    this.owedBytes -= bytes;
-    this.#tell.written(this.#written);
+  #take(): Gathered {
+    const taken = this.#full.shift() ?? this.#last;
+    if (taken === this.#last) this.#last = gather(taken.segment);
+    return taken;
   }
 
-  async #fail(error: unknown, places: readonly Position[]): Promise<void> {
-    this.#broken = true;
-    [this.#lines, this.#events, this.#index, this.#ends] = [[], [], [], []];
-    const end = await this.#files.cutBack(places).catch(() => undefined);
-    this.owedBytes = 0;
-    this.#tell.failed(error instanceof Error ? error : new Error(String(error)), end ?? this.#written);
+  async #write(gathered: Gathered): Promise<void> {
+    try {
+      await this.#options.files.append(gathered);
+    } catch (error) {
+      return await this.#fail(error, gathered);
+    }
+    this.#written = gathered.ends.at(-1)!;
+    this.owedBytes -= gathered.owedBytes;
+    this.#options.onWritten(this.#written);
   }
+
+  async #fail(error: unknown, { segment, ends }: Gathered): Promise<void> {
+    this.#broken = true;
+    this.#full.length = 0;
+    this.#last = gather(segment);
+    const end = await this.#options.files.cutBack(segment.number, [this.#written, ...ends]).catch(() => undefined);
+    this.owedBytes = 0;
+    this.#options.onFailure(error instanceof Error ? error : new Error(String(error)), end ?? this.#written);
+  }
+}
+
+function gather(segment: Segment): Gathered {
+  return { segment, lines: [], events: [], marks: [], ends: [], owedBytes: 0 };
+}
+
+function distance(from: Position, to: Position): number {
+  return Math.max(to.byte - from.byte, to.eventByte - from.eventByte);
 }
