@@ -25,6 +25,8 @@ export const limits = {
   inputBytesMax: { default: 1 << 20, unit: 'bytes', min: 1, summary: 'of input queued for one run' },
   lineBytesMax: { default: 1 << 20, unit: 'bytes', min: 64, summary: 'of one output line; longer ones are cut into lines of this size' },
   sessionsMax: { default: 10_000, unit: 'count', min: 1, summary: 'websocket sessions open at once' },
+  runsMax: { default: 10_000, unit: 'count', min: 1, summary: 'runs going on at once; more wait' },
+  queuedMax: { default: 10_000, unit: 'count', min: 0, summary: 'runs waiting, over all calls; more are refused' },
   tailBytesMax: { default: 1 << 20, unit: 'bytes', min: 0, summary: 'of a run kept in memory for its watchers' },
   owedBytesMax: { default: 8 << 20, unit: 'bytes', min: 1 << 16, summary: 'of a run waiting for the disk before its process is made to wait' },
   segmentBytesMax: { default: 64 << 20, unit: 'bytes', min: 1 << 16, summary: 'of one segment of a log: what retention removes at once' },

@@ -25,8 +25,7 @@ import { serveWithoutUpgrade } from './http/without-upgrade.ts';
 import { createProcessEngine } from './process/engine.ts';
 import { reconcile } from './runs/reconcile.ts';
 import { Refusal } from './runs/refusal.ts';
-import type { Run } from './runs/run.ts';
-import { Runs, type StartRequest } from './runs/runs.ts';
+import { Runs, type Started, type StartRequest } from './runs/runs.ts';
 import { openStore, type RunStore } from './runs/store.ts';
 import { wantsWebsocket } from './session/admission.ts';
 import { Sessions } from './session/sessions.ts';
@@ -171,7 +170,7 @@ class House implements Gateway {
   }
 
   /** A session may have been opened before the API was switched off. */
-  #start(request: StartRequest): Run {
+  #start(request: StartRequest): Started {
     if (!this.#current.config.http.api) throw new Refusal('refused', errors.not_implemented.message);
     return this.#runs.start(request);
   }
@@ -184,6 +183,7 @@ class House implements Gateway {
         list: (page) => this.#runs.list(page),
         get: (id) => this.#runs.get(id),
         lines: (id, page) => this.#runs.lines(id, page),
+        watch: (id) => this.#runs.watch(id),
       },
       news: createNewsShelf(() => this.#current.config.news, this.#options.log),
       status: () => this.#status(),

@@ -6,7 +6,7 @@ import { freezeDeeply } from './freeze.ts';
 
 /** Limits that are handed to runs and engines when the gateway starts. Those of sessions and answers are asked for each time. */
 export const restartLimits = [
-  'requestMs', 'inputBytesMax', 'lineBytesMax', 'tailBytesMax', 'owedBytesMax', 'segmentBytesMax', 'outputBytesMax', 'drainMs', 'releaseMs', 'bodyMs', 'pullMs',
+  'requestMs', 'runsMax', 'queuedMax', 'inputBytesMax', 'lineBytesMax', 'tailBytesMax', 'owedBytesMax', 'segmentBytesMax', 'outputBytesMax', 'drainMs', 'releaseMs', 'bodyMs', 'pullMs',
 ] as const satisfies readonly LimitName[];
 
 interface Part {

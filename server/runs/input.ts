@@ -8,6 +8,30 @@ const joinBytesMax = 64 << 10;
 /** As many pieces are joined as soon as they are there: a million pieces of one byte would cost a hundred times their bytes. */
 const smallPiecesMax = 256;
 
+/** Whoever feeds a run is told what becomes of it. */
+export interface Feeder {
+  /** So many bytes in all, over the life of the run and whoever sent them, have been passed on or dropped. */
+  taken?(total: number): void;
+  /** Once: input was lost before the work asked for it. */
+  overflow?(): void;
+  /** Somebody else feeds the run from now on; what this feeder still pushes is dropped. */
+  lost?(): void;
+}
+
+/** The right to feed a run: one at a time has it, the one that asked last. */
+export interface InputHold {
+  /** Queues bytes. False when they do not fit: they come faster than the work reads, and they are lost. True also for what nobody will read. */
+  push(bytes: Uint8Array): boolean;
+  /** No more will come, from anybody. Safe twice; without effect when another feeds. */
+  end(): void;
+  /** Bytes that have arrived over the life of the run, whoever sent them. */
+  readonly received: number;
+  /** Bytes of those that have been passed on or dropped. */
+  readonly taken: number;
+  /** Leaves it to nobody; the feeder hears nothing any more. Safe twice. */
+  release(): void;
+}
+
 export class RunInput implements Input {
   readonly #bytesMax: number;
   #queue: Uint8Array[] = [];
@@ -19,20 +43,38 @@ export class RunInput implements Input {
   #discarding = false;
   #wanted = false;
   #wake: (() => void) | undefined;
-  #onTaken: ((total: number) => void) | undefined;
-  #onOverflow: (() => void) | undefined;
+  #feeding: { readonly feeder: Feeder } | undefined;
+  #receivedBytes = 0;
   #spilled = false;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  /** Queues bytes. False when they do not fit: the caller sends faster than the work reads, and they are lost. */
+  /** Makes `feeder` the one that feeds; the one before it hears that. */
+  hold(feeder: Feeder): InputHold {
+    const before = this.#feeding;
+    const mine = (this.#feeding = { feeder });
+    before?.feeder.lost?.();
+    const holds = (): boolean => this.#feeding === mine;
+    const totals = { received: () => this.#receivedBytes, taken: () => this.#takenBytes };
+    return {
+      push: (bytes) => !holds() || this.push(bytes),
+      end: () => { if (holds()) this.end(); },
+      get received() { return totals.received(); },
+      get taken() { return totals.taken(); },
+      release: () => { if (holds()) this.#feeding = undefined; },
+    };
+  }
+
+  /** As that of a hold. */
   push(bytes: Uint8Array): boolean {
     if (this.#ended) return true;
+    const fits = this.#fits(bytes);
+    if (!fits && this.#wanted && !this.#discarding) return false;
+    this.#receivedBytes += bytes.length;
     if (this.#discarding) return this.#drop(bytes.length);
-    if (!this.#fits(bytes)) {
-      if (this.#wanted) return false;
+    if (!fits) {
       // Work that never asks for input takes none, and is not to be ended for that. Should it ask later, it is told then.
       this.#spilled = true;
       return this.#drop(bytes.length);
@@ -62,17 +104,7 @@ export class RunInput implements Input {
 
   taken(bytes: number): void {
     this.#takenBytes += bytes;
-    this.#onTaken?.(this.#takenBytes);
-  }
-
-  /** `listener` hears how many bytes in all have been passed on or dropped. At most one. */
-  onTaken(listener: (total: number) => void): void {
-    this.#onTaken = listener;
-  }
-
-  /** `listener` hears, once, that input was lost before the work asked for it. At most one. */
-  onOverflow(listener: () => void): void {
-    this.#onOverflow = listener;
+    this.#feeding?.feeder.taken?.(this.#takenBytes);
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
@@ -94,7 +126,7 @@ export class RunInput implements Input {
   /** What is left is not what was sent, so none of it is handed over. */
   #overflow(): void {
     this.discard();
-    this.#onOverflow?.();
+    this.#feeding?.feeder.overflow?.();
   }
 
   #drop(bytes: number): true {

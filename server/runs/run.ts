@@ -1,23 +1,22 @@
 // One execution of a call: from accepted to its one outcome, result and receipt.
 
 import type { Call } from '../../calls/contract/call.ts';
-import type { Caller, Context } from '../../calls/contract/context.ts';
-import { WorkFailed, WorkLost, type Engines } from '../../calls/contract/engines.ts';
-import type { Output, RunPorts } from '../../calls/contract/ports.ts';
+import { WorkFailed, WorkLost } from '../../calls/contract/engines.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { TerminalSize } from '../../protocol/messages.ts';
 import type { Json, Receipt, RunRecord, StopReason } from '../../protocol/record.ts';
-import { deferred } from '../support/deferred.ts';
 import type { Logger } from '../support/logger.ts';
 import { CleanupScope, type Releasers } from './cleanup.ts';
-import { RunInput } from './input.ts';
-import { RunLog } from './log/log.ts';
+import { contextOf, type UnboundEngines } from './context.ts';
+import type { RunFacts } from './facts.ts';
+import { RunInput, type Feeder, type InputHold } from './input.ts';
+import type { RunLog } from './log/log.ts';
+import { Standing } from './standing.ts';
+import { Stays } from './stay.ts';
 import { storageFailure } from './storage-failure.ts';
 import type { RunStore } from './store.ts';
 import { decide, timedOut, type BodyEnd, type Stop, type Verdict } from './verdict.ts';
-
-/** Engines not yet bound to a run. */
-export type UnboundEngines = { readonly [name in keyof Engines]: (ports: RunPorts) => Engines[name] };
+import type { Stay, Watchable } from './watchable.ts';
 
 export interface RunParts {
   readonly store: RunStore;
@@ -27,68 +26,85 @@ export interface RunParts {
   readonly log: Logger;
 }
 
-export interface RunRequest {
-  readonly call: Call;
-  readonly params: Readonly<Record<string, string>>;
-  readonly caller: Caller;
-  readonly terminal?: TerminalSize;
+/** What a run is to do, and what was decided about it when it was accepted. */
+export interface Work {
+  /** As it is stored: queued, or, of a run that an earlier gateway began, running. */
+  readonly record: RunRecord;
+  /** As they are stored. */
+  readonly facts: RunFacts;
+  readonly body: Call['body'];
+  /** Gives the log; `onFailure` is to be called, once, when the disk refuses. */
+  readonly log: (onFailure: (error: Error) => void) => RunLog;
 }
 
-export class Run {
+export class Run implements Watchable {
   readonly id: string;
-  readonly call: Call;
+  readonly facts: RunFacts;
   readonly log: RunLog;
+  /** What the work reads. Whoever sends takes hold of it with `takeInput`. */
   readonly input: RunInput;
-  /** Of a code call that returned one. Not kept in the record. */
   value: Json | undefined;
-  /** It failed by a mistake of ours. */
   faulted = false;
 
   readonly #parts: RunParts;
-  readonly #request: RunRequest;
+  readonly #body: Call['body'];
+  readonly #standing: Standing;
+  readonly #stays: Stays;
   readonly #scope: CleanupScope;
   readonly #stopping = new AbortController();
   readonly #hurrying = new AbortController();
-  readonly #ended = deferred<RunRecord>();
-  readonly #listeners = new Set<(record: RunRecord) => void>();
-  #record: RunRecord;
-  #stored = true;
+  /** Its work has been started. */
+  begun = false;
   #stop: Stop | undefined;
   /** The log is not complete. */
   #unstored: Stop | undefined;
   #bodyEnded = false;
   #onResize: ((size: TerminalSize) => void) | undefined;
 
-  /** `record` is stored already, as queued; `folder` is where the log is to be. Throws when the log cannot be made. */
-  constructor(record: RunRecord, request: RunRequest, place: { folder: string; parts: RunParts }) {
-    const { parts } = place;
+  constructor(work: Work, parts: RunParts) {
+    const { record, facts, body } = work;
     this.id = record.id;
-    this.call = request.call;
-    this.#record = record;
-    this.#request = request;
+    this.facts = facts;
     this.#parts = parts;
+    this.#body = body;
     this.input = new RunInput(parts.limits.inputBytesMax);
-    const shape = request.call.kind === 'terminal' ? 'raw' : 'lines';
-    this.log = RunLog.create(place.folder, { shape, limits: parts.limits, onFailure: (error) => this.#unstorable(error) });
+    this.log = work.log((error) => this.#unstorable(error));
+    this.#standing = new Standing(record, { store: parts.store, log: parts.log, size: () => this.log.position });
+    this.#stays = new Stays({
+      policy: facts.onDisconnect, mayDetach: facts.mayDetach,
+      onLost: () => this.stop('disconnected'), onDetached: (onDisconnect) => this.#keepFacts({ ...facts, onDisconnect }),
+    });
     this.#scope = new CleanupScope({
-      run: this.id, journal: parts.store, releasers: parts.releasers, stop: request.call.stop, hurry: this.#hurrying.signal,
+      run: this.id, journal: parts.store, releasers: parts.releasers, stop: facts.stop, hurry: this.#hurrying.signal,
       releaseMs: parts.limits.releaseMs, onFault: (error) => parts.log.error({ run: this.id, err: error }, 'a release failed'),
     });
   }
 
   get record(): RunRecord {
-    return { ...this.#record, lines: this.log.position.line, bytes: this.log.position.byte };
+    return this.#standing.record;
   }
 
-  /** The record of the run when it is over; never rejects. */
   get ended(): Promise<RunRecord> {
-    return this.#ended.promise;
+    return this.#standing.ended;
   }
 
-  /** `listener` hears of each change of state; the function given back ends that. */
   onState(listener: (record: RunRecord) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#standing.onState(listener);
+  }
+
+  /** To be called for each session that is more than a look: when the last one is lost, the run's disconnect policy decides what becomes of it. */
+  stay(): Stay {
+    return this.#stays.stay();
+  }
+
+  /** Those who stayed were lost with an earlier gateway: where that would stop the run, they have `returnMs` to come back. */
+  orphan(returnMs: number): void {
+    this.#stays.orphan(returnMs);
+  }
+
+  /** From now on `feeder` feeds the run, and whoever did hears so. */
+  takeInput(feeder: Feeder): InputHold {
+    return this.input.hold(feeder);
   }
 
   /** Asks the run to stop. The first reason wins; safe at any time. */
@@ -105,11 +121,45 @@ export class Run {
     this.#onResize?.(size);
   }
 
-  /** Does the work. To be called once; never rejects. */
-  async execute(): Promise<void> {
+  /** It is this run's turn: does the work, unless it was stopped while it waited. Never rejects. */
+  async begin(): Promise<void> {
+    if (this.begun || this.#stop !== undefined) return;
+    this.begun = true;
+    await this.#ending(() => this.#work());
+  }
+
+  /** False while the store has refused the record as it is now. */
+  get stored(): boolean {
+    return this.#standing.stored;
+  }
+
+  /** Stores the record as it is now, if the disk takes it. */
+  store(): void {
+    this.#standing.store();
+  }
+
+  #stopFor(stop: Stop): void {
+    // The work is over, only its stragglers are being ended: its outcome stands, and whoever wants it stopped wants it soon.
+    if (this.#bodyEnded) return this.hurry();
+    if (this.#stop !== undefined) return;
+    this.#stop = stop;
+    this.#standing.move('stop');
+    this.input.discard();
+    this.#stopping.abort(stop.reason);
+    if (!this.begun) void this.#ending(() => Promise.resolve({ type: 'never-began' }));
+    else void this.#scope.endStarted();
+  }
+
+  #unstorable(error: Error): void {
+    this.#parts.log.error({ run: this.id, err: error }, 'the log of a run cannot be written');
+    this.#unstored = { reason: 'storage', message: `the output could not be stored: ${storageFailure(error)}` };
+    this.#stopFor(this.#unstored);
+  }
+
+  /** From the beginning of the work to the end of the run; never rejects. */
+  async #ending(work: () => Promise<BodyEnd>): Promise<void> {
     try {
-      this.#advance({ state: 'running', startedAt: new Date().toISOString() });
-      const end = await this.#body();
+      const end = await work();
       this.#bodyEnded = true;
       const stop = this.#stop;
       if (stop === undefined) this.#keep(end);
@@ -128,42 +178,10 @@ export class Run {
     }
   }
 
-  /** False while the store has refused the record as it is now. */
-  get stored(): boolean {
-    return this.#stored;
-  }
-
-  /** Stores the record as it is now, if the disk takes it. */
-  store(): void {
-    try {
-      this.#parts.store.update(this.#record);
-      this.#stored = true;
-    } catch (error) {
-      if (this.#stored) this.#parts.log.error({ run: this.id, err: error }, 'a run record cannot be stored');
-      this.#stored = false;
-    }
-  }
-
-  #stopFor(stop: Stop): void {
-    // The work is over, only its stragglers are being ended: its outcome stands, and whoever wants it stopped wants it soon.
-    if (this.#bodyEnded) return this.hurry();
-    if (this.#stop !== undefined) return;
-    this.#stop = stop;
-    this.#advance({ state: 'cancelling' });
-    this.input.discard();
-    this.#stopping.abort(stop.reason);
-    void this.#scope.endStarted();
-  }
-
-  #unstorable(error: Error): void {
-    this.#parts.log.error({ run: this.id, err: error }, 'the log of a run cannot be written');
-    this.#unstored = { reason: 'storage', message: `the output could not be stored: ${storageFailure(error)}` };
-    this.#stopFor(this.#unstored);
-  }
-
-  async #body(): Promise<BodyEnd> {
-    const { timeoutMs } = this.call;
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => this.#stopFor(timedOut(timeoutMs)), timeoutMs);
+  async #work(): Promise<BodyEnd> {
+    if (this.#standing.state === 'queued') this.#standing.move('start', { startedAt: new Date().toISOString() });
+    const { timeoutMs } = this.facts;
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => this.#stopFor(timedOut(timeoutMs)), this.#leftOf(timeoutMs));
     try {
       return await Promise.race([this.#callBody(), this.#abandonment()]);
     } finally {
@@ -171,14 +189,20 @@ export class Run {
     }
   }
 
+  /** A run that goes on after a restart has had a part of its time. */
+  #leftOf(timeoutMs: number): number {
+    const { startedAt } = this.record;
+    return startedAt === undefined ? timeoutMs : Math.max(0, Math.min(timeoutMs, Date.parse(startedAt) + timeoutMs - Date.now()));
+  }
+
   async #callBody(): Promise<BodyEnd> {
     try {
-      return { type: 'returned', ending: await this.call.body(this.#context()) };
+      return { type: 'returned', ending: await this.#body(this.#context()) };
     } catch (error) {
       if (error instanceof WorkFailed) return { type: 'failed', message: error.message };
       if (error instanceof WorkLost) return { type: 'lost', message: error.message };
       // A body that was stopped may throw whatever it likes on its way out.
-      if (this.#stop === undefined) this.#parts.log.error({ run: this.id, call: this.call.name, err: error }, 'a call failed by a mistake of ours');
+      if (this.#stop === undefined) this.#parts.log.error({ run: this.id, call: this.record.call, err: error }, 'a call failed by a mistake of ours');
       return { type: 'fault' };
     }
   }
@@ -186,7 +210,7 @@ export class Run {
   /** Code that does not listen to its signal cannot be ended, only left: after the grace, and when all it started is gone. */
   async #abandonment(): Promise<BodyEnd> {
     await aborted(this.#stopping.signal);
-    await Promise.race([pause(this.call.stop.graceMs), aborted(this.#hurrying.signal)]);
+    await Promise.race([pause(this.facts.stop.graceMs), aborted(this.#hurrying.signal)]);
     await this.#scope.endStarted();
     await pause(this.#parts.limits.bodyMs);
     return { type: 'abandoned' };
@@ -206,43 +230,24 @@ export class Run {
 
   #finish(verdict: Verdict, cleanup: Receipt): void {
     this.input.end();
-    this.#advance({ ...verdict, state: 'ended', endedAt: new Date().toISOString(), cleanup });
-    this.#ended.resolve(this.#record);
+    this.#stays.close();
+    this.#standing.move('end', { ...verdict, endedAt: new Date().toISOString(), cleanup });
   }
 
-  #advance(change: Partial<RunRecord>): void {
-    this.#record = { ...this.record, ...change };
-    this.store();
-    for (const listener of this.#listeners) this.#tell(listener);
-  }
-
-  /** A watcher's trouble is not the run's. */
-  #tell(listener: (record: RunRecord) => void): void {
+  #keepFacts(facts: RunFacts): void {
     try {
-      listener(this.#record);
+      this.#parts.store.keep(this.id, facts);
     } catch (error) {
-      this.#parts.log.error({ run: this.id, err: error }, 'a change of state could not be told');
+      this.#parts.log.error({ run: this.id, err: error }, 'what was decided about a run cannot be stored');
     }
   }
 
-  #context(): Context {
-    const { params, caller, terminal } = this.#request;
-    const ports = this.#ports();
-    return {
-      run: this.id, params, caller, signal: ports.signal, input: ports.input, output: ports.output, events: ports.events,
-      engines: bind(this.#parts.engines, ports),
-      ...(terminal !== undefined && { terminal }),
-      defer: (name, work) => this.#open(() => this.#scope.defer(name, work)),
-    };
-  }
-
-  #ports(): RunPorts {
-    return {
-      run: this.id, signal: this.#stopping.signal, input: this.input, output: outputOf(this.log), stop: this.call.stop,
-      events: { emit: (type, facts) => this.log.emit(type, facts) },
-      owe: (kind, id, facts) => this.#open(() => this.#scope.owe(kind, id, facts)),
+  #context() {
+    return contextOf({
+      run: this.id, facts: this.facts, signal: this.#stopping.signal, input: this.input, log: this.log, scope: this.#scope, engines: this.#parts.engines,
       onResize: (listener) => { this.#onResize = listener; },
-    };
+      open: (owe) => this.#open(owe),
+    });
   }
 
   /** Opens an obligation. Throws WorkFailed when nothing may be opened, for then nothing would be sure to close it. */
@@ -255,23 +260,6 @@ export class Run {
       throw new WorkFailed(`what the call starts cannot be written down, so it is not started: ${storageFailure(error)}`);
     }
   }
-}
-
-function bind(engines: UnboundEngines, ports: RunPorts): Engines {
-  return {
-    process: (spec) => engines.process(ports)(spec),
-    terminal: (spec) => engines.terminal(ports)(spec),
-    container: (spec) => engines.container(ports)(spec),
-  };
-}
-
-function outputOf(log: RunLog): Output {
-  return {
-    write: (stream, chunk) => log.write(stream, chunk),
-    get full() { return log.full; },
-    drained: () => log.drained(),
-    end: (stream) => log.endStream(stream),
-  };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -4,65 +4,101 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Caller } from '../../calls/contract/context.ts';
-import { checkParams } from '../../calls/contract/params.ts';
 import { quote } from '../../calls/contract/quote.ts';
-import type { Call } from '../../calls/contract/call.ts';
-import type { Registry } from '../../calls/contract/registry.ts';
-import type { TerminalSize } from '../../protocol/messages.ts';
 import type { RunRecord, StopReason } from '../../protocol/record.ts';
+import { accept, expectSame, listed, type AcceptParts, type StartRequest } from './accept.ts';
+import { factsOf, shapeOf, type Accepted } from './facts.ts';
+import { RunLog } from './log/log.ts';
+import { PastRun } from './past.ts';
+import { RunQueue, type Queued } from './queue.ts';
 import { readLines, type LinesPage, type LinesWish } from './reading.ts';
 import { Refusal } from './refusal.ts';
-import { Run, type RunParts } from './run.ts';
+import { Run, type RunParts, type Work } from './run.ts';
+import { Starter } from './starter.ts';
 import { storageFailure } from './storage-failure.ts';
+import { Unstored } from './unstored.ts';
+import type { Watchable } from './watchable.ts';
 
-export interface RunsParts extends RunParts {
+export type { StartRequest } from './accept.ts';
+
+export interface RunsParts extends RunParts, AcceptParts {
   /** Holds a folder for each run. */
   readonly folder: string;
   readonly node: string;
-  readonly registry: () => Registry;
-  readonly allows: (caller: Caller, scope: string | undefined) => boolean;
-  /** What a caller without the scope is told. */
-  readonly scopeText: (scope: string) => string;
 }
 
-export interface StartRequest {
-  readonly call: string;
-  readonly params: readonly string[];
-  readonly caller: Caller;
-  /** Chosen by the caller. */
-  readonly id?: string;
-  readonly terminal?: TerminalSize;
+/** A run as one caller meets it. */
+export interface Attached {
+  /** To be watched: live, or over and read from its files. */
+  readonly run: Watchable;
+  /** The same run, while it is not over: to be stayed with, fed and stopped. */
+  readonly live?: Run;
+  /** Whether this caller may feed and stop it. */
+  readonly mayControl: boolean;
 }
 
-const storeAgainMs = 1_000;
+export interface Started extends Attached {
+  /** There was a run of this id, and it is the one that was asked for. Otherwise it was started now. */
+  readonly existing: boolean;
+}
 
 export class Runs {
   readonly #parts: RunsParts;
+  /** Those that are not over, and those whose end is not stored. */
   readonly #active = new Map<string, Run>();
-  /** Those that have ended, and whose record the disk refuses. */
-  readonly #unstored = new Set<Run>();
-  #storing: NodeJS.Timeout | undefined;
+  readonly #queue: RunQueue;
+  readonly #starter = new Starter();
+  readonly #unstored = new Unstored();
+  readonly #hurrying = new AbortController();
   #stopped = false;
 
   constructor(parts: RunsParts) {
     this.#parts = parts;
+    this.#queue = new RunQueue(parts.limits);
     mkdirSync(parts.folder, { recursive: true, mode: 0o750 });
   }
 
-  /** Starts a run, checking in the documented order: the call exists, its scope, the number of params, the params. Throws Refusal. */
-  start(request: StartRequest): Run {
+  /**
+   * Starts a run, or finds the one of this id that was started by the same caller with the same call and params. It is stored when this returns, and begins
+   * soon after. Checks in the documented order: the run id, the call exists, its scope, the number of params, the params, the policy, room. Throws Refusal.
+   */
+  start(request: StartRequest): Started {
+    const known = request.id === undefined ? undefined : this.get(request.id);
+    if (known !== undefined) {
+      expectSame(known, request, this.#parts);
+      return { ...this.#attached(known), mayControl: true, existing: true };
+    }
     if (this.#stopped) throw new Refusal('shutdown', 'cancelled: server is shutting down');
-    const call = this.#find(request);
-    const checked = checkParams(call, request.params);
-    if (!checked.ok) throw new Refusal(checked.problem === 'count' ? 'wrong-params' : 'refused', checked.problem === 'count' ? checked.detail : checked.message);
-    const run = this.#create(call, request, checked.params);
-    this.#active.set(run.id, run);
-    void run.execute().then(() => this.#retire(run));
+    const run = this.#create(accept(request, this.#parts), request.id ?? newId());
+    return { run, live: run, mayControl: true, existing: false };
+  }
+
+  /** A run to be watched, whatever has become of it. Throws Refusal when there is none. */
+  attach(id: string, caller: Caller): Attached {
+    const record = this.#known(id);
+    return { ...this.#attached(record), mayControl: this.#mayControl(caller, record) };
+  }
+
+  /** As `attach`, for those who only look. */
+  watch(id: string): Watchable {
+    return this.#attached(this.#known(id)).run;
+  }
+
+  /** A run that an earlier gateway began goes on here: it counts as one of those that run, and `body` sees it to its end. */
+  adopt(work: Work): Run {
+    const { run, queued } = this.#add(work);
+    this.#queue.resume(queued);
+    void run.begin();
     return run;
   }
 
   get(id: string): RunRecord | undefined {
     return this.#active.get(id)?.record ?? this.#parts.store.get(id);
+  }
+
+  /** Runs that are not over. */
+  live(): readonly Run[] {
+    return [...this.#active.values()].filter((run) => run.record.state !== 'ended');
   }
 
   /** Newest first. `next` is what to give as `before` for the page after; absent on the last page. */
@@ -74,7 +110,7 @@ export class Runs {
   }
 
   countByState(): Readonly<Record<string, number>> {
-    const active = [...this.#active.values()].map((run) => run.record.state).filter((state) => state !== 'ended');
+    const active = this.live().map((run) => run.record.state);
     const stored = Object.values(this.#parts.store.countByState()).reduce((sum, count) => sum + count, 0);
     const counted: Record<string, number> = { ended: stored - active.length };
     for (const state of active) counted[state] = (counted[state] ?? 0) + 1;
@@ -84,9 +120,14 @@ export class Runs {
   /** Stored lines of a known run. Throws when its log cannot be read. */
   lines(id: string, wish: LinesWish): Promise<LinesPage> {
     const record = this.get(id);
-    // Nothing was started, and there may be no log.
-    if (record?.outcome === 'rejected') return Promise.resolve({ lines: [], next: wish.after, ended: true });
-    return readLines(join(this.#parts.folder, id), wish, { ended: record?.state === 'ended', lines: record?.lines ?? 0 });
+    return readLines(this.#folderOf(id), wish, { ended: record?.state === 'ended', lines: record?.lines ?? 0 });
+  }
+
+  /** Starts no more, and gives those that run so much time to end by themselves; those that wait are stopped. Resolves when none is left, or the time is over. */
+  async drain(graceMs: number): Promise<void> {
+    this.#stopped = true;
+    for (const run of this.live()) if (run.record.state === 'queued') run.stop('shutdown');
+    await this.#drained(graceMs);
   }
 
   /** Stops every run, starts no more, and resolves when all have ended. */
@@ -95,68 +136,99 @@ export class Runs {
     const runs = [...this.#active.values()];
     for (const run of runs) run.stop(reason);
     await Promise.all(runs.map((run) => run.ended));
-    clearTimeout(this.#storing);
-    for (const run of runs) if (!run.stored) run.store();
+    this.#unstored.close();
   }
 
-  /** Skips the rest of every grace. */
+  /** Skips the rest of every grace, that of `drain` too. */
   hurryAll(): void {
+    this.#hurrying.abort();
     for (const run of this.#active.values()) run.hurry();
   }
 
-  #find({ call: name, caller }: StartRequest): Call {
-    const registry = this.#parts.registry();
-    const call = registry.get(name);
-    if (call === undefined) {
-      const near = registry.suggest(name);
-      throw new Refusal('unknown-call', `no such call ${quote(name)}${near === undefined ? '' : `; did you mean "${near}"?`}`);
+  async #drained(graceMs: number): Promise<void> {
+    const { signal } = this.#hurrying;
+    if (signal.aborted) return;
+    const over = new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, graceMs).unref();
+      signal.addEventListener('abort', () => { clearTimeout(timer); resolve(); }, { once: true });
+    });
+    await Promise.race([over, Promise.all(this.live().map((run) => run.ended))]);
+  }
+
+  #known(id: string): RunRecord {
+    const record = this.get(id);
+    if (record === undefined) throw new Refusal('refused', `no such run ${quote(id)}`);
+    return record;
+  }
+
+  #attached(record: RunRecord): { run: Watchable; live?: Run } {
+    const active = this.#active.get(record.id);
+    if (active === undefined) return { run: this.#past(record) };
+    return active.record.state === 'ended' ? { run: active } : { run: active, live: active };
+  }
+
+  #past(record: RunRecord): PastRun {
+    const facts = this.#parts.store.facts(record.id);
+    // The records of the first version do not say what kind of call it was.
+    const kind = facts?.kind ?? this.#parts.registry().get(record.call)?.kind ?? 'process';
+    const { lineBytesMax } = facts ?? this.#parts.limits;
+    return new PastRun(record, RunLog.reopen(this.#folderOf(record.id), { shape: shapeOf(kind), lineBytesMax, record }));
+  }
+
+  /** Whoever may make the call now, and started this run or may do everything. */
+  #mayControl(caller: Caller, record: RunRecord): boolean {
+    const { allows, registry, store } = this.#parts;
+    const call = registry().get(record.call);
+    const scope = call === undefined ? store.facts(record.id)?.scope : call.scope;
+    return allows(caller, scope) && (caller.user === record.caller || allows(caller, '*'));
+  }
+
+  #create(accepted: Accepted, id: string): Run {
+    const { call, params, caller } = accepted;
+    const facts = factsOf(accepted, this.#parts.limits);
+    const full = this.#queue.refusal(call.name, facts.slot);
+    if (full !== undefined) throw new Refusal('refused', full);
+    const record: RunRecord = {
+      id, call: call.name, params: listed(call, params), caller: caller.user, node: this.#parts.node,
+      state: 'queued', queuedAt: new Date().toISOString(), lines: 0, bytes: 0,
+    };
+    const { limits } = this.#parts;
+    try {
+      this.#parts.store.insert(record, facts);
+    } catch (error) {
+      this.#parts.log.error({ run: id, err: error }, 'a run cannot be stored');
+      throw new Refusal('refused', `the run cannot be stored: ${storageFailure(error)}`);
     }
-    if (call.scope !== undefined && !this.#parts.allows(caller, call.scope)) throw new Refusal('scope', `failed to check scope: ${this.#parts.scopeText(call.scope)}`);
-    return call;
+    const { run, queued } = this.#add({
+      record, facts, body: (context) => call.body(context),
+      log: (onFailure) => RunLog.create(this.#folderOf(id), { shape: shapeOf(call.kind), limits: { ...limits, outputBytesMax: facts.outputBytesMax }, onFailure }),
+    });
+    this.#queue.enter(queued);
+    return run;
+  }
+
+  #add(work: Work): { run: Run; queued: Queued } {
+    const run = new Run(work, this.#parts);
+    const queued: Queued = {
+      slot: work.facts.slot,
+      go: () => this.#starter.push(() => void run.begin()),
+      wait: (position) => run.log.emit('queued', { position }),
+    };
+    this.#active.set(run.id, run);
+    run.onState(({ state }) => {
+      if (state === 'ended' || (state === 'cancelling' && !run.begun)) this.#queue.leave(queued);
+    });
+    void run.ended.then(() => this.#retire(run));
+    return { run, queued };
   }
 
   /** An ended run whose record the disk refuses stays where it is known until it is stored: nothing is told as running for ever. */
   #retire(run: Run): void {
-    if (run.stored || this.#stopped) return void this.#active.delete(run.id);
-    this.#unstored.add(run);
-    this.#storing ??= setTimeout(() => this.#storeAgain(), storeAgainMs).unref();
+    this.#unstored.settle(run, () => this.#active.delete(run.id));
   }
 
-  #storeAgain(): void {
-    this.#storing = undefined;
-    const runs = [...this.#unstored];
-    this.#unstored.clear();
-    for (const run of runs) {
-      run.store();
-      this.#retire(run);
-    }
-  }
-
-  #create(call: Call, request: StartRequest, params: Readonly<Record<string, string>>): Run {
-    const id = request.id ?? newId();
-    if (this.get(id) !== undefined) throw new Refusal('refused', `the run id "${id}" is taken; choose another, or none`);
-    const record: RunRecord = {
-      id, call: call.name, params: call.params.map((param) => params[param.name] ?? ''), caller: request.caller.user, node: this.#parts.node,
-      state: 'queued', queuedAt: new Date().toISOString(), lines: 0, bytes: 0,
-    };
-    const { terminal, caller } = request;
-    try {
-      this.#parts.store.insert(record);
-      return new Run(record, { call, params, caller, ...(terminal !== undefined && { terminal }) }, { folder: join(this.#parts.folder, id), parts: this.#parts });
-    } catch (error) {
-      this.#parts.log.error({ run: id, err: error }, 'a run cannot be stored');
-      this.#disown(record);
-      throw new Refusal('refused', `the run cannot be stored: ${storageFailure(error)}`);
-    }
-  }
-
-  /** Its log could not be made: it never started. */
-  #disown(record: RunRecord): void {
-    try {
-      this.#parts.store.update({ ...record, state: 'ended', outcome: 'rejected', message: 'its log could not be made', endedAt: record.queuedAt });
-    } catch (error) {
-      this.#parts.log.error({ run: record.id, err: error }, 'a run record cannot be stored');
-    }
+  #folderOf(id: string): string {
+    return join(this.#parts.folder, id);
   }
 }
 

@@ -4,13 +4,18 @@ import Database from 'libsql';
 import { join } from 'node:path';
 import type { ObligationEntry } from '../../calls/contract/ports.ts';
 import type { RunRecord } from '../../protocol/record.ts';
+import type { RunFacts } from './facts.ts';
 
 /** All calls are synchronous and short; a record handed in is stored as it is. Writing throws when the disk refuses. */
 export interface RunStore {
-  /** Throws when the id is taken. */
-  insert(record: RunRecord): void;
+  /** `facts` are kept beside the record. Throws when the id is taken. */
+  insert(record: RunRecord, facts?: RunFacts): void;
   update(record: RunRecord): void;
   get(id: string): RunRecord | undefined;
+  /** Undefined of runs that an earlier version of the gateway began, and of unknown ones. */
+  facts(id: string): RunFacts | undefined;
+  /** Other facts in place of those of a known run. */
+  keep(id: string, facts: RunFacts): void;
   /** Newest first, at most `limit`, those older than the run `before`. */
   list(page: { limit: number; before?: string }): readonly RunRecord[];
   unended(): readonly RunRecord[];
@@ -30,7 +35,7 @@ export interface RunStore {
 
 const schema = `
   CREATE TABLE IF NOT EXISTS runs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, record TEXT NOT NULL);
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, record TEXT NOT NULL, facts TEXT);
   CREATE INDEX IF NOT EXISTS runs_state ON runs (state);
   CREATE TABLE IF NOT EXISTS obligations (
     number INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, id TEXT NOT NULL, entry TEXT NOT NULL, UNIQUE (run, id));
@@ -46,6 +51,7 @@ export function openStore(folder: string): RunStore {
     // The lock goes with the process, however that ends. NORMAL: after a power cut the last moments may be missing, never the file.
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
     db.exec(schema);
+    if (!hasFacts(db)) db.exec('ALTER TABLE runs ADD COLUMN facts TEXT');
     db.exec('BEGIN IMMEDIATE; COMMIT;');
   } catch (error) {
     db.close();
@@ -55,10 +61,17 @@ export function openStore(folder: string): RunStore {
   return statements(db);
 }
 
+/** The table of the first version had none. */
+function hasFacts(db: Database.Database): boolean {
+  return (db.prepare('PRAGMA table_info(runs)').all() as { name: string }[]).some(({ name }) => name === 'facts');
+}
+
 function statements(db: Database.Database): RunStore {
-  const insert = db.prepare('INSERT INTO runs (id, state, record) VALUES (?, ?, ?)');
+  const insert = db.prepare('INSERT INTO runs (id, state, record, facts) VALUES (?, ?, ?, ?)');
   const update = db.prepare('UPDATE runs SET state = ?, record = ? WHERE id = ?');
   const get = db.prepare('SELECT record FROM runs WHERE id = ?');
+  const facts = db.prepare('SELECT facts FROM runs WHERE id = ? AND facts IS NOT NULL');
+  const keep = db.prepare('UPDATE runs SET facts = ? WHERE id = ?');
   const newest = db.prepare('SELECT record FROM runs ORDER BY number DESC LIMIT ?');
   const older = db.prepare('SELECT record FROM runs WHERE number < (SELECT number FROM runs WHERE id = ?) ORDER BY number DESC LIMIT ?');
   const unended = db.prepare("SELECT record FROM runs WHERE state <> 'ended' ORDER BY number");
@@ -70,9 +83,11 @@ function statements(db: Database.Database): RunStore {
   const owing = db.prepare('SELECT DISTINCT run FROM obligations');
   const records = (rows: unknown[]): RunRecord[] => rows.map((row) => JSON.parse((row as { record: string }).record) as RunRecord);
   return {
-    insert: (record) => void insert.run(record.id, record.state, JSON.stringify(record)),
+    insert: (record, decided) => void insert.run(record.id, record.state, JSON.stringify(record), decided === undefined ? null : JSON.stringify(decided)),
     update: (record) => void update.run(record.state, JSON.stringify(record), record.id),
     get: (id) => records(get.all(id))[0],
+    facts: (id) => (facts.all(id) as { facts: string }[]).map((row) => JSON.parse(row.facts) as RunFacts)[0],
+    keep: (id, decided) => void keep.run(JSON.stringify(decided), id),
     list: ({ limit, before }) => records(before === undefined ? newest.all(limit) : older.all(before, limit)),
     unended: () => records(unended.all()),
     forget: (id) => forget.run(id).changes > 0,

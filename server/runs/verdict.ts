@@ -12,7 +12,9 @@ export type BodyEnd =
   | { readonly type: 'lost'; readonly message: string }
   | { readonly type: 'fault' }
   /** It was stopped and did not come back. */
-  | { readonly type: 'abandoned' };
+  | { readonly type: 'abandoned' }
+  /** It was stopped while it waited for its turn. */
+  | { readonly type: 'never-began' };
 
 export interface Stop {
   readonly reason: StopReason;
@@ -43,13 +45,14 @@ const stoppedAs: { readonly [reason in StopReason]: Outcome } = {
 /** `stop` is the first reason, if there was one before the body came to its end by itself. */
 export function decide(end: BodyEnd, stop: Stop | undefined): Verdict {
   const exit = end.type === 'returned' ? exitOf(end.ending) : {};
-  if (stop !== undefined) return { outcome: stoppedAs[stop.reason], message: stop.message ?? texts[stop.reason], ...exit };
+  if (stop !== undefined) return { outcome: stoppedAs[stop.reason], message: `${stop.message ?? texts[stop.reason]}${end.type === 'never-began' ? '; it had not started yet' : ''}`, ...exit };
   switch (end.type) {
     case 'returned': return { ...judge(end.ending), ...exit };
     case 'failed': return { outcome: 'failed', message: end.message };
     case 'lost': return { outcome: 'unknown', message: end.message };
     case 'fault': return { outcome: 'failed', message: 'unknown error' };
     case 'abandoned': return { outcome: 'unknown', message: 'its end was not seen' };
+    case 'never-began': return { outcome: 'cancelled', message: 'it was never started' };
     default: return end satisfies never;
   }
 }

@@ -10,8 +10,10 @@ import type { CallMessage, ClientMessage, Result } from '../../protocol/messages
 import type { RunRecord } from '../../protocol/record.ts';
 import { newSession, step, type SessionEvent, type SessionState } from '../../protocol/session.ts';
 import { Refusal } from '../runs/refusal.ts';
+import type { InputHold } from '../runs/input.ts';
 import type { Run } from '../runs/run.ts';
-import type { StartRequest } from '../runs/runs.ts';
+import type { Started, StartRequest } from '../runs/runs.ts';
+import type { Stay } from '../runs/watchable.ts';
 import { Watcher } from '../runs/watcher.ts';
 import type { Logger } from '../support/logger.ts';
 import type { GuardedSocket } from './guarded-socket.ts';
@@ -19,7 +21,7 @@ import { HeldInput } from './held-input.ts';
 import { SocketOutlet, Stall } from './socket-outlet.ts';
 
 export interface SessionParts {
-  readonly runs: { start(request: StartRequest): Run };
+  readonly runs: { start(request: StartRequest): Started };
   readonly limits: () => Limits;
   readonly log: Logger;
 }
@@ -47,6 +49,8 @@ export class Session {
   #state: SessionState = newSession;
   #held: HeldInput | undefined;
   #run: Run | undefined;
+  #input: InputHold | undefined;
+  #stay: Stay | undefined;
   #watcher: Watcher | undefined;
   #refusal: string | undefined;
   #record: RunRecord | undefined;
@@ -139,7 +143,7 @@ export class Session {
       case 'start': return this.#start(said as CallMessage);
       case 'hold': return this.#hold(said as Buffer);
       case 'feed': return this.#feed(said as Buffer);
-      case 'end-input': return this.#run?.input.end();
+      case 'end-input': return this.#input?.end();
       case 'resize': return this.#run?.resize((said as ClientMessage & { type: 'resize' }).size);
       case 'stop': return this.#stop();
       case 'abandon': return this.#abandon();
@@ -153,10 +157,10 @@ export class Session {
     clearTimeout(this.#callTimer);
     const { call, params, run: id, terminal } = message;
     try {
-      const run = this.#parts.runs.start({
+      const { live } = this.#parts.runs.start({
         call, params, caller: this.#connection.caller, ...(id !== undefined && { id }), ...(terminal !== undefined && { terminal }),
       });
-      this.#attach(run);
+      if (live !== undefined) this.#attach(live);
     } catch (error) {
       this.#refused(error);
     }
@@ -173,10 +177,14 @@ export class Session {
     const { dialect } = this.#connection;
     this.#run = run;
     const raw = dialect.rawTerminals && run.log.shape === 'raw';
-    run.input.onOverflow(() => this.#on('input-overflow'));
-    if (dialect.credit !== undefined) run.input.onTaken((taken) => {
-      this.#taken = taken;
-      this.#payOwed();
+    this.#stay = run.stay();
+    this.#input = run.takeInput({
+      overflow: () => this.#on('input-overflow'),
+      taken: (taken) => {
+        if (dialect.credit === undefined) return;
+        this.#taken = taken;
+        this.#payOwed();
+      },
     });
     run.onState((record) => this.#announce(record));
     this.#announce(run.record);
@@ -199,9 +207,9 @@ export class Session {
   #feed(text: Buffer): void {
     const run = this.#run;
     if (run === undefined) return;
-    const verbatim = this.#connection.dialect.rawTerminals && run.call.kind === 'terminal';
+    const verbatim = this.#connection.dialect.rawTerminals && run.log.shape === 'raw';
     const bytes = verbatim ? text : Buffer.concat([text, newline]);
-    if (!run.input.push(bytes)) this.#on('input-overflow');
+    if (this.#input?.push(bytes) === false) this.#on('input-overflow');
   }
 
   #stop(): void {
@@ -215,7 +223,7 @@ export class Session {
   }
 
   #abandon(): void {
-    this.#run?.stop('disconnected');
+    this.#stay?.lose();
     this.#watcher?.stop();
   }
 

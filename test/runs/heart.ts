@@ -50,7 +50,7 @@ export function openHeart(folder: string, calls: readonly Call[], options: Heart
   return {
     runs, store,
     logged: () => lines.join('\n'),
-    start: (call, params = []) => runs.start({ call, params, caller }),
+    start: (call, params = []) => runs.start({ call, params, caller }).live!,
     reconcile: () => reconcile({ store, releasers, limits, log, folderOf: (run) => join(logs, run) }),
     async close() {
       await runs.stopAll('shutdown');
@@ -76,5 +76,16 @@ export function stopped(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** Resolves when the work of the run has begun, or it is over. */
+export async function begun(run: Run): Promise<void> {
+  if (run.record.state !== 'queued') return;
+  await new Promise<void>((resolve) => {
+    const unheard = run.onState(() => {
+      unheard();
+      resolve();
+    });
   });
 }

@@ -11,7 +11,7 @@ async function all(input: RunInput): Promise<Buffer> {
 function filled(bytesMax: number, ...texts: string[]): { input: RunInput; taken: number[] } {
   const input = new RunInput(bytesMax);
   const taken: number[] = [];
-  input.onTaken((total) => taken.push(total));
+  input.hold({ taken: (total) => taken.push(total) });
   for (const text of texts) expect(input.push(Buffer.from(text))).to.equal(true);
   return { input, taken };
 }
@@ -50,7 +50,7 @@ describe('input of a run', () => {
   it('that was lost before somebody asked is told then, once, and none of it is handed over', async () => {
     const { input } = filled(10, 'x'.repeat(10), 'y');
     let overflows = 0;
-    input.onOverflow(() => { overflows += 1; });
+    input.hold({ overflow: () => { overflows += 1; } });
     expect(await all(input)).to.have.length(0);
     expect(await all(input)).to.have.length(0);
     expect(overflows).to.equal(1);

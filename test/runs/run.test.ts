@@ -6,7 +6,7 @@ import type { Context } from '../../calls/contract/context.ts';
 import { WorkFailed, WorkLost } from '../../calls/contract/engines.ts';
 import type { RunRecord, StopReason } from '../../protocol/record.ts';
 import type { RunStore } from '../../server/runs/store.ts';
-import { caller, code, openHeart, program, stopped, type Heart, type HeartOptions } from './heart.ts';
+import { begun, caller, code, openHeart, program, stopped, type Heart, type HeartOptions } from './heart.ts';
 import { inFolder } from './kit.ts';
 import { until } from '../helpers/until.ts';
 
@@ -37,7 +37,7 @@ describe('a run', () => {
     const told: string[] = [run.record.state];
     run.onState(({ state }) => told.push(state));
     const record = await run.ended;
-    expect(told).to.deep.equal(['running', 'ended']);
+    expect(told).to.deep.equal(['queued', 'running', 'ended']);
     expect(record).to.deep.include({ call: 'it', caller: 'ada', node: 'test', state: 'ended', outcome: 'succeeded', cleanup: { clean: true, released: [], left: [] } });
     expect(store.get(run.id)).to.deep.equal(record);
     expect(runs.get(run.id)).to.deep.equal(record);
@@ -93,6 +93,7 @@ describe('a run', () => {
         await Promise.all(reasons.map(async (reason) => {
           const run = start('it');
           const states: string[] = [];
+          await begun(run);
           run.onState(({ state }) => states.push(state));
           run.stop(reason);
           for (const later of reasons) run.stop(later, 'too late');
@@ -111,6 +112,7 @@ describe('a run', () => {
       const seen: unknown[] = [];
       return withHeart([code('it', async ({ signal }) => { await stopped(signal); seen.push(signal.reason); return {}; })], async ({ start }) => {
         const run = start('it');
+        await begun(run);
         run.stop('protocol', 'cancelled: input buffer overflow');
         expect((await run.ended).message).to.equal('cancelled: input buffer overflow');
         expect(seen).to.deep.equal(['protocol']);
@@ -136,6 +138,7 @@ describe('a run', () => {
 
     it('is left when its code does not listen, and its receipt says so', () => withHeart([code('it', () => new Promise(() => {}))], async ({ start }) => {
       const run = start('it');
+      await begun(run);
       const began = performance.now();
       run.stop('cancelled');
       const record = await run.ended;
@@ -147,6 +150,7 @@ describe('a run', () => {
       const slow = code('it', () => new Promise(() => {}), { stop: { signal: 'SIGTERM', graceMs: 60_000 } });
       return withHeart([slow], async ({ start }) => {
         const run = start('it');
+        await begun(run);
         run.stop('cancelled');
         run.hurry();
         expect((await run.ended).outcome).to.equal('cancelled');
@@ -190,7 +194,7 @@ describe('a run', () => {
         for (const [name, order] of [['ends', ['body', 'second', 'first']], ['stops', ['body', 'second', 'first']], ['stays', ['second', 'first']]] as const) {
           done.length = 0;
           const run = start(name);
-          if (name !== 'ends') run.stop('cancelled');
+          if (name !== 'ends') await begun(run).then(() => run.stop('cancelled'));
           const { cleanup } = await run.ended;
           expect(done, name).to.deep.equal(order);
           expect(cleanup?.released.map(({ kind, id, how }) => [kind, id, how])).to.deep.equal([['deferred', 'second', 'done'], ['deferred', 'first', 'done']]);
@@ -318,10 +322,9 @@ describe('runs', () => {
   }));
 
   it('have ids of their own, or the one asked for, once', () => withHeart([code('it', async () => ({}))], async ({ runs }) => {
-    const run = runs.start({ call: 'it', params: [], caller, id: 'mine' });
+    const { run } = runs.start({ call: 'it', params: [], caller, id: 'mine' });
     expect(run.id).to.equal('mine');
-    expect(() => runs.start({ call: 'it', params: [], caller, id: 'mine' })).to.throw('the run id "mine" is taken');
-    expect(runs.start({ call: 'it', params: [], caller }).id).to.match(/^[a-z2-7]{16}$/);
+    expect(runs.start({ call: 'it', params: [], caller }).run.id).to.match(/^[a-z2-7]{16}$/);
     await run.ended;
   }));
 
@@ -333,7 +336,7 @@ describe('runs', () => {
 
   it('whose folder cannot be made fail when they print something, and have no lines', () => withHeart([program('it', ['echo', 'lost'])], async ({ runs }, folder) => {
     writeFileSync(join(folder, 'runs', 'mine'), '');
-    const record = await runs.start({ call: 'it', params: [], caller, id: 'mine' }).ended;
+    const record = await runs.start({ call: 'it', params: [], caller, id: 'mine' }).run.ended;
     expect(record).to.deep.include({ state: 'ended', outcome: 'failed', message: 'the output could not be stored: the disk refused it', lines: 0 });
     rmSync(join(folder, 'runs', 'mine'));
     expect(await runs.lines('mine', { after: 0, limit: 5, bytesMax: 100 })).to.deep.equal({ lines: [], next: 0, ended: true });
@@ -341,6 +344,7 @@ describe('runs', () => {
 
   it('are all ended when they are stopped, and no more are started', () => withHeart([program('it', ['sleep', '1000'])], async ({ start, runs, store }, folder) => {
     const started = [start('it'), start('it')];
+    await Promise.all(started.map(begun));
     await runs.stopAll('shutdown');
     for (const run of started) expect(store.get(run.id)).to.deep.include({ state: 'ended', outcome: 'cancelled', message: 'cancelled: server is shutting down' });
     expect(() => start('it')).to.throw('server is shutting down');

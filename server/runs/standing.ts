@@ -1,0 +1,83 @@
+// Where a run stands: its record, moved by the table, stored as it is, and told to whoever listens.
+
+import type { RunRecord } from '../../protocol/record.ts';
+import { nextState, type RunMove } from '../../protocol/run-states.ts';
+import { deferred } from '../support/deferred.ts';
+import type { Logger } from '../support/logger.ts';
+import type { RunStore } from './store.ts';
+
+export interface StandingParts {
+  readonly store: Pick<RunStore, 'update'>;
+  readonly log: Logger;
+  /** How much its log holds now. */
+  readonly size: () => { readonly line: number; readonly byte: number };
+}
+
+export class Standing {
+  readonly #parts: StandingParts;
+  readonly #ended = deferred<RunRecord>();
+  readonly #listeners = new Set<(record: RunRecord) => void>();
+  #record: RunRecord;
+  #stored = true;
+
+  /** `record` is stored already. */
+  constructor(record: RunRecord, parts: StandingParts) {
+    this.#record = record;
+    this.#parts = parts;
+  }
+
+  get record(): RunRecord {
+    const { line, byte } = this.#parts.size();
+    return { ...this.#record, lines: line, bytes: byte };
+  }
+
+  get state(): RunRecord['state'] {
+    return this.#record.state;
+  }
+
+  /** The record when the run is over; never rejects. */
+  get ended(): Promise<RunRecord> {
+    return this.#ended.promise;
+  }
+
+  /** False while the store has refused the record as it is now. */
+  get stored(): boolean {
+    return this.#stored;
+  }
+
+  /** `listener` hears of each change; the function given back ends that. */
+  onState(listener: (record: RunRecord) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Does what the table says, with what has become known. Throws when the table knows no such move. */
+  move(move: RunMove, known: Partial<RunRecord> = {}): void {
+    const state = nextState(this.#record.state, move);
+    if (state === undefined) throw new Error(`a run that is ${this.#record.state} cannot ${move}`);
+    this.#record = { ...this.record, ...known, state };
+    this.store();
+    for (const listener of this.#listeners) this.#tell(listener);
+    if (state === 'ended') this.#ended.resolve(this.#record);
+  }
+
+  /** Stores the record as it is now, if the disk takes it. */
+  store(): void {
+    try {
+      this.#parts.store.update(this.#record);
+      this.#stored = true;
+    } catch (error) {
+      if (this.#stored) this.#parts.log.error({ run: this.#record.id, err: error }, 'a run record cannot be stored');
+      this.#stored = false;
+    }
+  }
+
+  /** A watcher's trouble is not the run's. */
+  #tell(listener: (record: RunRecord) => void): void {
+    try {
+      listener(this.#record);
+    } catch (error) {
+      this.#parts.log.error({ run: this.#record.id, err: error }, 'a change of state could not be told');
+    }
+  }
+}
