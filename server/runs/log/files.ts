@@ -158,8 +158,12 @@ export class LogFiles {
     const known = this.#numbers.includes(number);
     // Who still reads the one before opens it again.
     for (const old of [number, this.#writing]) if (old !== undefined) this.#letGo(old);
-    await this.#keep(number, known ? SegmentFiles.open(this.#folder, number, 'a+') : SegmentFiles.create(this.#folder, segment));
+    // From now on: the last watcher may leave while the files are being opened, and that closes all others.
     this.#writing = number;
+    await this.#keep(number, known ? SegmentFiles.open(this.#folder, number, 'a+') : SegmentFiles.create(this.#folder, segment)).catch((error: unknown) => {
+      this.#writing = undefined;
+      throw error;
+    });
     this.#starts.set(number, start);
     if (!known) this.#numbers = [...this.#numbers, number];
   }
