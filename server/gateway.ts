@@ -19,6 +19,7 @@ import { createDockerEngine, type DockerEngine } from './docker/engine.ts';
 import { createHttpApp } from './http/app.ts';
 import { answerClientError } from './http/client-error.ts';
 import { callListing } from './http/listing.ts';
+import { EventStreams } from './http/events/streams.ts';
 import { createNewsShelf } from './http/news/shelf.ts';
 import type { HttpParts, Status } from './http/parts.ts';
 import { serveWithoutUpgrade } from './http/without-upgrade.ts';
@@ -26,7 +27,9 @@ import { createProcessEngine } from './process/engine.ts';
 import { reconcile } from './runs/reconcile.ts';
 import { Refusal } from './runs/refusal.ts';
 import { Runs, type Started, type StartRequest } from './runs/runs.ts';
+import { Retention } from './runs/retention.ts';
 import { openStore, type RunStore } from './runs/store.ts';
+import { lookAfter, Watching } from './runs/watching.ts';
 import { wantsWebsocket } from './session/admission.ts';
 import { Sessions } from './session/sessions.ts';
 import type { Logger } from './support/logger.ts';
@@ -84,6 +87,8 @@ class House implements Gateway {
   readonly #docker: DockerEngine;
   readonly #runs: Runs;
   readonly #sessions: Sessions;
+  readonly #streams: EventStreams;
+  readonly #retention: Retention;
   readonly #server: Server;
   readonly #startedAt = new Date();
   readonly #reconcile: () => Promise<void>;
@@ -105,9 +110,18 @@ class House implements Gateway {
     const releasers = { process: processes.release, container: this.#docker.release };
     const folder = join(config.data, 'runs');
     const shared = { store, engines, releasers, limits: config.limits, log };
-    this.#runs = new Runs({ ...shared, folder, node: config.node, registry: () => this.#current.registry, allows, scopeText });
-    this.#reconcile = () => reconcile({ ...shared, folderOf: (run) => join(folder, run) });
     const now = () => this.#current.config;
+    const watching = new Watching({ limits: () => now().limits, awaitsInput: processes.awaitsInput, log });
+    this.#runs = new Runs({
+      ...shared, folder, node: config.node, registry: () => this.#current.registry, allows, scopeText,
+      onRun: (run) => lookAfter(run, watching), onStored: (record) => this.#retention.ended(record),
+    });
+    this.#retention = new Retention({
+      store, folder, log, growing: () => this.#runs.live(), sweepMs: () => now().limits.sweepMs,
+      rules: () => ({ overall: now().retention, of: (call) => this.#current.registry.get(call)?.retention }),
+    });
+    this.#streams = new EventStreams({ limits: () => now().limits, on: () => now().http.api, log });
+    this.#reconcile = () => reconcile({ ...shared, folderOf: (run) => join(folder, run) });
     this.#sessions = new Sessions({ runs: { start: (request) => this.#start(request) }, limits: () => now().limits, config: now, access: { identify, checkHost, checkOrigin }, log });
     const app = createHttpApp(this.#httpParts());
     this.#server = createServer({ requestTimeout: config.limits.requestMs, headersTimeout: config.limits.requestMs, connectionsCheckingInterval: 1000 }, app);
@@ -130,6 +144,7 @@ class House implements Gateway {
       this.#server.once('error', reject);
       this.#server.listen({ host, port, backlog }, resolve);
     });
+    this.#retention.start();
     this.#options.log.info({ url: this.url, calls: this.#current.config.calls.length }, 'listening');
     return this;
   }
@@ -156,14 +171,17 @@ class House implements Gateway {
   async #close(): Promise<void> {
     const { limits } = this.#current.config;
     this.#sessions.shutDown();
+    this.#streams.shutDown();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
     await this.#runs.stopAll('shutdown');
     // Results are on their way; a client that does not take its own within the stall bound is not waited for.
-    await within(limits.writeStallMs + limits.closeMs, this.#sessions.empty(), () => undefined);
+    await within(limits.writeStallMs + limits.closeMs, Promise.all([this.#sessions.empty(), this.#streams.empty()]), () => undefined);
     this.#sessions.close();
+    this.#streams.close();
     this.#server.closeAllConnections();
     await closed;
+    await this.#retention.stop();
     this.#docker.close();
     this.#store.close();
     this.#options.log.info({}, 'stopped');
@@ -185,6 +203,7 @@ class House implements Gateway {
         lines: (id, page) => this.#runs.lines(id, page),
         watch: (id) => this.#runs.watch(id),
       },
+      streams: this.#streams,
       news: createNewsShelf(() => this.#current.config.news, this.#options.log),
       status: () => this.#status(),
       ready: () => (this.#stopping === undefined ? { ready: true } : { ready: false, reason: 'the gateway is stopping' }),

@@ -62,10 +62,27 @@ function question(ctx: RoutedContext, caller: Caller): Question {
     const best = ctx.accepts(...types);
     return typeof best === 'string' ? best : types[0] ?? '';
   };
-  return { segments: ctx.params, query: ctx.query, caller, prefers };
+  return { segments: ctx.params, query: ctx.query, caller, lastEventId: ctx.get('Last-Event-ID'), prefers };
 }
 
 function write(ctx: Context, answer: Answer): void {
+  if ('nothing' in answer) ctx.status = 204;
+  else if ('stream' in answer) writeStream(ctx, answer);
+  else writeWhole(ctx, answer);
+}
+
+function writeStream(ctx: Context, { stream, type }: Extract<Answer, { stream: unknown }>): void {
+  ctx.status = 200;
+  ctx.set('Content-Type', type);
+  // Proxies are not to gather it (nginx, X-Accel-Buffering).
+  ctx.set('X-Accel-Buffering', 'no');
+  if (ctx.method === 'HEAD') return;
+  ctx.respond = false;
+  ctx.flushHeaders();
+  stream(ctx.res);
+}
+
+function writeWhole(ctx: Context, answer: Extract<Answer, { headers?: unknown }>): void {
   const text = 'json' in answer ? JSON.stringify(answer.json) : answer.text;
   ctx.body = text;
   ctx.type = 'json' in answer ? 'json' : 'text';

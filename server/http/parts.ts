@@ -5,7 +5,9 @@ import type { CallKind, Concurrency, JsonSchema, Retention } from '../../calls/c
 import type { Caller } from '../../calls/contract/context.ts';
 import type { RunRecord, RunState } from '../../protocol/record.ts';
 import type { Config } from '../config/config.ts';
+import type { Watchable } from '../runs/watchable.ts';
 import type { Logger } from '../support/logger.ts';
+import type { EventStreams } from './events/streams.ts';
 import type { NewsItem } from './news/item.ts';
 
 export interface HttpParts {
@@ -13,6 +15,7 @@ export interface HttpParts {
   config(): Pick<Config, 'http' | 'home' | 'limits' | 'systems'>;
   calls(): Promise<readonly CallListing[]>;
   readonly runs: RunShelf;
+  readonly streams: EventStreams;
   /** Oldest first; news/shelf.ts reads them from a folder. */
   news(): Promise<readonly NewsItem[]>;
   status(): Status | Promise<Status>;
@@ -59,6 +62,8 @@ export interface RunShelf {
    * when there is one. Only called for a run that `get` gave.
    */
   lines(id: string, page: LinesWanted): Promise<LinePage>;
+  /** Only called for a run that `get` gave. */
+  watch(id: string): Watchable;
 }
 
 export interface LinesWanted {

@@ -1,5 +1,6 @@
 // What a route is: a row of the table in routes/table.ts. Routes know nothing of the HTTP library; they turn a question into an answer.
 
+import type { ServerResponse } from 'node:http';
 import type { Caller } from '../../calls/contract/context.ts';
 import type { HttpParts } from './parts.ts';
 
@@ -19,6 +20,8 @@ export interface Question {
   readonly segments: Readonly<Record<string, string>>;
   readonly query: Query;
   readonly caller: Caller;
+  /** The header that a browser sends when it connects to an event stream again; `""` when it is not there. */
+  readonly lastEventId: string;
   /** The media type that fits the Accept header best. */
   prefers(...types: readonly string[]): string;
 }
@@ -29,4 +32,8 @@ export type Query = Readonly<Record<string, string | readonly string[] | undefin
 /** Success; everything else is thrown as a Refusal. */
 export type Answer =
   | { readonly json: unknown; readonly headers?: Readonly<Record<string, string>> }
-  | { readonly text: string; readonly headers?: Readonly<Record<string, string>> };
+  | { readonly text: string; readonly headers?: Readonly<Record<string, string>> }
+  /** There is nothing to tell, and there will not be. */
+  | { readonly nothing: true }
+  /** `stream` writes the body of an answer whose head is ready, and ends it. Not called for HEAD. */
+  | { readonly stream: (response: ServerResponse) => void; readonly type: string };

@@ -18,21 +18,26 @@ export interface Feeder {
   lost?(): void;
 }
 
-/** The right to feed a run: one at a time has it, the one that asked last. */
-export interface InputHold {
-  /** Queues bytes. False when they do not fit: they come faster than the work reads, and they are lost. True also for what nobody will read. */
-  push(bytes: Uint8Array): boolean;
-  /** No more will come, from anybody. Safe twice; without effect when another feeds. */
-  end(): void;
+export interface InputTotals {
   /** Bytes that have arrived over the life of the run, whoever sent them. */
   readonly received: number;
   /** Bytes of those that have been passed on or dropped. */
   readonly taken: number;
+}
+
+/** The right to feed a run: one at a time has it, the one that asked last. */
+export interface InputHold extends InputTotals {
+  /** Queues bytes. False when they do not fit: they come faster than the work reads, and they are lost. True also for what nobody will read. */
+  push(bytes: Uint8Array): boolean;
+  /** No more will come, from anybody. Safe twice; without effect when another feeds. */
+  end(): void;
   /** Leaves it to nobody; the feeder hears nothing any more. Safe twice. */
   release(): void;
 }
 
 export class RunInput implements Input {
+  /** Called when input has arrived. */
+  onReceived: () => void = () => {};
   readonly #bytesMax: number;
   #queue: Uint8Array[] = [];
   /** Of the queue, those at its start that are not small pieces any more. */
@@ -57,14 +62,19 @@ export class RunInput implements Input {
     const mine = (this.#feeding = { feeder });
     before?.feeder.lost?.();
     const holds = (): boolean => this.#feeding === mine;
-    const totals = { received: () => this.#receivedBytes, taken: () => this.#takenBytes };
+    const totals = (): InputTotals => this.totals;
     return {
       push: (bytes) => !holds() || this.push(bytes),
       end: () => { if (holds()) this.end(); },
-      get received() { return totals.received(); },
-      get taken() { return totals.taken(); },
+      get received() { return totals().received; },
+      get taken() { return totals().taken; },
       release: () => { if (holds()) this.#feeding = undefined; },
     };
+  }
+
+  /** Over the life of the run, whoever sent it. */
+  get totals(): InputTotals {
+    return { received: this.#receivedBytes, taken: this.#takenBytes };
   }
 
   /** As that of a hold. */
@@ -73,6 +83,7 @@ export class RunInput implements Input {
     const fits = this.#fits(bytes);
     if (!fits && this.#wanted && !this.#discarding) return false;
     this.#receivedBytes += bytes.length;
+    this.onReceived();
     if (this.#discarding) return this.#drop(bytes.length);
     if (!fits) {
       // Work that never asks for input takes none, and is not to be ended for that. Should it ask later, it is told then.

@@ -25,6 +25,10 @@ export interface RunsParts extends RunParts, AcceptParts {
   /** Holds a folder for each run. */
   readonly folder: string;
   readonly node: string;
+  /** Hears of every run that is to go on here, before its work does. */
+  readonly onRun?: (run: Run) => void;
+  /** Hears of every run that has ended, when that is stored. */
+  readonly onStored?: (record: RunRecord) => void;
 }
 
 /** A run as one caller meets it. */
@@ -215,6 +219,7 @@ export class Runs {
       wait: (position) => run.log.emit('queued', { position }),
     };
     this.#active.set(run.id, run);
+    this.#parts.onRun?.(run);
     run.onState(({ state }) => {
       if (state === 'ended' || (state === 'cancelling' && !run.begun)) this.#queue.leave(queued);
     });
@@ -224,7 +229,10 @@ export class Runs {
 
   /** An ended run whose record the disk refuses stays where it is known until it is stored: nothing is told as running for ever. */
   #retire(run: Run): void {
-    this.#unstored.settle(run, () => this.#active.delete(run.id));
+    this.#unstored.settle(run, () => {
+      this.#active.delete(run.id);
+      this.#parts.onStored?.(run.record);
+    });
   }
 
   #folderOf(id: string): string {

@@ -2,11 +2,12 @@
 
 import type { OutputStream } from '../../calls/contract/ports.ts';
 import type { Limits } from '../../protocol/limits.ts';
-import type { Json } from '../../protocol/record.ts';
+import type { Json, RunState } from '../../protocol/record.ts';
 import type { Logger } from '../support/logger.ts';
+import type { Run } from './run.ts';
 
 export interface WatchingParts {
-  readonly limits: () => Pick<Limits, 'partialMs' | 'partialBytesMax' | 'stallMs'>;
+  readonly limits: () => Pick<Limits, 'partialMs' | 'partialBytesMax'>;
   /** Whether something of the run is known to wait for input at this moment. Never rejects. */
   readonly awaitsInput: (run: string) => Promise<boolean>;
   readonly log: Logger;
@@ -15,8 +16,8 @@ export interface WatchingParts {
 /** Of a run what is looked at. */
 export interface Watched {
   readonly id: string;
-  /** Of its call; absent: the limit. 0: never. */
-  readonly stallAfterMs?: number | undefined;
+  /** 0: never. */
+  readonly stallAfterMs: number;
   readonly log: {
     readonly lastWriteMs: number;
     unfinished(bytesMax: number): { readonly stream: OutputStream; readonly text: string } | undefined;
@@ -32,6 +33,19 @@ export interface Watch {
   wake(): void;
   /** The run is not to be looked at any more. Safe twice. */
   end(): void;
+}
+
+/** Looks after the run while its work goes on. To be called before that begins, or while it does. */
+export function lookAfter(run: Run, watching: Watching): void {
+  const { id, log, facts: { stallAfterMs }, input } = run;
+  let watch: Watch | undefined;
+  const follow = (state: RunState): void => {
+    if (state === 'running') watch ??= watching.add({ id, log, stallAfterMs, input: () => input.totals });
+    else watch?.end();
+  };
+  input.onReceived = () => watch?.wake();
+  run.onState(({ state }) => follow(state));
+  follow(run.record.state);
 }
 
 /** Looks are gathered: thousands of runs that print now and then are one timer. */
@@ -165,7 +179,7 @@ class Entry {
   }
 
   get #stallMs(): number {
-    return (this.#run.stallAfterMs ?? this.#parts.limits().stallMs) || Infinity;
+    return this.#run.stallAfterMs || Infinity;
   }
 
   #beginSilence(from: number): void {

@@ -16,9 +16,10 @@ import type { Started, StartRequest } from '../runs/runs.ts';
 import type { Stay } from '../runs/watchable.ts';
 import { Watcher } from '../runs/watcher.ts';
 import type { Logger } from '../support/logger.ts';
+import { Stall } from '../support/stall.ts';
 import type { GuardedSocket } from './guarded-socket.ts';
 import { HeldInput } from './held-input.ts';
-import { SocketOutlet, Stall } from './socket-outlet.ts';
+import { SocketOutlet } from './socket-outlet.ts';
 
 export interface SessionParts {
   readonly runs: { start(request: StartRequest): Started };

@@ -173,6 +173,7 @@ describe('http: lines', () => {
     const gap = { from: 1, to: 500, reason: 'retention' };
     const runs = { ...fakeParts().runs, lines: async () => ({ lines: ['x'], next: 501, ended: true, gap }) };
     expect((await once('/api/v1/http/runs/r1/lines', { runs })).json()).to.deep.include({ gap, next: 501 });
+    expect((await once('/api/v1/http/runs/r1/lines', { runs }, { headers: { Accept: 'text/plain' } })).headers).to.include({ 'x-gap': '1-500; reason=retention' });
   });
 
   it('tells what the work printed as it is: quotes, control characters, emptiness', async () => {

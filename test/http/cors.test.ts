@@ -24,7 +24,7 @@ describe('http: pages of other origins', () => {
   it('are told at a preflight what they may send', async () => {
     const served = await open.ask('/api/v1/http/auth', { method: 'OPTIONS', headers: { Origin: listed, 'Access-Control-Request-Method': 'GET' } });
     expect(served.status).to.equal(204);
-    expect(served.headers).to.include({ 'access-control-allow-methods': 'GET, HEAD', 'access-control-allow-headers': 'Authorization' });
+    expect(served.headers).to.include({ 'access-control-allow-methods': 'GET, HEAD', 'access-control-allow-headers': 'Authorization, Last-Event-ID' });
   });
 
   for (const origin of ['null', 'https://evil.example', `${listed}.evil.example`, undefined]) it(`are not let in as ${origin}, and caches are told that it matters`, async () => {

@@ -11,6 +11,7 @@ for (const route of routes) describe(`http: ${route.path}`, () => {
   const path = route.path.replace('{name}', 'greet').replace('{id}', 'r1');
   const slashed = path.endsWith('/') ? path : `${path}/`;
   const usual = route.path === '/api/v1/ws' ? 426 : 200;
+  const isStream = route.path.endsWith('/events');
   let on: Serving;
   let off: Serving;
 
@@ -33,10 +34,10 @@ for (const route of routes) describe(`http: ${route.path}`, () => {
     const get = await on.ask(path);
     const head = await on.ask(path, { method: 'HEAD' });
     expect(head).to.include({ status: usual, body: '' });
-    const { date: _1, ...said } = get.headers;
+    const { date: _1, 'transfer-encoding': _3, ...said } = get.headers;
     const { date: _2, ...alsoSaid } = head.headers;
     expect(alsoSaid).to.deep.equal(said);
-    expect(said['content-length']).to.equal(String(Buffer.byteLength(get.body)));
+    if (!isStream) expect(said['content-length']).to.equal(String(Buffer.byteLength(get.body)));
   });
 
   it('answers OPTIONS with the methods and nothing else', async () => {
@@ -59,7 +60,7 @@ for (const route of routes) describe(`http: ${route.path}`, () => {
     }
   });
 
-  if (usual === 200) it('answers 304 to whoever has it already', async () => {
+  if (usual === 200 && !isStream) it('answers 304 to whoever has it already', async () => {
     const { etag = '', vary } = (await on.ask(path)).headers;
     expect(etag).to.match(/^"[\w-]{43}"$/);
     for (const given of [etag, `W/${etag}`, `"x", ${etag}`, '*']) {

@@ -11,8 +11,11 @@ import { identify } from '../../server/auth/identify.ts';
 import { allows, scopeText } from '../../server/auth/scopes.ts';
 import { createHttpApp } from '../../server/http/app.ts';
 import { answerClientError } from '../../server/http/client-error.ts';
+import { EventStreams } from '../../server/http/events/streams.ts';
 import type { HttpParts, Status } from '../../server/http/parts.ts';
 import type { Route } from '../../server/http/route.ts';
+import { RunLog } from '../../server/runs/log/log.ts';
+import type { Watchable } from '../../server/runs/watchable.ts';
 import { silent } from '../../server/support/logger.ts';
 
 export interface Served {
@@ -75,6 +78,12 @@ function raw(port: number, text: string): Promise<string> {
   });
 }
 
+/** A run that is over, as those see it who watch. Its log is in `folder`; without one there is none. */
+export function overRun(record: RunRecord, folder = '/nowhere'): Watchable {
+  const log = RunLog.reopen(folder, { shape: 'lines', lineBytesMax: defaultLimits.lineBytesMax, record });
+  return { id: record.id, record, log, value: undefined, faulted: false, ended: Promise.resolve(record), onState: () => () => {} };
+}
+
 type Config = ReturnType<HttpParts['config']>;
 
 export function fakeConfig(http: Partial<Config['http']> = {}, rest: Partial<Omit<Config, 'http'>> = {}): Config {
@@ -120,7 +129,9 @@ export function fakeParts(changed: Partial<HttpParts> = {}): HttpParts {
         const next = after + lines.length;
         return { lines, next, ended: next >= fakeLines.length };
       },
+      watch: () => overRun({ ...fakeRun, lines: 0, bytes: 0 }),
     },
+    streams: new EventStreams({ limits: () => defaultLimits, on: () => true, log: silent }),
     news: async () => [],
     status: () => fakeStatus,
     ready: () => ({ ready: true }),

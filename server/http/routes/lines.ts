@@ -18,13 +18,18 @@ export async function lines(question: Question, parts: HttpParts): Promise<Answe
   const limit = queryWhole(question.query, 'limit', { min: 1, max, fallback: Math.min(usual, max) });
   const page = await parts.runs.lines(run, { after, limit, bytesMax: pageBytesMax });
   const headers = { Vary: 'Accept', ...link(run, limit, page) };
-  if (question.prefers('application/json', 'text/plain') === 'text/plain') return { text: asText(page), headers };
+  if (question.prefers('application/json', 'text/plain') === 'text/plain') return { text: asText(page), headers: { ...headers, ...gapHeader(page) } };
   const { next, lines: told, ended, gap } = page;
   return { json: { run, after, next, lines: told, ended, gap }, headers };
 }
 
 function asText(page: LinePage): string {
   return page.lines.map((line) => `${line}\n`).join('');
+}
+
+/** Text has no place for what is missing either. */
+function gapHeader({ gap }: LinePage): Record<string, string> {
+  return gap === undefined ? {} : { 'X-Gap': `${gap.from}-${gap.to}; reason=${gap.reason}` };
 }
 
 // Text has no place for the cursor, so it is in a header (RFC 8288), of both forms.

@@ -3,6 +3,7 @@
 import type { Route } from '../route.ts';
 import { auth, authAlias } from './auth.ts';
 import { call, calls } from './calls.ts';
+import { events } from './events.ts';
 import { healthz, readyz } from './health.ts';
 import { index } from './index-of-routes.ts';
 import { lines } from './lines.ts';
@@ -26,6 +27,7 @@ export const routes: readonly Route[] = [
   { path: '/api/v1/http/runs', summary: 'runs, newest first', scope: 'user.valid', answer: runs },
   { path: '/api/v1/http/runs/{id}', summary: 'one run', scope: 'user.valid', answer: run },
   { path: '/api/v1/http/runs/{id}/lines', summary: 'lines of a run from a cursor, as JSON or text', scope: 'user.valid', answer: lines },
+  { path: '/api/v1/http/runs/{id}/events', summary: 'a run as it goes on, as an event stream', scope: 'user.valid', answer: events },
   { path: '/api/v1/http/status', summary: 'how the gateway is', scope: 'user.valid', answer: status },
   { path: '/api/v1/auth', summary: 'who you are, in the spelling of older clients', aliasOf: '/api/v1/http/auth', answer: authAlias },
   { path: '/api/v1/systems', summary: 'systems the gateway looks after, in the spelling of older clients', aliasOf: '/api/v1/http/systems', answer: systemsAlias },
