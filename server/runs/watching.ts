@@ -168,13 +168,14 @@ class Entry {
       this.dueMs = silentFrom + partialMs;
       return;
     }
-    this.#awake = false;
     if (silentFrom !== this.#silentFrom) this.#beginSilence(silentFrom);
     const { received } = this.#run.input();
     if (received !== this.#received) this.#beginWait(received, now);
     this.#tellPartial();
     this.#tellStall(now);
     if (now >= this.#probeMs) this.#ask(now);
+    // Only now: what was told has woken it too.
+    this.#awake = false;
     this.dueMs = Math.min(this.#probeMs, this.#toldStall || this.#toldWait ? Infinity : this.#idleFrom + this.#stallMs);
   }
 
