@@ -6,6 +6,7 @@ import fs, { constants } from 'node:fs';
 import * as files from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { GapReason } from '../../protocol/messages.ts';
 import { defaultLimits } from '../../protocol/limits.ts';
 import type { LogLimits } from '../../server/runs/log/log.ts';
 import { RunLog } from '../../server/runs/log/log.ts';
@@ -84,7 +85,7 @@ function lengthAt(frames: Buffer, at: number): readonly [number, number] {
   return [length, at + (short === 126 ? 3 : 9)];
 }
 
-/** Writes down what it is given: lines as they are, events as `#type seq`. Full when `isFull` says so. */
+/** Writes down what it is given: lines as they are, events as `#type seq`, gaps as `~from-to`. Full when `isFull` says so. */
 export class Notebook implements Outlet {
   readonly told: string[] = [];
   bytes = 0;
@@ -106,6 +107,11 @@ export class Notebook implements Outlet {
   event(json: Uint8Array): void {
     const { type, seq } = JSON.parse(Buffer.from(json).toString('utf8')) as { type: string; seq: number };
     this.told.push(`#${type} ${seq}`);
+  }
+
+  gap(from: number, to: number, reason: GapReason): void {
+    expect(reason).to.equal('retention');
+    this.told.push(`~${from}-${to}`);
   }
 }
 

@@ -90,7 +90,7 @@ export class LogWriter {
   /** Writes what is settled, now or soon. */
   schedule(): void {
     if (this.#writing !== undefined || this.owedBytes === 0) return;
-    if (this.owedBytes >= gatherBytes) this.#start();
+    if (this.owedBytes >= gatherBytes || this.#full.length > 0) this.#start();
     else this.#timer ??= setTimeout(() => this.#start(), gatherMs);
   }
 

@@ -88,14 +88,17 @@ export class Theatre {
   readonly seats: Seat[] = [];
   readonly #rnd: Chance;
   readonly #folder: string;
+  /** Old segments are removed now and then. */
+  readonly #retention: boolean;
   readonly #models: Record<Shape, Model>;
   #disk: HeldDisk | undefined;
 
-  constructor(folder: string, rnd: Chance, shape: Shape) {
-    const limits: LogLimits = { lineBytesMax: pick(rnd, [64, 300, 1 << 20]), tailBytesMax: pick(rnd, [0, 200, 20_000, 1 << 20]), owedBytesMax: 1 << 16, segmentBytesMax: 1 << 26, outputBytesMax: 0 };
+  constructor(folder: string, rnd: Chance, { shape, retention }: { readonly shape: Shape; readonly retention: boolean }) {
+    const limits: LogLimits = { lineBytesMax: pick(rnd, [64, 300, 1 << 20]), tailBytesMax: pick(rnd, [0, 200, 20_000, 1 << 20]), owedBytesMax: 1 << 16, segmentBytesMax: pick(rnd, [300, 5000, 1 << 26]), outputBytesMax: 0 };
     this.log = newLog(folder, shape, limits);
     this.#rnd = rnd;
     this.#folder = folder;
+    this.#retention = retention;
     this.#models = { lines: new Model(shape, 'lines', limits.lineBytesMax), raw: new Model(shape, 'raw', limits.lineBytesMax) };
   }
 
@@ -118,14 +121,15 @@ export class Theatre {
   }
 
   async #step(): Promise<void> {
-    switch (this.#rnd(9)) {
+    switch (this.#rnd(this.#retention ? 10 : 9)) {
       case 0: case 1: case 2: return this.#write();
       case 3: return this.#emit();
       case 4: return this.seats.length < 8 ? this.#sit() : undefined;
       case 5: for (const seat of this.seats) this.#free(seat, this.#rnd(6)); return;
       case 6: for (const seat of this.seats) seat.blocked = this.#rnd(2) === 0; return;
       case 7: return this.#turnDisk();
-      default: return new Promise((resolve) => setImmediate(resolve));
+      case 8: return new Promise((resolve) => setImmediate(resolve));
+      default: return void (await this.#forget());
     }
   }
 
@@ -163,6 +167,16 @@ export class Theatre {
     seat.blocked = false;
     seat.room = room;
     seat.watcher.wake();
+  }
+
+  /** Nobody is told anything meanwhile, so that some want what is removed. */
+  async #forget(): Promise<void> {
+    for (const seat of this.seats) seat.blocked = this.#rnd(3) > 0;
+    await this.#disk?.letGo();
+    this.#disk = undefined;
+    await until('all is written', () => this.log.written === this.log.position);
+    const last = (await this.log.segments()).at(-1);
+    if (last !== undefined) await this.log.dropSegments(last.number + this.#rnd(2));
   }
 
   async #turnDisk(): Promise<void> {
