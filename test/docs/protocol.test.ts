@@ -57,7 +57,7 @@ function emitted(): readonly string[] {
   const server = fileURLToPath(new URL('../../server/', import.meta.url));
   return readdirSync(server, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts')).flatMap((name) => {
     const code = readFileSync(join(server, name), 'utf8');
-    return [...code.matchAll(/(?:events\.emit|#appendEvent)\('([a-z-]+)'/g)].map(([, type]) => type!);
+    return [...code.matchAll(/(?:events\.emit|log\.emit|#appendEvent)\('([a-z-]+)'/g)].map(([, type]) => type!);
   });
 }
 
