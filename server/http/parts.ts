@@ -54,8 +54,8 @@ export interface ParamListing {
 
 /** Run records and their lines. */
 export interface RunShelf {
-  /** At most `limit` records, newest first; `before` is the `next` of the page before. `next` is absent on the last page. */
-  list(page: { readonly before?: string; readonly limit: number }): { readonly runs: readonly RunRecord[]; readonly next?: string };
+  /** At most `limit` records in this state, newest first; `before` is the `next` of the page before. `next` is absent on the last page. */
+  list(page: { readonly before?: string; readonly state?: RunState; readonly limit: number }): { readonly runs: readonly RunRecord[]; readonly next?: string };
   get(id: string): RunRecord | undefined;
   /**
    * Up to `limit` lines after the first `after`, as valid UTF-8. Gives fewer when they exceed `bytesMax`, but one at least

@@ -15,6 +15,7 @@ import { readLines, type LinesPage, type LinesWish } from './reading.ts';
 import { Refusal } from './refusal.ts';
 import { Run, type RunParts, type Work } from './run.ts';
 import { Starter } from './starter.ts';
+import type { Page } from './store.ts';
 import { storageFailure } from './storage-failure.ts';
 import { Unstored } from './unstored.ts';
 import type { Watchable } from './watchable.ts';
@@ -106,7 +107,7 @@ export class Runs {
   }
 
   /** Newest first. `next` is what to give as `before` for the page after; absent on the last page. */
-  list(page: { limit: number; before?: string }): { runs: readonly RunRecord[]; next?: string } {
+  list(page: Page): { runs: readonly RunRecord[]; next?: string } {
     const found = this.#parts.store.list({ ...page, limit: page.limit + 1 });
     const runs = found.slice(0, page.limit).map((record) => this.#active.get(record.id)?.record ?? record);
     const last = runs.at(-1);

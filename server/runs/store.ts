@@ -3,8 +3,14 @@
 import Database from 'libsql';
 import { join } from 'node:path';
 import type { ObligationEntry } from '../../calls/contract/ports.ts';
-import type { RunRecord } from '../../protocol/record.ts';
+import type { RunRecord, RunState } from '../../protocol/record.ts';
 import type { RunFacts } from './facts.ts';
+
+export interface Page {
+  readonly limit: number;
+  readonly before?: string;
+  readonly state?: RunState;
+}
 
 /** All calls are synchronous and short; a record handed in is stored as it is. Writing throws when the disk refuses. */
 export interface RunStore {
@@ -16,8 +22,8 @@ export interface RunStore {
   facts(id: string): RunFacts | undefined;
   /** Other facts in place of those of a known run. */
   keep(id: string, facts: RunFacts): void;
-  /** Newest first, at most `limit`, those older than the run `before`. */
-  list(page: { limit: number; before?: string }): readonly RunRecord[];
+  /** Newest first, at most `limit`, those older than the run `before`, and in this state. */
+  list(page: Page): readonly RunRecord[];
   unended(): readonly RunRecord[];
   /** Removes the record of a run that has ended and owes nothing. False when there is none such. */
   forget(id: string): boolean;
@@ -74,6 +80,8 @@ function statements(db: Database.Database): RunStore {
   const keep = db.prepare('UPDATE runs SET facts = ? WHERE id = ?');
   const newest = db.prepare('SELECT record FROM runs ORDER BY number DESC LIMIT ?');
   const older = db.prepare('SELECT record FROM runs WHERE number < (SELECT number FROM runs WHERE id = ?) ORDER BY number DESC LIMIT ?');
+  const newestIn = db.prepare('SELECT record FROM runs WHERE state = ? ORDER BY number DESC LIMIT ?');
+  const olderIn = db.prepare('SELECT record FROM runs WHERE state = ? AND number < (SELECT number FROM runs WHERE id = ?) ORDER BY number DESC LIMIT ?');
   const unended = db.prepare("SELECT record FROM runs WHERE state <> 'ended' ORDER BY number");
   const forget = db.prepare("DELETE FROM runs WHERE id = ? AND state = 'ended' AND NOT EXISTS (SELECT 1 FROM obligations WHERE run = runs.id)");
   const counts = db.prepare('SELECT state, count(*) AS count FROM runs GROUP BY state');
@@ -88,7 +96,10 @@ function statements(db: Database.Database): RunStore {
     get: (id) => records(get.all(id))[0],
     facts: (id) => (facts.all(id) as { facts: string }[]).map((row) => JSON.parse(row.facts) as RunFacts)[0],
     keep: (id, decided) => void keep.run(JSON.stringify(decided), id),
-    list: ({ limit, before }) => records(before === undefined ? newest.all(limit) : older.all(before, limit)),
+    list: ({ limit, before, state }) => {
+      if (state === undefined) return records(before === undefined ? newest.all(limit) : older.all(before, limit));
+      return records(before === undefined ? newestIn.all(state, limit) : olderIn.all(state, before, limit));
+    },
     unended: () => records(unended.all()),
     forget: (id) => forget.run(id).changes > 0,
     countByState: () => Object.fromEntries((counts.all() as { state: string; count: number }[]).map(({ state, count }) => [state, count])),

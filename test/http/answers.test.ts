@@ -119,7 +119,11 @@ describe('http: runs', () => {
     expect((await once('/api/v1/http/runs?limit=1', { runs })).json()).to.deep.equal({ runs: [fakeRun], next: 'r1' });
     await once('/api/v1/http/runs?limit=500&before=r1', { runs });
     await once('/api/v1/http/runs', { runs });
-    expect(pages).to.deep.equal([{ limit: 1 }, { limit: 500, before: 'r1' }, { limit: 100 }]);
+    await once('/api/v1/http/runs?state=running', { runs });
+    expect(pages).to.deep.equal([{ limit: 1 }, { limit: 500, before: 'r1' }, { limit: 100 }, { limit: 100, state: 'running' }]);
+    expect((await once('/api/v1/http/runs?state=gone', { runs })).json()).to.deep.equal({
+      status: 400, code: 'bad_request', message: 'state must be one of queued, running, cancelling, ended, not "gone"',
+    });
   });
 
   it('asks for no more than the configured bound when nothing is said', async () => {

@@ -44,6 +44,15 @@ describe('the store', () => {
     store.close();
   }));
 
+  it('lists the runs in one state, page by page', () => inFolder(async (folder) => {
+    const store = openStore(folder);
+    for (let i = 0; i < 6; i++) store.insert(record(`run-${i}`, { state: i % 2 === 0 ? 'ended' : 'running' }));
+    expect(store.list({ limit: 2, state: 'ended' }).map(({ id }) => id)).to.deep.equal(['run-4', 'run-2']);
+    expect(store.list({ limit: 2, state: 'ended', before: 'run-2' }).map(({ id }) => id)).to.deep.equal(['run-0']);
+    expect(store.list({ limit: 2, state: 'queued' })).to.deep.equal([]);
+    store.close();
+  }));
+
   it('knows which runs have not ended, and counts by state', () => inFolder(async (folder) => {
     const store = openStore(folder);
     for (const state of ['queued', 'running', 'cancelling', 'ended'] as const) store.insert(record(state, { state }));

@@ -1,7 +1,8 @@
 // Run records: a page of them, or one by its id.
 
 import { runIdPattern } from '../../../protocol/dialects/v2.ts';
-import type { RunRecord } from '../../../protocol/record.ts';
+import { runStates } from '../../../protocol/record.ts';
+import type { RunRecord, RunState } from '../../../protocol/record.ts';
 import type { HttpParts } from '../parts.ts';
 import { queryText, queryWhole } from '../query.ts';
 import { Refusal, quoted } from '../refusal.ts';
@@ -15,7 +16,14 @@ export function runs(question: Question, parts: HttpParts): Answer {
   const limit = queryWhole(question.query, 'limit', { min: 1, max, fallback: Math.min(usual, max) });
   const before = queryText(question.query, 'before');
   if (before !== undefined && !runIdPattern.test(before)) throw new Refusal('bad_request', `before must be the "next" of a page, not ${quoted(before)}`);
-  return { json: parts.runs.list({ limit, ...(before === undefined ? {} : { before }) }) };
+  const state = stateOf(queryText(question.query, 'state'));
+  return { json: parts.runs.list({ limit, ...(before === undefined ? {} : { before }), ...(state === undefined ? {} : { state }) }) };
+}
+
+function stateOf(given: string | undefined): RunState | undefined {
+  const state = runStates.find((known) => known === given);
+  if (given !== undefined && state === undefined) throw new Refusal('bad_request', `state must be one of ${runStates.join(', ')}, not ${quoted(given)}`);
+  return state;
 }
 
 export function run(question: Question, parts: HttpParts): Answer {
