@@ -16,7 +16,7 @@ export interface Input extends AsyncIterable<Uint8Array> {
 
 /** The run's log. */
 export interface Output {
-  /** Appends a chunk as it came. The chunk now belongs to the log and must not be changed. Never blocks, never throws. */
+  /** Appends a chunk as it came, and keeps a copy: the chunk is the caller's again. Never blocks, never throws. */
   write(stream: OutputStream, chunk: Uint8Array): void;
   /** True while the disk is behind: stop reading from the work, and wait for `drained()`. */
   readonly full: boolean;

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Input, Output } from '../../calls/contract/ports.ts';
+import { turnOver } from '../support/turnover.ts';
 import type { Connection } from './connect.ts';
 import { Demux } from './demux.ts';
 
@@ -57,6 +58,7 @@ async function readExit(answer: IncomingMessage): Promise<number> {
 export async function pumpOutput(socket: Socket, output: Pick<Output, 'write' | 'full' | 'drained'>): Promise<void> {
   const demux = new Demux();
   for await (const chunk of socket as AsyncIterable<Buffer>) {
+    turnOver(chunk.length);
     for (const { stream, bytes } of demux.pieces(chunk)) output.write(stream, bytes);
     if (output.full) await output.drained();
   }

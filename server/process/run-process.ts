@@ -12,8 +12,8 @@ import { checkWanted, launch } from './launch.ts';
 import type { Host } from './launch.ts';
 import { readFileOf } from './proc.ts';
 import { checkStart } from './program.ts';
+import { readInPlace } from './in-place.ts';
 import { createRelay } from './relay.ts';
-import type { Relay } from './relay.ts';
 
 /**
  * bash takes a socket as its input, which Node's pipes are, for a remote login, and would run the user's ~/.bashrc before what it was asked for.
@@ -29,12 +29,11 @@ export async function runProcess(host: Host, ports: RunPorts, spec: ProcessSpec)
   const obligation = host.owe(ports, spec.argv[0]);
   const env = environmentFor(host.environment, { run: ports.run, id: obligation.id }, { ...nested, ...spec.env });
   const { child, pid, exited } = await launch(spec, obligation, { env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
-  const { stdin, stdout, stderr } = child as Piped;
+  const { stdin, ...pipes } = child as Piped;
+  const stdout = readInPlace(pipes.stdout, (chunk) => relay.take('stdout', chunk));
+  const stderr = readInPlace(pipes.stderr, (chunk) => relay.take('stderr', chunk));
   const relay = createRelay(ports.output, [stdout, stderr]);
-  const closed = Promise.all([
-    carry('stdout', stdout, ports, relay),
-    carry('stderr', stderr, ports, relay),
-  ]).then(() => true);
+  const closed = Promise.all([ending('stdout', stdout, ports), ending('stderr', stderr, ports)]).then(() => true);
   feed(ports.input, stdin, host.log);
   const forget = host.inputs.opened(ports.run, obligation.id, { end: () => stdin.destroy(), pid, file: readFileOf(pid, 0) });
   try {
@@ -50,9 +49,8 @@ export async function runProcess(host: Host, ports: RunPorts, spec: ProcessSpec)
   }
 }
 
-/** Resolves when the stream is closed and its last byte passed on. */
-async function carry(name: OutputStream, stream: Readable, { output }: RunPorts, relay: Relay): Promise<void> {
-  stream.on('data', (chunk: Uint8Array) => relay.take(name, chunk));
+/** Resolves when the stream is closed, and so its last byte passed on. */
+async function ending(name: OutputStream, stream: Readable, { output }: RunPorts): Promise<void> {
   stream.once('end', () => output.end(name));
   // A broken pipe also closes, and that is what is waited for.
   stream.on('error', () => {});

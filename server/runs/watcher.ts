@@ -8,8 +8,8 @@ import { beginning, type Position } from './log/position.ts';
 
 /** Where a watcher brings what it passes. */
 export interface Outlet {
-  /** Takes whole websocket text frames. */
-  frames(frames: Buffer): void;
+  /** Takes whole websocket text frames. `done`: it does not need the bytes any more, and they may be overwritten. */
+  frames(frames: Buffer): 'done' | void;
   /** Takes an event's JSON text. */
   event(json: Uint8Array): void;
   /** Takes what was asked for and is gone: numbers of lines, of a terminal's raw bytes, counted from 1, both ends included. */
@@ -80,7 +80,7 @@ export class Watcher {
     switch (item.type) {
       case 'event': return this.#outlet.event(item.json);
       case 'gap': return this.#tellGap(item);
-      default: return this.#outlet.frames(framesOf(item));
+      default: if (this.#outlet.frames(framesOf(item)) !== 'done') item.kept = true;
     }
   }
 

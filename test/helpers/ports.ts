@@ -123,7 +123,7 @@ class FakeOutput {
   full = false;
 
   write(stream: OutputStream, chunk: Uint8Array): void {
-    this.#chunks[stream].push(chunk);
+    this.#chunks[stream].push(Uint8Array.from(chunk));
     for (const look of this.#watchers) look();
   }
 

@@ -3,6 +3,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { kernelBytesMax, pass, type Pass } from './kernel.ts';
+import { lend } from './pool.ts';
 
 const newline = 0x0a;
 const carriageReturn = 0x0d;
@@ -51,13 +52,13 @@ export function frameLines(region: Uint8Array): Buffer {
   return frameRegions([region]);
 }
 
-/** As `frameLines`, for a region that comes in pieces. */
+/** As `frameLines`, for a region that comes in pieces. Whoever is the last to need the frames may give them back (`giveBack`). */
 export function frameRegions(pieces: readonly Uint8Array[]): Buffer {
   if (!fits(pieces)) return frameLong(pieces);
   const { beyondAscii, input, frames } = passOf(pieces);
   // Only the whole can be judged: a character may begin in one piece and end in the next.
   if (beyondAscii && !isUtf8(input)) return frameRegions([repair(input)]);
-  const out = Buffer.allocUnsafeSlow(frames.length);
+  const out = lend(frames.length);
   out.set(frames);
   return out;
 }

@@ -15,6 +15,8 @@ export interface BytesItem extends Span {
   readonly type: 'lines' | 'raw';
   pieces: readonly Uint8Array[];
   frames?: Buffer;
+  /** Somebody else may still need the frames when they are let go here. */
+  kept?: true;
 }
 
 export interface EventItem extends Span {

@@ -15,7 +15,6 @@ import { nothingIn, recover, survey, wholeEnd, type Survey } from './recover.ts'
 import { LineSplitter, type Region } from './splitter.ts';
 import { Tail } from './tail.ts';
 import { TerminalText } from './terminal-text.ts';
-import { turnOver } from './turnover.ts';
 import { WatchedLog } from './watched.ts';
 import { LogWriter } from './writer.ts';
 
@@ -101,13 +100,12 @@ export class RunLog extends WatchedLog {
     return { log: new RunLog(folder, options, found), sourceBytes: found.source };
   }
 
-  /** Appends a chunk as the work printed it; the chunk belongs to the log from now on. */
+  /** Appends a chunk as the work printed it, and keeps a copy: the chunk is the caller's again. */
   write(stream: OutputStream, chunk: Uint8Array): void {
     if (this.#isClosed) return;
     this.lastWriteMs = performance.now();
     this.#lastStream = stream;
     if (this.#truncated) return void (this.#discardedBytes += chunk.length);
-    turnOver(chunk.length);
     if (this.#terminal === undefined) this.#appendRegions(stream, this.#splitters[stream].push(chunk));
     else this.#appendText(this.#terminal, this.#terminal.decode(chunk));
     this.#advance();

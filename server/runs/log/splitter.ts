@@ -3,6 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { countPieces } from './frames.ts';
 import { characterStart, contentBytes, lineEnd, newline } from './lines.ts';
+import { lend } from './pool.ts';
 
 const terminator = Uint8Array.of(newline);
 
@@ -36,15 +37,18 @@ export class LineSplitter {
     return this.#carry.subarray(0, this.#carried);
   }
 
+  /** The chunk is copied. The pieces may be given back (`giveBack`) by whoever is the last to need them. */
   push(chunk: Uint8Array): readonly Region[] {
     const bytes = this.#carried + chunk.length;
     if (bytes > this.#lineBytesMax / 3) return this.#pushLong(chunk);
-    const whole = chunk.subarray(0, chunk.lastIndexOf(newline) + 1);
-    if (whole.length === 0) return this.#keep(chunk);
-    const pieces = this.#carried === 0 ? [whole] : [this.#take(), whole];
-    const region = { pieces, lines: countPieces(pieces), bytes: bytes - chunk.length + whole.length };
-    this.#keep(chunk.subarray(whole.length));
-    return [region];
+    const end = chunk.lastIndexOf(newline) + 1;
+    if (end === 0) return this.#keep(chunk);
+    const whole = lend(this.#carried + end);
+    whole.set(this.unfinished);
+    whole.set(chunk.subarray(0, end), this.#carried);
+    this.#take();
+    this.#keep(chunk.subarray(end));
+    return wholeLines(whole);
   }
 
   /** The unterminated last line, if there is one. */
@@ -57,7 +61,7 @@ export class LineSplitter {
   /** Some line may be beyond the bound: look at each. Bytes are joined only when a line ends or is full, so this is linear in the stream. */
   #pushLong(chunk: Uint8Array): readonly Region[] {
     if (this.#carried + chunk.length <= this.#lineBytesMax && !chunk.includes(newline)) return this.#keep(chunk);
-    const bytes = this.#carried === 0 ? chunk : Buffer.concat([this.#take(), chunk]);
+    const bytes = Buffer.concat([this.#take(), chunk]);
     const regions: Region[] = [];
     let from = 0;
     let start = 0;

@@ -1,6 +1,7 @@
 // The newest part of a log in memory: what watchers at the end share, and what the disk is owed.
 
-import type { Item } from './item.ts';
+import type { BytesItem, Item } from './item.ts';
+import { giveBack } from './pool.ts';
 import { beginning, compare, type Position } from './position.ts';
 
 /** A run that prints single lines slowly has small items; their number is bounded too. */
@@ -58,7 +59,7 @@ export class Tail {
     for (let i = this.#unsettled(); i < this.#items.length; i++) {
       const item = this.#items[i]!;
       if (compare(item.end, written) > 0) break;
-      if (item.type !== 'event') item.pieces = [];
+      if (item.type !== 'event') letGoOfPieces(item);
       this.#heldBytes += heldBytes(item);
     }
     this.#settled = written;
@@ -82,6 +83,7 @@ export class Tail {
       if (compare(item.end, this.#settled) > 0) break;
       if (!isGone(item) && this.#heldBytes <= this.#bytesMax && this.#items.length - this.#head <= itemsMax) break;
       this.#heldBytes -= heldBytes(item);
+      if (item.type !== 'event') letGoOfFrames(item);
       this.#items[this.#head++] = undefined;
       this.#first++;
     }
@@ -89,6 +91,16 @@ export class Tail {
     this.#items.splice(0, this.#head);
     this.#head = 0;
   }
+}
+
+function letGoOfPieces(item: BytesItem): void {
+  for (const piece of item.pieces) giveBack(piece);
+  item.pieces = [];
+}
+
+function letGoOfFrames(item: BytesItem): void {
+  if (item.frames !== undefined && item.kept !== true) giveBack(item.frames);
+  delete item.frames;
 }
 
 function heldBytes(item: Item): number {
