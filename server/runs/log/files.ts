@@ -1,6 +1,6 @@
 // The files of a log, whichever segment they are in: one segment is written, those that are read are opened when they are needed.
 
-import type { Told } from './item.ts';
+import type { GapItem, Told } from './item.ts';
 import type { Mark } from './mark.ts';
 import { readPage, type PageWish } from './page.ts';
 import { compare, type Position } from './position.ts';
@@ -88,11 +88,14 @@ export class LogFiles {
   async #page(wish: PageWish): Promise<readonly Told[]> {
     const { from, until } = wish;
     const number = await this.numberAt(({ place }) => isAt(place, from));
-    const gone = number === undefined ? until : (await this.start(number)).place;
-    if (number === undefined || !isAt(gone, from)) return compare(from, until) < 0 ? [{ type: 'gap', start: from, end: gone, reason: 'retention' }] : [];
+    if (number === undefined) return compare(from, until) < 0 ? [gap(from, until)] : [];
+    const start = await this.start(number);
+    if (!isAt(start.place, from)) return [gap(from, start.place)];
     const end = await this.endOf(number);
-    const whole = end === undefined || compare(until, end) < 0 ? wish : { ...wish, until: end, final: true };
-    return this.use(number, (files) => readPage(files, whole));
+    const reach = end === undefined || compare(until, end) < 0 ? { until, final: wish.final } : { until: end, final: true };
+    // A terminal's lines are cut where they were counted, whatever the bound is by now.
+    const lineBytesMax = start.shape === 'raw' ? start.lineBytesMax : wish.lineBytesMax;
+    return this.use(number, (files) => readPage(files, { ...wish, ...reach, lineBytesMax }));
   }
 
   /** The last segment whose start `holds`, as it does for those before; the first one when it holds for none. Undefined when there is no segment. */
@@ -190,6 +193,10 @@ export class LogFiles {
     this.#numbers = left;
     return true;
   }
+}
+
+function gap(start: Position, end: Position): GapItem {
+  return { type: 'gap', start, end, reason: 'retention' };
 }
 
 function isAt(start: Position, place: Position): boolean {

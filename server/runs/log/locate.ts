@@ -26,7 +26,17 @@ export async function locate(files: LogFiles, sought: Sought): Promise<Position>
   const start = await files.start(number);
   if (start.place[unit] > after) return { ...beginning, [unit]: after };
   const end = (await files.endOf(number)) ?? until;
-  return files.use(number, (segment) => locateIn(segment, { ...sought, until: end }));
+  const place = await files.use(number, (segment) => locateIn(segment, { ...sought, until: end }));
+  return pastSegment(files, sought, { number, place });
+}
+
+/** Where a segment ends, events that come before the place may be in the next one. */
+async function pastSegment(files: LogFiles, sought: Sought, { number, place }: { readonly number: number; readonly place: Position }): Promise<Position> {
+  const next = await files.numberAt((start) => start.place.byte <= place.byte && start.place.eventByte <= place.eventByte);
+  if (next === undefined || next <= number || place.seq >= sought.seq) return place;
+  const end = (await files.endOf(next)) ?? sought.until;
+  const further = await files.use(next, (segment) => behindEvents(segment, { ...sought, until: end }, place));
+  return pastSegment(files, sought, { number: next, place: further });
 }
 
 async function locateIn(files: SegmentFiles, sought: Sought): Promise<Position> {

@@ -52,7 +52,7 @@ export class RunLog extends WatchedLog {
   #drained: Deferred<void> | undefined;
   #closing: Promise<void> | undefined;
   /** Of a log that was reopened: looks at its files. */
-  #look: () => Promise<void> = () => Promise.resolve();
+  #look: (() => Promise<void>) | undefined;
   #looking: Promise<void> | undefined;
 
   private constructor(folder: string, options: LogOptions, found: Survey) {
@@ -301,8 +301,8 @@ export class RunLog extends WatchedLog {
     this.letGo();
   }
 
-  protected override looked(): Promise<void> {
-    return (this.#looking ??= this.#look());
+  protected override looked(): Promise<void> | undefined {
+    return (this.#looking ??= this.#look?.());
   }
 
   protected override get lineByte(): number {
@@ -321,6 +321,7 @@ export class RunLog extends WatchedLog {
 
 export interface ReopenOptions {
   readonly shape: Shape;
+  /** Of a log of the first version, which does not say it itself. */
   readonly lineBytesMax: number;
   /** What the record says of the log. */
   readonly record: { readonly lines: number; readonly bytes: number };

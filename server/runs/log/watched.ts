@@ -73,7 +73,9 @@ export abstract class WatchedLog {
    * into what was removed has a place too: the watcher is told the gap. Throws what the file system says, and the reason of `signal`.
    */
   async locate(cursor: Cursor, shape: Shape, signal?: AbortSignal): Promise<Position> {
-    await this.looked();
+    const looking = this.looked();
+    if (looking !== undefined) await looking;
+    // What comes from now on, and not from a moment later.
     if ('last' in cursor && cursor.last === 0) return this.#end(shape);
     const unit = shape === 'raw' ? 'byte' : 'line';
     const after = 'after' in cursor ? cursor.after : Math.max(0, this.position[unit] - cursor.last);
@@ -94,8 +96,8 @@ export abstract class WatchedLog {
     return this.files.drop(below);
   }
 
-  /** Resolves when `position`, `written` and `ended` are as the files have them. Never rejects. */
-  protected abstract looked(): Promise<void>;
+  /** Resolves when `position`, `written` and `ended` are as the files have them; undefined while they are that anyway. Never rejects. */
+  protected abstract looked(): Promise<void> | undefined;
 
   /** Where a watcher of lines begins that wants what comes from now on. */
   protected abstract readonly lineByte: number;
