@@ -21,8 +21,9 @@ class Counter {
     return this.bytes >= this.#bytesMax;
   }
 
-  frames(frames: Buffer): void {
+  frames(frames: Buffer): 'done' {
     this.bytes += frames.length;
+    return 'done';
   }
 
   event(): void {}
@@ -44,7 +45,7 @@ process.stdout.write(JSON.stringify({ grownBytes: highWater() - before, told: re
 /** As a process would, which waits while the log is full. */
 async function write(count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
-    log.write('stdout', Buffer.from(chunk));
+    log.write('stdout', chunk);
     if (log.full) await log.drained();
     if (i % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
