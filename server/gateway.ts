@@ -50,9 +50,12 @@ export interface Gateway {
   reload(config: Config): void;
   /** The file has mistakes; nothing changes, and `/status` says so. */
   reportProblems(count: number): void;
-  /** Ends all runs with the cause `shutdown`, then everything else. Safe twice. */
+  /**
+   * Takes no more runs and sessions, gives those that run `shutdown.grace` to end by themselves, ends the rest with the cause `shutdown`, and then
+   * everything else. Safe twice.
+   */
   stop(): Promise<void>;
-  /** Skips the rest of every grace. */
+  /** Skips the rest of every grace, that of `stop` too. */
   hurry(): void;
 }
 
@@ -169,7 +172,10 @@ class House implements Gateway {
   }
 
   async #close(): Promise<void> {
-    const { limits } = this.#current.config;
+    const { limits, shutdown } = this.#current.config;
+    this.#sessions.admitNoMore();
+    this.#runs.admitNoMore();
+    if (shutdown.graceMs > 0) await this.#drain(shutdown.graceMs);
     this.#sessions.shutDown();
     this.#streams.shutDown();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
@@ -185,6 +191,16 @@ class House implements Gateway {
     this.#docker.close();
     this.#store.close();
     this.#options.log.info({}, 'stopped');
+  }
+
+  /** Who comes now is told that the gateway stops; who is there sees the end of its run. */
+  async #drain(graceMs: number): Promise<void> {
+    const { log } = this.#options;
+    const awaited = this.#runs.live().filter(({ record }) => record.state !== 'queued').length;
+    log.info({ awaited, graceMs }, 'stopping; runs may end by themselves');
+    await this.#runs.drained(graceMs);
+    const left = this.#runs.live().length;
+    if (left > 0) log.info({ left }, 'the grace is over; what still runs is stopped');
   }
 
   /** A session may have been opened before the API was switched off. */

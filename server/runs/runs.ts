@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Caller } from '../../calls/contract/context.ts';
 import { quote } from '../../calls/contract/quote.ts';
 import type { RunRecord, StopReason } from '../../protocol/record.ts';
+import { deferred } from '../support/deferred.ts';
 import { accept, expectSame, listed, type AcceptParts, type StartRequest } from './accept.ts';
 import { factsOf, shapeOf, type Accepted } from './facts.ts';
 import { RunLog } from './log/log.ts';
@@ -128,11 +129,21 @@ export class Runs {
     return readLines(this.#folderOf(id), wish, { ended: record?.state === 'ended', lines: record?.lines ?? 0 });
   }
 
-  /** Starts no more, and gives those that run so much time to end by themselves; those that wait are stopped. Resolves when none is left, or the time is over. */
-  async drain(graceMs: number): Promise<void> {
+  /** Starts no more. Those that wait for their turn are stopped; those that run go on. */
+  admitNoMore(): void {
     this.#stopped = true;
     for (const run of this.live()) if (run.record.state === 'queued') run.stop('shutdown');
-    await this.#drained(graceMs);
+  }
+
+  /** Resolves when no run is left, when so much time is over, or when all are hurried. */
+  async drained(withinMs: number): Promise<void> {
+    const { signal } = this.#hurrying;
+    if (signal.aborted) return;
+    const over = deferred<void>();
+    const timer = setTimeout(over.resolve, withinMs).unref();
+    signal.addEventListener('abort', () => over.resolve(), { once: true });
+    await Promise.race([over.promise, Promise.all(this.live().map((run) => run.ended))]);
+    clearTimeout(timer);
   }
 
   /** Stops every run, starts no more, and resolves when all have ended. */
@@ -144,20 +155,10 @@ export class Runs {
     this.#unstored.close();
   }
 
-  /** Skips the rest of every grace, that of `drain` too. */
+  /** Skips the rest of every grace, and the time of `drained`. */
   hurryAll(): void {
     this.#hurrying.abort();
     for (const run of this.#active.values()) run.hurry();
-  }
-
-  async #drained(graceMs: number): Promise<void> {
-    const { signal } = this.#hurrying;
-    if (signal.aborted) return;
-    const over = new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, graceMs).unref();
-      signal.addEventListener('abort', () => { clearTimeout(timer); resolve(); }, { once: true });
-    });
-    await Promise.race([over, Promise.all(this.live().map((run) => run.ended))]);
   }
 
   #known(id: string): RunRecord {

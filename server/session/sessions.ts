@@ -47,6 +47,11 @@ export class Sessions {
     });
   }
 
+  /** Accepts no more; those that are open go on. */
+  admitNoMore(): void {
+    this.#stopping = true;
+  }
+
   /** Accepts no more; every session ends with a result and 1001. */
   shutDown(): void {
     this.#stopping = true;

@@ -15,6 +15,7 @@ import type { RunningCli } from '../helpers/cli.ts';
 const yaml = `
 http: { api: true, listen: "127.0.0.1:0" }
 data: data
+shutdown: { grace: 0s }
 calls:
   hello: { process: [echo, hello] }
   sleep: { process: [sh, -c, 'echo ready; exec sleep 60'] }

@@ -24,12 +24,13 @@ export interface TestGateway {
   stop(): Promise<void>;
 }
 
-/** `yaml` is added to an API that is on, on a free loopback port. */
+/** `yaml` is added to an API that is on, on a free loopback port; unless it says so, runs have no grace when the gateway stops. */
 export async function startTestGateway(yaml: string): Promise<TestGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'gateway-'));
   const file = join(folder, 'distillery.yaml');
   const http = /^http:/m.test(yaml) ? '' : 'http: { api: true, listen: "127.0.0.1:0" }\n';
-  await writeFile(file, `${http}data: data\n${yaml}`);
+  const shutdown = /^shutdown:/m.test(yaml) ? '' : 'shutdown: { grace: 0s }\n';
+  await writeFile(file, `${http}${shutdown}data: data\n${yaml}`);
   const loaded = await loadConfig(file);
   if (!loaded.ok) throw new Error(formatProblems(loaded.problems));
   const lines: string[] = [];

@@ -22,7 +22,7 @@ export interface ServedGateway {
 /** `yaml` is added to an API that is on, on a free loopback port. */
 export async function serveGateway(yaml: string): Promise<ServedGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'served-'));
-  await writeFile(join(folder, 'distillery.yaml'), `http: { api: true, listen: "127.0.0.1:0" }\ndata: data\n${yaml}`);
+  await writeFile(join(folder, 'distillery.yaml'), `http: { api: true, listen: "127.0.0.1:0" }\nshutdown: { grace: 0s }\ndata: data\n${yaml}`);
   const { child, says, ended } = startCli(['serve'], { cwd: folder, env: { LOG_LEVEL: 'warn' } });
   const [, url = ''] = await says(/^listening on (http:\/\/\S+)\n$/);
   const proc = `/proc/${child.pid}`;
