@@ -1,15 +1,15 @@
 // The log of a run: output and events appended in batches, on their way to the disk and to whoever watches.
 
 import type { OutputStream } from '../../../calls/contract/ports.ts';
-import type { Limits } from '../../../protocol/limits.ts';
 import type { Json } from '../../../protocol/record.ts';
-import { deferred, type Deferred } from '../../support/deferred.ts';
 import { linesWithin, sourceBytes } from './bound.ts';
+import { lastCharacters } from './characters.ts';
+import { encodeEvent, foreignType } from './event.ts';
 import { LogFiles } from './files.ts';
 import type { Item } from './item.ts';
 import { characterStart } from './lines.ts';
 import type { Mark } from './mark.ts';
-import { wholeCharacters, type Shape } from './page.ts';
+import type { LogLimits, LogOptions, ReopenOptions } from './options.ts';
 import { beginning, type Position } from './position.ts';
 import { nothingIn, recover, survey, wholeEnd, type Survey } from './recover.ts';
 import { LineSplitter, type Region } from './splitter.ts';
@@ -18,14 +18,7 @@ import { TerminalText } from './terminal-text.ts';
 import { WatchedLog } from './watched.ts';
 import { LogWriter } from './writer.ts';
 
-export type LogLimits = Pick<Limits, 'lineBytesMax' | 'tailBytesMax' | 'owedBytesMax' | 'segmentBytesMax' | 'outputBytesMax'>;
-
-/** An event larger than this is cut down to its type: readers page through events, and a page must hold one. */
-const eventBytesMax = 32 << 10;
-const eventTypeCharsMax = 256;
-
-/** What the log says of itself. An event of somebody else that has such a type would make the log unreadable after a crash. */
-const ownTypes: ReadonlySet<string> = new Set(['stream', 'cut', 'unterminated', 'truncated', 'discarded']);
+export type { LogLimits } from './options.ts';
 
 /**
  * `lines` logs hold one line per line, whatever stream it came from. `raw` logs hold a terminal's bytes, repaired to valid UTF-8 before they
@@ -49,7 +42,6 @@ export class RunLog extends WatchedLog {
   readonly #source: Record<OutputStream, number>;
   #truncated: boolean;
   #discardedBytes = 0;
-  #drained: Deferred<void> | undefined;
   #closing: Promise<void> | undefined;
   /** Of a log that was reopened: looks at its files. */
   #look: (() => Promise<void>) | undefined;
@@ -68,7 +60,7 @@ export class RunLog extends WatchedLog {
     this.#source = { ...found.source };
     this.#truncated = found.truncated;
     this.#writer = new LogWriter({
-      files: found.files, segment: found.segment, written: found.end, segmentBytesMax: limits.segmentBytesMax, mark: () => this.#mark(),
+      files: found.files, segment: found.segment, written: found.end, limits, mark: () => this.#mark(),
       onWritten: (position) => this.#onWritten(position), onFailure: (error, position) => this.#fail(error, position),
     });
   }
@@ -83,7 +75,7 @@ export class RunLog extends WatchedLog {
    * true when they have been looked at. Output that the record knows of and the folder does not have any more is a gap.
    */
   static reopen(folder: string, options: ReopenOptions): RunLog {
-    const limits = { lineBytesMax: options.lineBytesMax, tailBytesMax: 0, owedBytesMax: 0, segmentBytesMax: Infinity, outputBytesMax: 0 };
+    const limits = { lineBytesMax: options.lineBytesMax, tailBytesMax: 0, owedBytesMax: Infinity, segmentBytesMax: Infinity, outputBytesMax: 0 };
     const log = RunLog.create(folder, { shape: options.shape, limits, onFailure: () => undefined });
     log.position = { ...beginning, line: options.record.lines, byte: options.record.bytes };
     log.#closing = Promise.resolve();
@@ -122,21 +114,19 @@ export class RunLog extends WatchedLog {
   /** An event that has a type of the log's own gets `call:` before it. */
   emit(type: string, facts: Readonly<Record<string, Json>> = {}): void {
     if (this.#isClosed) return;
-    this.#appendEvent(ownTypes.has(type) ? `call:${type}` : type, facts);
+    this.#appendEvent(foreignType(type), facts);
     this.#writer.settle();
     this.#advance();
   }
 
   /** True while the disk is so far behind that the work should wait. */
   get full(): boolean {
-    return this.#writer.owedBytes >= this.#limits.owedBytesMax;
+    return this.#writer.full;
   }
 
   /** Resolves when the disk has caught up by half. */
   drained(): Promise<void> {
-    if (!this.full) return Promise.resolve();
-    this.#drained ??= deferred();
-    return this.#drained.promise;
+    return this.#writer.drained();
   }
 
   /** Ends both streams, writes what is owed, and tells the watchers that this was all. Safe twice. */
@@ -155,8 +145,7 @@ export class RunLog extends WatchedLog {
    */
   unfinished(bytesMax: number): { readonly stream: OutputStream; readonly text: string } | undefined {
     const line = this.#terminal?.unfinished ?? this.#splitters[this.#lastStream].unfinished;
-    const whole = line.subarray(0, wholeCharacters(line));
-    const text = Buffer.from(lastCharacters(whole, bytesMax)).toString('utf8');
+    const text = Buffer.from(lastCharacters(line, bytesMax)).toString('utf8');
     return text === '' ? undefined : { stream: this.#lastStream, text };
   }
 
@@ -171,7 +160,8 @@ export class RunLog extends WatchedLog {
   /** How much more output may be stored. */
   get #room(): number {
     const { outputBytesMax } = this.#limits;
-    return outputBytesMax === 0 ? Infinity : outputBytesMax - this.position.byte;
+    // What was stored under a larger bound stays.
+    return outputBytesMax === 0 ? Infinity : Math.max(0, outputBytesMax - this.position.byte);
   }
 
   #appendRegions(stream: OutputStream, regions: readonly Region[]): void {
@@ -239,10 +229,7 @@ export class RunLog extends WatchedLog {
 
   #appendEvent(type: string, facts: Readonly<Record<string, Json>>): void {
     const { line, byte, seq, eventByte } = this.position;
-    const head = { seq: seq + 1, at: line, ...(this.shape === 'raw' && { byte }), type: type.slice(0, eventTypeCharsMax) };
-    // Twice `head`: it comes first, and no fact takes its place.
-    const full = Buffer.from(JSON.stringify({ ...head, ...facts, ...head }));
-    const json = full.length <= eventBytesMax ? full : Buffer.from(JSON.stringify({ ...head, shortened: true }));
+    const json = encodeEvent({ seq: seq + 1, at: line, ...(this.shape === 'raw' && { byte }) }, type, facts);
     this.#append({ type: 'event', start: this.position, end: { ...this.position, seq: seq + 1, eventByte: eventByte + json.length + 1 }, json });
   }
 
@@ -268,7 +255,6 @@ export class RunLog extends WatchedLog {
   #onWritten(position: Position): void {
     this.written = position;
     this.tail.settle(position);
-    this.#release();
     this.#advance();
   }
 
@@ -278,15 +264,8 @@ export class RunLog extends WatchedLog {
     this.position = position;
     this.written = position;
     this.tail.cutBack(position);
-    this.#release();
     this.#advance();
     this.#onFailure(error);
-  }
-
-  #release(): void {
-    if (this.#drained === undefined || this.#writer.owedBytes > this.#limits.owedBytesMax / 2) return;
-    this.#drained.resolve();
-    this.#drained = undefined;
   }
 
   async #finish(): Promise<void> {
@@ -316,33 +295,10 @@ export class RunLog extends WatchedLog {
     if (found !== undefined) this.position = wholeEnd(found);
     this.#complete();
   }
-
-}
-
-export interface ReopenOptions {
-  readonly shape: Shape;
-  /** Of a log of the first version, which does not say it itself. */
-  readonly lineBytesMax: number;
-  /** What the record says of the log. */
-  readonly record: { readonly lines: number; readonly bytes: number };
 }
 
 export interface ResumedLog {
   readonly log: RunLog;
   /** How many bytes of each stream, as the work printed them, are in the log: it is to be given what comes after. Of a terminal, nothing that counts. */
   readonly sourceBytes: Readonly<Record<OutputStream, number>>;
-}
-
-export interface LogOptions {
-  readonly shape: Shape;
-  readonly limits: LogLimits;
-  /** Called once, when the disk refuses. */
-  readonly onFailure: (error: Error) => void;
-}
-
-/** The end of a text, no longer than `bytesMax`, without the rest of a character at its beginning. */
-function lastCharacters(bytes: Uint8Array, bytesMax: number): Uint8Array {
-  let from = Math.max(0, bytes.length - bytesMax);
-  if (from > 0) while (from < bytes.length && (bytes[from]! & 0xc0) === 0x80) from++;
-  return bytes.subarray(from);
 }

@@ -1,5 +1,6 @@
 // Reads a piece of a log back from the files of a segment, as the same items that live watchers get.
 
+import { wholeCharacters } from './characters.ts';
 import { countLines } from './frames.ts';
 import type { Item } from './item.ts';
 import { lineEnd, newline } from './lines.ts';
@@ -68,17 +69,6 @@ function wholeLines(bytes: Uint8Array, lineBytesMax: number): number {
   let whole = 0;
   for (let end = lineEnd(bytes, 0, lineBytesMax); end !== -1; end = lineEnd(bytes, end, lineBytesMax)) whole = end;
   return whole;
-}
-
-/** Bytes without the character that is cut at their end. */
-export function wholeCharacters(bytes: Uint8Array): number {
-  for (let back = 1; back <= 4 && back <= bytes.length; back++) {
-    const byte = bytes[bytes.length - back]!;
-    if ((byte & 0xc0) === 0x80) continue;
-    const length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-    return length > back ? bytes.length - back : bytes.length;
-  }
-  return bytes.length;
 }
 
 /** Of whole events; an unfinished last one is left out. */

@@ -1,9 +1,10 @@
 // What is in the files of a log that nobody writes: all of it that makes sense, and what is needed to go on from there.
 
 import type { OutputStream } from '../../../calls/contract/ports.ts';
+import { wholeCharacters } from './characters.ts';
 import { LogFiles } from './files.ts';
 import { origin, type Mark } from './mark.ts';
-import { wholeCharacters, type Shape, type StoredEvent } from './page.ts';
+import type { Shape, StoredEvent } from './page.ts';
 import type { Position } from './position.ts';
 import type { Segment, SegmentFiles } from './segment.ts';
 import { removeRemains } from './segments.ts';

@@ -1,8 +1,10 @@
 // Brings to the disk what a log appends: one write under way at a time, small appends gathered for a few milliseconds, a new segment when one is full.
 
+import { deferred, type Deferred } from '../../support/deferred.ts';
 import type { LogFiles } from './files.ts';
 import type { Item } from './item.ts';
 import type { Mark } from './mark.ts';
+import type { LogLimits } from './options.ts';
 import { compare, type Position } from './position.ts';
 import type { Segment } from './segment.ts';
 
@@ -23,7 +25,7 @@ export interface WriterOptions {
   readonly segment: Segment;
   /** Where that is. */
   readonly written: Position;
-  readonly segmentBytesMax: number;
+  readonly limits: Pick<LogLimits, 'segmentBytesMax' | 'owedBytesMax'>;
   /** The place behind everything appended. */
   mark(): Mark;
   /** Everything before `position` is in the files. */
@@ -54,7 +56,8 @@ export class LogWriter {
   #writing: Promise<void> | undefined;
   #broken = false;
   /** What is appended and not yet in the files costs this much memory. */
-  owedBytes = 0;
+  #owedBytes = 0;
+  #drained: Deferred<void> | undefined;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -73,7 +76,7 @@ export class LogWriter {
     this.#end = item.end;
     const bytes = itemBytes + item.end.byte - item.start.byte + item.end.eventByte - item.start.eventByte;
     this.#last.owedBytes += bytes;
-    this.owedBytes += bytes;
+    this.#owedBytes += bytes;
   }
 
   /** Nothing more will be said of the items appended so far: a crash may come between them and the next. */
@@ -84,19 +87,31 @@ export class LogWriter {
 
   /** The segment has all it is to have; the next place where a line begins is where the next one does. */
   get isFull(): boolean {
-    return compare(this.#end, this.#last.segment.start.place) >= this.#options.segmentBytesMax;
+    return compare(this.#end, this.#last.segment.start.place) >= this.#options.limits.segmentBytesMax;
+  }
+
+  /** True while the disk is so far behind that the work should wait. */
+  get full(): boolean {
+    return this.#owedBytes >= this.#options.limits.owedBytesMax;
+  }
+
+  /** Resolves when the disk has caught up by half. */
+  drained(): Promise<void> {
+    if (!this.full) return Promise.resolve();
+    this.#drained ??= deferred();
+    return this.#drained.promise;
   }
 
   /** Writes what is settled, now or soon. */
   schedule(): void {
-    if (this.#writing !== undefined || this.owedBytes === 0) return;
-    if (this.owedBytes >= gatherBytes || this.#full.length > 0) this.#start();
+    if (this.#writing !== undefined || this.#owedBytes === 0) return;
+    if (this.#owedBytes >= gatherBytes || this.#full.length > 0) this.#start();
     else this.#timer ??= setTimeout(() => this.#start(), gatherMs);
   }
 
   /** Resolves when everything appended so far is written, or cannot be. */
   async flush(): Promise<void> {
-    while (this.#writing !== undefined || (this.owedBytes > 0 && !this.#broken)) {
+    while (this.#writing !== undefined || (this.#owedBytes > 0 && !this.#broken)) {
       this.#start();
       await this.#writing;
     }
@@ -119,7 +134,7 @@ export class LogWriter {
   #start(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#writing !== undefined || this.owedBytes === 0 || this.#broken) return;
+    if (this.#writing !== undefined || this.#owedBytes === 0 || this.#broken) return;
     this.#writing = this.#write(this.#take()).finally(() => {
       this.#writing = undefined;
       this.schedule();
@@ -139,7 +154,8 @@ export class LogWriter {
       return await this.#fail(error, gathered);
     }
     this.#written = gathered.ends.at(-1)!;
-    this.owedBytes -= gathered.owedBytes;
+    this.#owedBytes -= gathered.owedBytes;
+    this.#release();
     this.#options.onWritten(this.#written);
   }
 
@@ -148,8 +164,15 @@ export class LogWriter {
     this.#full.length = 0;
     this.#last = gather(segment);
     const end = await this.#options.files.cutBack(segment.number, [this.#written, ...ends]).catch(() => undefined);
-    this.owedBytes = 0;
+    this.#owedBytes = 0;
+    this.#release();
     this.#options.onFailure(error instanceof Error ? error : new Error(String(error)), end ?? this.#written);
+  }
+
+  #release(): void {
+    if (this.#drained === undefined || this.#owedBytes > this.#options.limits.owedBytesMax / 2) return;
+    this.#drained.resolve();
+    this.#drained = undefined;
   }
 }
 

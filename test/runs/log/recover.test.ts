@@ -11,7 +11,7 @@ import { readLines } from '../../../server/runs/reading.ts';
 import { Watcher } from '../../../server/runs/watcher.ts';
 import { deferred } from '../../../server/support/deferred.ts';
 import { until } from '../../helpers/until.ts';
-import { chance, type Chance, chunksOf, failIfBroken, inFolder, newLog, Notebook, openFiles, pick, someBytes } from '../kit.ts';
+import { chance, type Chance, chunksOf, failIfBroken, folderOf, inFolder, newLog, Notebook, openFiles, pick, someBytes } from '../kit.ts';
 import { Film, stored } from './crash.ts';
 
 type Streams = Readonly<Record<OutputStream, Buffer>>;
@@ -113,6 +113,19 @@ describe('a log after the gateway was killed', () => {
       });
     }
   });
+
+  it('keeps what it has when its bound was lowered meanwhile', () => inFolder(async (folder) => {
+    for (const shape of ['lines', 'raw'] as const) {
+      const log = newLog(folder, shape);
+      log.write('stdout', Buffer.from('one\ntwo\nthree\n'));
+      await log.close();
+      const again = (await resume(folderOf(log), shape, { outputBytesMax: 5 })).log;
+      again.write('stdout', Buffer.from('four\nfive\n'));
+      await again.close();
+      expect(readFileSync(join(folderOf(log), 'lines'), 'utf8')).to.equal('one\ntwo\nthree\n');
+      expect(readFileSync(join(folderOf(log), 'events'), 'utf8')).to.match(/"type":"truncated","bytesMax":5}\n.*"type":"discarded","bytes":10}\n$/);
+    }
+  }));
 
   it('of a terminal ends with a whole character, and counts its lines as if nothing had happened', async function () {
     this.timeout(60_000);
