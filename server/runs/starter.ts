@@ -1,20 +1,44 @@
 // Starts work one at a time, one in a turn of the event loop: spawning a process holds everybody up for a millisecond or two, and five hundred
 // clients that connect at once are all to be heard before their work begins.
 
+/** Calls that come closer together than this are many at once: the next one is waited for … */
+const lullMs = 5;
+/** … but nobody waits longer than this for others to be heard. */
+const waitMsMax = 250;
+
+interface Waiting {
+  readonly start: () => void;
+  readonly sinceMs: number;
+}
+
 export class Starter {
-  readonly #waiting: (() => void)[] = [];
-  #next: NodeJS.Immediate | undefined;
+  readonly #waiting: Waiting[] = [];
+  #isComing = false;
+  #lastMs = -Infinity;
+  /** The last two came close together. */
+  #isBurst = false;
 
   /** `start` is called soon, after those that came before. It must not throw. */
   push(start: () => void): void {
-    this.#waiting.push(start);
-    this.#next ??= setImmediate(() => this.#turn());
+    const now = performance.now();
+    this.#isBurst = now - this.#lastMs < lullMs;
+    this.#lastMs = now;
+    this.#waiting.push({ start, sinceMs: now });
+    if (this.#isComing) return;
+    this.#isComing = true;
+    setImmediate(() => this.#turn());
   }
 
   #turn(): void {
-    this.#next = undefined;
-    const start = this.#waiting.shift();
-    if (this.#waiting.length > 0) this.#next = setImmediate(() => this.#turn());
-    start?.();
+    if (this.#expectsMore(performance.now())) return void setTimeout(() => this.#turn(), lullMs);
+    const next = this.#waiting.shift();
+    this.#isComing = this.#waiting.length > 0;
+    if (this.#isComing) setImmediate(() => this.#turn());
+    next?.start();
+  }
+
+  #expectsMore(now: number): boolean {
+    const [first] = this.#waiting;
+    return this.#isBurst && now - this.#lastMs < lullMs && first !== undefined && now - first.sinceMs < waitMsMax;
   }
 }
