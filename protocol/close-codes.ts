@@ -10,6 +10,7 @@ export interface SessionEnding {
 
 export const sessionEndings = {
   'done': { closeCode: 1000, summary: 'the run ended: it succeeded, failed, timed out or was cancelled by signal' },
+  'detached': { closeCode: 1000, summary: 'the client left, and the run goes on' },
   'refused': { closeCode: 1000, summary: 'the call cannot be started as asked: parameters, availability, run id' },
   'unknown-call': { message: 'unknown action call', closeCode: 1000, summary: 'no call of this name' },
   'wrong-params': { message: 'invalid number of parameters', closeCode: 1000, summary: 'too few or too many parameters' },

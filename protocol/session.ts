@@ -4,26 +4,28 @@
 import type { SessionEndingName } from './close-codes.ts';
 
 /**
- * `open`: waiting for the call. `running`: the call's run goes on. `stopping`: it was asked to stop, its end is awaited.
- * `closing`: the result and Close are sent. `closed`: the connection is gone.
+ * `open`: waiting for the call. `running`: the call's run goes on. `watching`: the same, of a run that this session has not started.
+ * `stopping`: the run was asked to stop, its end is awaited. `closing`: the result and Close are sent. `closed`: the connection is gone.
  */
-export const phases = ['open', 'running', 'stopping', 'closing', 'closed'] as const;
+export const phases = ['open', 'running', 'watching', 'stopping', 'closing', 'closed'] as const;
 export type Phase = (typeof phases)[number];
 
 export const sessionEvents = [
-  'call', 'text', 'cancel', 'close-input', 'resize', 'junk', // what the client says
+  'call', 'attach', 'text', 'cancel', 'close-input', 'resize', 'detach', 'junk', // what the client says
   'too-large', 'not-utf8', 'bad-frame', // what it must not say
   'held-too-much', 'no-call', 'input-overflow', // bounds
-  'refused', 'ended', 'fault', 'shutdown', // from our side
+  'refused', 'left', 'ended', 'fault', 'shutdown', // from our side
   'gone', // the client sent Close or is lost
 ] as const;
 export type SessionEvent = (typeof sessionEvents)[number];
 
 /**
- * start: begin the run the call asks for. hold: keep text for it. feed: text to its input. end-input, resize: as said. stop: ask the run to stop.
- * abandon: the same, because the client is gone. hurry: skip the rest of the grace. finish: send the result, then Close.
+ * start: begin the run the call asks for. attach: watch the run that is named. hold: keep text for it. feed: text to its input. end-input, resize: as said.
+ * detach: leave it to itself, if the call allows that. ask: of a run of somebody else, to stop. stop: ask the run to stop. hurry: skip the rest of the grace.
+ * abandon: the client is gone, and the run's disconnect policy decides. finish: send the result, then Close.
  */
-export type SessionAction = 'start' | 'hold' | 'feed' | 'end-input' | 'resize' | 'stop' | 'abandon' | 'hurry' | 'finish';
+export type SessionAction =
+  'start' | 'attach' | 'hold' | 'feed' | 'end-input' | 'resize' | 'detach' | 'ask' | 'stop' | 'hurry' | 'abandon' | 'finish';
 
 export interface Step {
   readonly next: Phase;
@@ -41,10 +43,12 @@ const stopAs = (ending: SessionEndingName): Step => ({ next: 'stopping', act: 's
 export const sessionTable: { readonly [phase in Phase]: Row } = {
   open: {
     'call': { next: 'running', act: 'start' },
+    'attach': { next: 'watching', act: 'attach' },
     'text': { next: 'open', act: 'hold' },
     'cancel': finishAs('not-a-call'),
     'close-input': finishAs('not-a-call'),
     'resize': finishAs('not-a-call'),
+    'detach': finishAs('not-a-call'),
     'junk': finishAs('not-a-call'),
     'too-large': finishAs('too-large'),
     'not-utf8': finishAs('not-utf8'),
@@ -57,10 +61,13 @@ export const sessionTable: { readonly [phase in Phase]: Row } = {
   },
   running: {
     'call': stopAs('second-call'),
+    'attach': stopAs('second-call'),
     'text': { next: 'running', act: 'feed' },
     'cancel': stopAs('done'),
     'close-input': { next: 'running', act: 'end-input' },
     'resize': { next: 'running', act: 'resize' },
+    'detach': { next: 'running', act: 'detach' },
+    'left': finishAs('detached'),
     'junk': stopAs('unknown-control'),
     'too-large': stopAs('too-large'),
     'not-utf8': stopAs('not-utf8'),
@@ -70,6 +77,26 @@ export const sessionTable: { readonly [phase in Phase]: Row } = {
     'ended': finishAs('done'),
     'fault': stopAs('fault'),
     'shutdown': stopAs('shutdown'),
+    'gone': { next: 'closed', act: 'abandon' },
+  },
+  // What a watcher does wrong ends its session, and never the run.
+  watching: {
+    'call': finishAs('second-call'),
+    'attach': finishAs('second-call'),
+    'text': { next: 'watching', act: 'feed' },
+    'cancel': { next: 'watching', act: 'ask' },
+    'close-input': { next: 'watching', act: 'end-input' },
+    'resize': { next: 'watching', act: 'resize' },
+    'detach': finishAs('detached'),
+    'junk': finishAs('unknown-control'),
+    'too-large': finishAs('too-large'),
+    'not-utf8': finishAs('not-utf8'),
+    'bad-frame': finishAs('bad-frame'),
+    'input-overflow': finishAs('input-overflow'),
+    'refused': { next: 'closing', act: 'finish' },
+    'ended': finishAs('done'),
+    'fault': finishAs('fault'),
+    'shutdown': { next: 'watching', ending: 'shutdown' },
     'gone': { next: 'closed', act: 'abandon' },
   },
   stopping: {

@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Call } from '../calls/contract/call.ts';
+import type { Caller } from '../calls/contract/context.ts';
 import type { Availability, EngineName } from '../calls/contract/engines.ts';
 import { createRegistry, type Registry } from '../calls/contract/registry.ts';
 import { errors } from '../protocol/errors.ts';
@@ -26,7 +27,7 @@ import { serveWithoutUpgrade } from './http/without-upgrade.ts';
 import { createProcessEngine } from './process/engine.ts';
 import { reconcile } from './runs/reconcile.ts';
 import { Refusal } from './runs/refusal.ts';
-import { Runs, type Started, type StartRequest } from './runs/runs.ts';
+import { Runs, type Attached, type Started, type StartRequest } from './runs/runs.ts';
 import { Retention } from './runs/retention.ts';
 import { openStore, type RunStore } from './runs/store.ts';
 import { lookAfter, Watching } from './runs/watching.ts';
@@ -125,7 +126,7 @@ class House implements Gateway {
     });
     this.#streams = new EventStreams({ limits: () => now().limits, on: () => now().http.api, log });
     this.#reconcile = () => reconcile({ ...shared, folderOf: (run) => join(folder, run) });
-    this.#sessions = new Sessions({ runs: { start: (request) => this.#start(request) }, limits: () => now().limits, config: now, access: { identify, checkHost, checkOrigin }, log });
+    this.#sessions = new Sessions({ runs: { start: (request) => this.#start(request), attach: (run, caller) => this.#attach(run, caller) }, limits: () => now().limits, config: now, access: { identify, checkHost, checkOrigin }, log });
     const app = createHttpApp(this.#httpParts());
     this.#server = createServer({ requestTimeout: config.limits.requestMs, headersTimeout: config.limits.requestMs, connectionsCheckingInterval: 1000 }, app);
     this.#server.on('upgrade', (request, socket, head) => {
@@ -205,8 +206,17 @@ class House implements Gateway {
 
   /** A session may have been opened before the API was switched off. */
   #start(request: StartRequest): Started {
-    if (!this.#current.config.http.api) throw new Refusal('refused', errors.not_implemented.message);
+    this.#expectOn();
     return this.#runs.start(request);
+  }
+
+  #attach(run: string, caller: Caller): Attached {
+    this.#expectOn();
+    return this.#runs.attach(run, caller);
+  }
+
+  #expectOn(): void {
+    if (!this.#current.config.http.api) throw new Refusal('refused', errors.not_implemented.message);
   }
 
   #httpParts(): HttpParts {

@@ -7,9 +7,10 @@ import type { Dialect } from './dialect.ts';
 
 export const v1: Dialect = {
   name: 'v1',
-  rawTerminals: false,
+  text: 'lines',
   hurries: false,
   read: (bytes) => readV1(decodeJson(bytes)),
+  closeCode: (ending) => sessionEndings[ending].closeCode,
   result(result, ending) {
     if (result.success) return encodeJson({ success: true });
     // Some rows have a fixed text in the documented contract; richer texts are for dialects that have no such promise.
@@ -34,6 +35,6 @@ export function readV1(value: unknown): ClientMessage {
   }
 }
 
-function isStrings(value: unknown): value is readonly string[] {
+export function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }

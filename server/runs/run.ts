@@ -12,7 +12,7 @@ import type { RunFacts } from './facts.ts';
 import { RunInput, type Feeder, type InputHold } from './input.ts';
 import type { RunLog } from './log/log.ts';
 import { Standing } from './standing.ts';
-import { Stays } from './stay.ts';
+import { Stays, type StayAs } from './stay.ts';
 import { storageFailure } from './storage-failure.ts';
 import type { RunStore } from './store.ts';
 import { decide, timedOut, type BodyEnd, type Stop, type Verdict } from './verdict.ts';
@@ -93,8 +93,8 @@ export class Run implements Watchable {
   }
 
   /** To be called for each session that is more than a look: when the last one is lost, the run's disconnect policy decides what becomes of it. */
-  stay(): Stay {
-    return this.#stays.stay();
+  stay(as?: StayAs): Stay {
+    return this.#stays.stay(as);
   }
 
   /** Those who stayed were lost with an earlier gateway: where that would stop the run, they have `returnMs` to come back. */

@@ -12,9 +12,13 @@ export interface StaysParts {
   readonly onDetached: (policy: DisconnectPolicy) => void;
 }
 
+/** `owner`: it asked for the run. `guest`: it came to it later. */
+export type StayAs = 'owner' | 'guest';
+
 export class Stays {
   readonly #parts: StaysParts;
-  readonly #staying = new Set<Stay>();
+  /** Who stays, and whether they started the run. */
+  readonly #staying = new Map<Stay, StayAs>();
   #policy: DisconnectPolicy;
   #timer: NodeJS.Timeout | undefined;
   #over = false;
@@ -25,10 +29,10 @@ export class Stays {
   }
 
   /** Somebody stays from now on; a grace that was running is over. */
-  stay(): Stay {
+  stay(as: StayAs = 'owner'): Stay {
     clearTimeout(this.#timer);
     const stay: Stay = { lose: () => this.#lose(stay), detach: () => this.#detach(stay) };
-    this.#staying.add(stay);
+    this.#staying.set(stay, as);
     return stay;
   }
 
@@ -45,7 +49,11 @@ export class Stays {
   }
 
   #lose(stay: Stay): void {
-    if (this.#staying.delete(stay) && this.#staying.size === 0) this.#apply(this.#policy);
+    const as = this.#staying.get(stay);
+    if (!this.#staying.delete(stay)) return;
+    // Where a lost client cancels, it does so whoever else may be looking.
+    const cancels = this.#policy.type === 'cancel' && as === 'owner' && ![...this.#staying.values()].includes('owner');
+    if (cancels || this.#staying.size === 0) this.#apply(this.#policy);
   }
 
   #detach(stay: Stay): boolean {

@@ -3,26 +3,29 @@
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Caller } from '../../calls/contract/context.ts';
-import { sessionEndings, type SessionEndingName } from '../../protocol/close-codes.ts';
+import type { SessionEndingName } from '../../protocol/close-codes.ts';
 import type { Dialect } from '../../protocol/dialects/dialect.ts';
 import type { Limits } from '../../protocol/limits.ts';
-import type { CallMessage, ClientMessage, Result } from '../../protocol/messages.ts';
+import type { AttachMessage, CallMessage, ClientMessage, InputMessage } from '../../protocol/messages.ts';
 import type { RunRecord } from '../../protocol/record.ts';
 import { newSession, step, type SessionEvent, type SessionState } from '../../protocol/session.ts';
+import type { Cursor } from '../runs/log/position.ts';
 import { Refusal } from '../runs/refusal.ts';
-import type { InputHold } from '../runs/input.ts';
-import type { Run } from '../runs/run.ts';
-import type { Started, StartRequest } from '../runs/runs.ts';
-import type { Stay } from '../runs/watchable.ts';
-import { Watcher } from '../runs/watcher.ts';
+import type { Attached, Started, StartRequest } from '../runs/runs.ts';
 import type { Logger } from '../support/logger.ts';
 import { Stall } from '../support/stall.ts';
+import { Bond, type BondNews } from './bond.ts';
 import type { GuardedSocket } from './guarded-socket.ts';
 import { HeldInput } from './held-input.ts';
+import { ownText, resultOf } from './result.ts';
 import { SocketOutlet } from './socket-outlet.ts';
 
 export interface SessionParts {
-  readonly runs: { start(request: StartRequest): Started };
+  readonly runs: {
+    /** Both throw Refusal. */
+    start(request: StartRequest): Started;
+    attach(run: string, caller: Caller): Attached;
+  };
   readonly limits: () => Limits;
   readonly log: Logger;
 }
@@ -33,8 +36,6 @@ export interface Connection {
   readonly caller: Caller;
   readonly dialect: Dialect;
 }
-
-const newline = Buffer.from('\n');
 
 export class Session {
   /** When the client was last heard, and last pinged; milliseconds of a monotonic clock. */
@@ -49,17 +50,14 @@ export class Session {
   readonly #callTimer: NodeJS.Timeout;
   #state: SessionState = newSession;
   #held: HeldInput | undefined;
-  #run: Run | undefined;
-  #input: InputHold | undefined;
-  #stay: Stay | undefined;
-  #watcher: Watcher | undefined;
+  #bond: Bond | undefined;
+  #attached: Attached | undefined;
   #refusal: string | undefined;
   #record: RunRecord | undefined;
-  #delivered = false;
   #deaf = false;
   /** Owed to the client as soon as it takes something: the answer to its last ping, and its latest credit. */
   #pong: Buffer | undefined;
-  #taken: number | undefined;
+  #credit: InputMessage | undefined;
 
   constructor(parts: SessionParts, connection: Connection, onClosed: () => void) {
     const { ws, socket, dialect } = connection;
@@ -103,7 +101,7 @@ export class Session {
     };
     socket.on('drain', () => {
       this.#payOwed();
-      this.#watcher?.wake();
+      this.#bond?.wake();
     });
   }
 
@@ -124,16 +122,16 @@ export class Session {
     if (this.#outlet.full || !this.#speaks) return;
     const { ws, dialect } = this.#connection;
     if (this.#pong !== undefined) ws.pong(this.#pong);
-    if (this.#taken !== undefined) this.#say(dialect.credit?.({ input: { taken: this.#taken } }));
+    if (this.#credit !== undefined) this.#say(dialect.credit?.(this.#credit));
     this.#pong = undefined;
-    this.#taken = undefined;
+    this.#credit = undefined;
   }
 
   #heard(data: Buffer, isBinary: boolean): void {
     this.heardAt = performance.now();
     if (!isBinary) return this.#on('text', data);
     const message = this.#connection.dialect.read(data);
-    this.#on(message.type as SessionEvent, message);
+    this.#on(message.type, message);
   }
 
   #on(event: SessionEvent, said?: ClientMessage | Buffer, ending?: SessionEndingName): void {
@@ -144,27 +142,46 @@ export class Session {
       case 'start': return this.#start(said as CallMessage);
       case 'hold': return this.#hold(said as Buffer);
       case 'feed': return this.#feed(said as Buffer);
-      case 'end-input': return this.#input?.end();
-      case 'resize': return this.#run?.resize((said as ClientMessage & { type: 'resize' }).size);
+      case 'attach': return this.#attach(said as AttachMessage);
+      case 'end-input': return this.#bond?.endInput();
+      case 'resize': return this.#bond?.resize((said as ClientMessage & { type: 'resize' }).size);
+      case 'detach': return this.#bond?.detach() === true ? this.#on('left') : undefined;
+      case 'ask': return this.#bond?.ask();
       case 'stop': return this.#stop();
-      case 'abandon': return this.#abandon();
-      case 'hurry': return this.#connection.dialect.hurries ? this.#run?.hurry() : undefined;
+      case 'abandon': return this.#bond?.loosen();
+      case 'hurry': return this.#connection.dialect.hurries ? this.#bond?.hurry() : undefined;
       case 'finish': return this.#finish();
       default: return act satisfies never;
     }
   }
 
-  #start(message: CallMessage): void {
+  #start({ call, params, run: id, terminal, after, onDisconnect }: CallMessage): void {
+    const { caller } = this.#connection;
+    const request = { call, params, caller, ...(id !== undefined && { id }), ...(terminal !== undefined && { terminal }), ...(onDisconnect !== undefined && { onDisconnect }) };
+    this.#find(() => {
+      const started = this.#parts.runs.start(request);
+      return { attached: started, owns: true, feeds: true, ...(started.existing && { cursor: { after: after ?? 0 } }) };
+    });
+  }
+
+  #attach({ run, after = 0, last, input = false }: AttachMessage): void {
+    const cursor = last === undefined ? { after } : { last };
+    this.#find(() => ({ attached: this.#parts.runs.attach(run, this.#connection.caller), owns: false, feeds: input, cursor }));
+  }
+
+  #find(look: () => { attached: Attached; owns: boolean; feeds: boolean; cursor?: Cursor }): void {
     clearTimeout(this.#callTimer);
-    const { call, params, run: id, terminal } = message;
     try {
-      const { live } = this.#parts.runs.start({
-        call, params, caller: this.#connection.caller, ...(id !== undefined && { id }), ...(terminal !== undefined && { terminal }),
-      });
-      if (live !== undefined) this.#attach(live);
+      const found = look();
+      this.#attached = found.attached;
+      this.#bond = new Bond({ ...found, text: this.#connection.dialect.text, outlet: this.#outlet, tell: this.#news() });
     } catch (error) {
-      this.#refused(error);
+      return this.#refused(error);
     }
+    this.#bond.begin();
+    const held = this.#held?.take() ?? [];
+    this.#held = undefined;
+    for (const text of held) this.#feed(text);
   }
 
   #refused(error: unknown): void {
@@ -174,31 +191,21 @@ export class Session {
     this.#on('refused', undefined, error instanceof Refusal ? error.ending : 'fault');
   }
 
-  #attach(run: Run): void {
+  #news(): BondNews {
     const { dialect } = this.#connection;
-    this.#run = run;
-    const raw = dialect.rawTerminals && run.log.shape === 'raw';
-    this.#stay = run.stay();
-    this.#input = run.takeInput({
-      overflow: () => this.#on('input-overflow'),
-      taken: (taken) => {
-        if (dialect.credit === undefined) return;
-        this.#taken = taken;
+    return {
+      announce: (message) => this.#say(dialect.announce?.(message)),
+      notice: (code, message) => this.#say(dialect.notice?.({ notice: { code, message } })),
+      credit: (message) => {
+        // What was received is told at once, and once; the rest may wait for the newest.
+        if (message.input.received !== undefined) return this.#say(dialect.credit?.(message));
+        this.#credit = message;
         this.#payOwed();
       },
-    });
-    run.onState((record) => this.#announce(record));
-    this.#announce(run.record);
-    this.#watcher = new Watcher(run.log, this.#outlet, {
-      shape: raw ? 'raw' : 'lines',
-      onEnd: () => { this.#delivered = true; this.#conclude(); },
-      onError: (error) => this.#unreadable(error),
-    });
-    void run.ended.then((record) => { this.#record = record; this.#conclude(); });
-    const held = this.#held?.take() ?? [];
-    this.#held = undefined;
-    for (const text of held) this.#feed(text);
-    this.#watcher.wake();
+      overflow: () => this.#on('input-overflow'),
+      over: (record) => this.#over(record),
+      unreadable: (error) => this.#unreadable(error),
+    };
   }
 
   #hold(text: Buffer): void {
@@ -206,56 +213,30 @@ export class Session {
   }
 
   #feed(text: Buffer): void {
-    const run = this.#run;
-    if (run === undefined) return;
-    const verbatim = this.#connection.dialect.rawTerminals && run.log.shape === 'raw';
-    const bytes = verbatim ? text : Buffer.concat([text, newline]);
-    if (this.#input?.push(bytes) === false) this.#on('input-overflow');
+    this.#bond?.feed(text);
   }
 
   #stop(): void {
-    if (this.#run === undefined) return this.#on('ended');
+    if (this.#bond === undefined) return this.#on('ended');
     switch (this.#state.ending) {
-      case 'done': return this.#run.stop('cancelled');
-      case 'shutdown': return this.#run.stop('shutdown');
-      case undefined: return this.#run.stop('protocol');
-      default: return this.#run.stop('protocol', `cancelled: ${ownText(this.#state.ending)}`);
+      case 'done': return this.#bond.stop('cancelled');
+      case 'shutdown': return this.#bond.stop('shutdown');
+      case undefined: return this.#bond.stop('protocol');
+      default: return this.#bond.stop('protocol', `cancelled: ${ownText(this.#state.ending)}`);
     }
   }
 
-  #abandon(): void {
-    this.#stay?.lose();
-    this.#watcher?.stop();
+  #over(record: RunRecord): void {
+    this.#record = record;
+    if (this.#attached?.run.faulted) this.#on('fault');
+    this.#on('ended');
   }
 
   /** The log of the run cannot be read, so its lines cannot be told; the run goes on to its own end. */
   #unreadable(error: unknown): void {
-    this.#parts.log.error({ run: this.#run?.id, err: error }, 'a log cannot be read');
-    this.#watcher?.stop();
-    this.#delivered = true;
+    this.#parts.log.error({ run: this.#attached?.run.id, err: error }, 'a log cannot be read');
     this.#on('fault');
-    this.#conclude();
-  }
-
-  #conclude(): void {
-    if (!this.#delivered || this.#record === undefined) return;
-    if (this.#run?.faulted) this.#on('fault');
-    this.#on('ended');
-  }
-
-  #announce(record: RunRecord): void {
-    const { dialect } = this.#connection;
-    if (dialect.announce === undefined || this.#run === undefined) return;
-    const { id, call, state } = record;
-    const terminal = this.#run.log.shape === 'raw' && dialect.rawTerminals;
-    this.#say(dialect.announce({ run: { id, call, state, next: this.#next(), ...(terminal && { terminal }) } }));
-  }
-
-  /** Number of the next line, or of a terminal the next byte, that this client will get. */
-  #next(): number {
-    const { position } = this.#watcher ?? {};
-    if (position === undefined) return 1;
-    return 1 + (this.#connection.dialect.rawTerminals && this.#run?.log.shape === 'raw' ? position.byte : position.line);
+    void this.#attached?.run.ended.then((record) => this.#over(record));
   }
 
   /** The result, then Close once the result is on its way: a Close sets a short clock, and a slow reader may have much to read before it. */
@@ -263,25 +244,13 @@ export class Session {
     clearTimeout(this.#callTimer);
     const { ws, dialect } = this.#connection;
     const ending = this.#state.ending ?? 'done';
-    const closeCode = sessionEndings[ending].closeCode;
+    const result = resultOf({
+      ending, next: this.#bond?.next ?? 1, hadRun: this.#bond !== undefined, record: this.#record, value: this.#attached?.run.value, refusal: this.#refusal,
+    });
+    // Nothing may follow the result.
+    this.#bond?.loosen();
     if (ws.readyState !== WebSocket.OPEN) return;
-    ws.send(dialect.result(this.#result(ending), ending), { binary: true }, () => ws.finish(closeCode));
-  }
-
-  #result(ending: SessionEndingName): Result {
-    const { closeCode } = sessionEndings[ending];
-    const record = this.#record;
-    const next = this.#next();
-    const ownWords = closeCode === 1000 || closeCode === 1001 ? record?.message : undefined;
-    if (record === undefined) return { success: false, status: 'rejected', message: this.#refusal ?? ownText(ending), next };
-    const { outcome = 'unknown', exitCode, signal, cleanup } = record;
-    const success = outcome === 'succeeded' && (closeCode === 1000 || closeCode === 1001);
-    const message = ownWords ?? (success ? undefined : ownText(ending));
-    const { value } = this.#run ?? {};
-    return {
-      success, status: outcome, ...(message !== undefined && { message }), ...(value !== undefined && { value }),
-      ...(exitCode !== undefined && { exitCode }), ...(signal !== undefined && { signal }), next, ...(cleanup !== undefined && { cleanup }),
-    };
+    ws.send(dialect.result(result, ending), { binary: true }, () => ws.finish(dialect.closeCode(ending)));
   }
 
   #say(message: Uint8Array | undefined): void {
@@ -297,12 +266,7 @@ export class Session {
   #closed(): void {
     clearTimeout(this.#callTimer);
     this.#on('gone');
-    this.#watcher?.stop();
+    this.#bond?.loosen();
     this.#onClosed();
   }
-}
-
-function ownText(ending: SessionEndingName): string {
-  const row = sessionEndings[ending];
-  return 'message' in row ? row.message : 'unspecified error';
 }

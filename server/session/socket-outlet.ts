@@ -4,18 +4,19 @@
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import type { Dialect } from '../../protocol/dialects/dialect.ts';
+import type { GapReason } from '../../protocol/messages.ts';
 import type { Outlet } from '../runs/watcher.ts';
 
 export class SocketOutlet implements Outlet {
   readonly #ws: WebSocket;
   readonly #socket: Duplex;
-  readonly #wrapEvent: Dialect['event'];
+  readonly #dialect: Dialect;
   readonly #bytesMax: number;
 
   constructor(ws: WebSocket, socket: Duplex, options: { dialect: Dialect; bytesMax: number }) {
     this.#ws = ws;
     this.#socket = socket;
-    this.#wrapEvent = options.dialect.event;
+    this.#dialect = options.dialect;
     this.#bytesMax = options.bytesMax;
   }
 
@@ -30,6 +31,14 @@ export class SocketOutlet implements Outlet {
   }
 
   event(json: Uint8Array): void {
-    if (this.#wrapEvent !== undefined && this.#ws.readyState === WebSocket.OPEN) this.#ws.send(this.#wrapEvent(json), { binary: true });
+    this.#control(this.#dialect.event?.(json));
+  }
+
+  gap(from: number, to: number, reason: GapReason): void {
+    this.#control(this.#dialect.gap?.({ gap: { from, to, reason } }));
+  }
+
+  #control(message: Uint8Array | undefined): void {
+    if (message !== undefined && this.#ws.readyState === WebSocket.OPEN) this.#ws.send(message, { binary: true });
   }
 }

@@ -54,7 +54,8 @@ describe('distillery.v2', () => {
     expect(run?.id).to.match(/^[a-z2-7]{16}$/);
     const id = run?.id;
     expect(json(heard).slice(0, -1)).to.deep.equal([
-      { run: { id, call: 'hello', state: 'running', next: 1 } }, { run: { id, call: 'hello', state: 'ended', next: 3 } },
+      ...['queued', 'running'].map((state) => ({ run: { id, call: 'hello', state, next: 1, input: true } })),
+      { run: { id, call: 'hello', state: 'ended', next: 3, input: true } },
     ]);
     expect(texts(heard)).to.deep.equal(['one', 'two']);
     const { cleanup, ...result } = resultOf(heard);
@@ -125,7 +126,7 @@ describe('distillery.v2', () => {
     const before = await lineOf(client);
     client.control({ signal: 'cancel' });
     const heard = [...before, ...await all(client)];
-    expect(statesOf(heard)).to.deep.equal(['running', 'cancelling', 'ended']);
+    expect(statesOf(heard)).to.deep.equal(['queued', 'running', 'cancelling', 'ended']);
     const result = resultOf(heard);
     expect(result).to.deep.include({ success: false, status: 'cancelled', message: 'cancelled: client requested cancellation' });
     expect(result['cleanup']).to.deep.include(cleanProcess);
@@ -213,7 +214,7 @@ describe('distillery.v2', () => {
     expect(await gateway.getJson('/api/v1/http/runs/my-run_1')).to.include({ id: 'my-run_1', outcome: 'succeeded' });
     const second = await open();
     second.control({ call: 'fail', run: 'my-run_1' });
-    expect(await second.rest()).to.deep.equal({ texts: [], code: 1000, json: [{ success: false, status: 'rejected', message: 'the run id "my-run_1" is taken; choose another, or none', next: 1 }] });
+    expect(await second.rest()).to.deep.equal({ texts: [], code: 1000, json: [{ success: false, status: 'rejected', message: 'there is a run "my-run_1" already, of another call ("hello"); choose another id, or none', next: 1 }] });
     expect(await gateway.getJson('/api/v1/http/runs/my-run_1')).to.include({ call: 'hello', outcome: 'succeeded' });
   });
 
