@@ -105,7 +105,8 @@ export async function open(port: number, options: CountOptions = {}): Promise<So
   }
 }
 
-function handshake(port: number, { path = '/api/v1/ws', subprotocol }: CountOptions): string {
+/** The head of a request for a websocket. */
+export function handshake(port: number, { path = '/api/v1/ws', subprotocol }: CountOptions): string {
   const head = [
     `GET ${path} HTTP/1.1`, `Host: 127.0.0.1:${port}`, 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13',
     `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, ...(subprotocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${subprotocol}`]),
@@ -142,6 +143,10 @@ export class FrameCounter {
   lastAt = 0;
   readonly binary: string[] = [];
   onClose: () => void = () => {};
+  /** Is given each text whole; without it texts are only counted, and need not be whole. */
+  onText: ((text: Buffer) => void) | undefined;
+  /** Called when frames have been counted. */
+  onFrames: (() => void) | undefined;
   /** Bytes of the payload at hand that are still to come. */
   #skip = 0;
   #closed = false;
@@ -159,6 +164,12 @@ export class FrameCounter {
   take(bytes: Buffer): number {
     if (this.#closed) return bytes.length;
     this.lastAt = performance.now();
+    const done = this.#hop(bytes);
+    this.onFrames?.();
+    return done;
+  }
+
+  #hop(bytes: Buffer): number {
     const end = bytes.length;
     let at = Math.min(this.#skip, end);
     this.#skip -= at;
@@ -177,6 +188,8 @@ export class FrameCounter {
         header = 10;
       }
       if (opcode === 1) {
+        if (this.onText !== undefined && end - at < header + length) return at;
+        this.onText?.(bytes.subarray(at + header, at + header + length));
         this.frames++;
         this.payloadBytes += length;
       } else {

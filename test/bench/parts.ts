@@ -25,16 +25,28 @@ export interface Measured {
 
 export interface MeasuredGateway extends Measured {
   readonly folder: string;
+  /** Collects the garbage of the gateway; one that was started with `collectable`. */
+  collect(): Promise<void>;
 }
 
-/** `distillery serve` with this configuration, API on. */
-export async function gateway(yaml: string): Promise<MeasuredGateway> {
+/** Arguments of Node that make a gateway collect its garbage on SIGUSR2, and say when that is done. */
+export const collectable = ['--expose-gc', '--import', `data:text/javascript,process.on('SIGUSR2',()=>{gc();gc();setTimeout(()=>{gc();console.log('collected')},500)})`] as const;
+
+/** `distillery serve` with this configuration, API on. `nodeArgs` are for Node. */
+export async function gateway(yaml: string, nodeArgs: readonly string[] = []): Promise<MeasuredGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-'));
   await writeFile(join(folder, 'distillery.yaml'), `http: { api: true, listen: "127.0.0.1:0" }\ndata: data\n${yaml}`);
-  const args = [bin, 'serve', '--config', join(folder, 'distillery.yaml')];
+  const args = [...nodeArgs, bin, 'serve', '--config', join(folder, 'distillery.yaml')];
   const child = start(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, LOG_LEVEL: 'warn' } });
   const port = Number(/:(\d+)\s*$/.exec(await firstWords(child))?.[1]);
-  return { port, pid: child.pid!, folder, stop: async () => { await end(child); await rm(folder, { recursive: true, force: true }); } };
+  return {
+    port, pid: child.pid!, folder,
+    stop: async () => { await end(child); await rm(folder, { recursive: true, force: true }); },
+    collect: async () => {
+      child.kill('SIGUSR2');
+      await firstWords(child);
+    },
+  };
 }
 
 export async function websocketd(argv: readonly string[]): Promise<Measured> {
@@ -53,6 +65,28 @@ export async function plainCopy(argv: readonly string[]): Promise<Measured> {
       socket.on('error', () => {});
     }).listen(0, '127.0.0.1', function () { console.log(this.address().port); });`;
   const child = start(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  return { port: Number(await firstWords(child)), pid: child.pid!, stop: () => end(child) };
+}
+
+/** How most servers do it: each client of a `ws` server is sent each line by a `ws.send` of its own. The process starts with the first client. */
+export async function sendToEach(argv: readonly string[]): Promise<Measured> {
+  const script = `
+    const { spawn } = require('node:child_process');
+    const { WebSocketServer } = require('ws');
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false }, () => console.log(server.address().port));
+    let rest = '';
+    let child;
+    const tell = (text) => {
+      const lines = (rest + text).split('\\n');
+      rest = lines.pop();
+      for (const line of lines) for (const client of server.clients) client.send(line);
+    };
+    server.on('connection', (client) => {
+      client.on('error', () => {}).send(Buffer.from('hello'));
+      child ??= spawn(${JSON.stringify(argv[0])}, ${JSON.stringify(argv.slice(1))}, { stdio: ['ignore', 'pipe', 'ignore'] });
+      if (child.stdout.listenerCount('data') === 0) child.stdout.setEncoding('utf8').on('data', tell);
+    });`;
+  const child = start(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'], cwd: fileURLToPath(new URL('../..', import.meta.url)) });
   return { port: Number(await firstWords(child)), pid: child.pid!, stop: () => end(child) };
 }
 
