@@ -25,6 +25,7 @@ import { createNewsShelf } from './http/news/shelf.ts';
 import type { HttpParts, Status } from './http/parts.ts';
 import { serveWithoutUpgrade } from './http/without-upgrade.ts';
 import { createProcessEngine } from './process/engine.ts';
+import { adoptRun } from './runs/adopt.ts';
 import { reconcile } from './runs/reconcile.ts';
 import { Refusal } from './runs/refusal.ts';
 import { Runs, type Attached, type Started, type StartRequest } from './runs/runs.ts';
@@ -125,7 +126,8 @@ class House implements Gateway {
       rules: () => ({ overall: now().retention, of: (call) => this.#current.registry.get(call)?.retention }),
     });
     this.#streams = new EventStreams({ limits: () => now().limits, on: () => now().http.api, log });
-    this.#reconcile = () => reconcile({ ...shared, folderOf: (run) => join(folder, run) });
+    const folderOf = (run: string): string => join(folder, run);
+    this.#reconcile = () => reconcile({ ...shared, folderOf, adopt: (record) => adoptRun(record, { ...shared, folderOf, foster: this.#docker, runs: this.#runs }) });
     this.#sessions = new Sessions({ runs: { start: (request) => this.#start(request), attach: (run, caller) => this.#attach(run, caller) }, limits: () => now().limits, config: now, access: { identify, checkHost, checkOrigin }, log });
     const app = createHttpApp(this.#httpParts());
     this.#server = createServer({ requestTimeout: config.limits.requestMs, headersTimeout: config.limits.requestMs, connectionsCheckingInterval: 1000 }, app);

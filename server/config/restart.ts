@@ -6,7 +6,7 @@ import { freezeDeeply } from './freeze.ts';
 
 /** Limits that are handed to runs and engines when the gateway starts. Those of sessions and answers are asked for each time. */
 export const restartLimits = [
-  'requestMs', 'runsMax', 'queuedMax', 'inputBytesMax', 'lineBytesMax', 'tailBytesMax', 'owedBytesMax', 'segmentBytesMax', 'outputBytesMax', 'drainMs', 'releaseMs', 'bodyMs',
+  'requestMs', 'runsMax', 'queuedMax', 'inputBytesMax', 'lineBytesMax', 'tailBytesMax', 'owedBytesMax', 'segmentBytesMax', 'outputBytesMax', 'drainMs', 'releaseMs', 'returnMs', 'bodyMs',
   'pullMs', 'stallMs',
 ] as const satisfies readonly LimitName[];
 

@@ -1,9 +1,10 @@
 // The container engine behind the contract: finds a Docker engine, runs containers for runs, and takes them away again.
 
-import { WorkFailed, type Availability, type ContainerSpec, type Exit } from '../../calls/contract/engines.ts';
-import type { Releaser, RunPorts } from '../../calls/contract/ports.ts';
+import { WorkFailed, WorkLost, type Availability, type ContainerSpec, type Exit } from '../../calls/contract/engines.ts';
+import type { ObligationEntry, Releaser, RunPorts } from '../../calls/contract/ports.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Logger } from '../support/logger.ts';
+import { adoptContainer, lookFor, type SourceBytes } from './adopt.ts';
 import { connect, connectFirst, usualHosts, type Connection, type Unreachable } from './connect.ts';
 import { runContainer } from './container.ts';
 import { gatewayLabel } from './options.ts';
@@ -24,6 +25,13 @@ export interface DockerEngine {
   availability(): Promise<Availability>;
   /** Starts containers for one run. Each obligation is journaled before anything is created. */
   container(ports: RunPorts): (spec: ContainerSpec) => Promise<Exit>;
+  /** Whether the container of an obligation ran, or runs. Never throws. */
+  ran(entry: ObligationEntry): Promise<boolean>;
+  /**
+   * Sees a container to its end that an earlier gateway started: its output goes on behind `stored` bytes of each stream, as far as the engine has it,
+   * and the event `output-lost` is told where it has not. Throws WorkLost when its end cannot be known.
+   */
+  adopt(ports: RunPorts, entry: ObligationEntry, stored: SourceBytes): Promise<Exit>;
   /** Of obligations of kind `container`. */
   readonly release: Releaser;
   /** Ids of all containers of this gateway, running or not. Throws when there is no engine. */
@@ -43,15 +51,36 @@ export function createDockerEngine(options: DockerEngineOptions): DockerEngine {
       return 'why' in found ? { available: false, reason: noEngine } : { available: true };
     },
     container: (ports) => containersOf(ports, { link, gateway: options.gateway, pullMs: options.limits.pullMs }),
+    ran: async (entry) => {
+      const engine = await engineOf(entry, link);
+      return !('why' in engine) && (await lookFor(engine, idOf(entry))) === 'adoptable';
+    },
+    adopt: async (ports, entry, stored) => {
+      const engine = await engineOf(entry, link);
+      // The same obligation, which is in the journal already.
+      const owed = ports.owe('container', entry.id, entry.facts);
+      if ('why' in engine) throw new WorkLost('the Docker engine went away before the container was seen again');
+      const flow = adoptContainer({ engine, ports, container: idOf(entry), stored });
+      owed.during(flow);
+      return flow;
+    },
     release: async (entry, manner) => {
-      const host = entry.facts['host'];
-      const engine = await link.at(typeof host === 'string' ? host : undefined);
+      const engine = await engineOf(entry, link);
       if ('why' in engine) return unanswered(entry);
       return releaseContainer(engine, entry, { ...manner, releaseMs: options.limits.releaseMs });
     },
     list: () => list(link, options.gateway),
     close: () => link.close(),
   };
+}
+
+function engineOf({ facts: { host } }: ObligationEntry, link: EngineLink): Promise<Connection | Unreachable> {
+  return link.at(typeof host === 'string' ? host : undefined);
+}
+
+/** The engine's own id of a container; by its name it is found as well. */
+function idOf({ id, facts: { container } }: ObligationEntry): string {
+  return typeof container === 'string' ? container : id;
 }
 
 interface Making {

@@ -23,15 +23,17 @@ export interface ContextParts {
   readonly open: <T>(owe: () => T) => T;
 }
 
-export function contextOf(parts: ContextParts): Context {
+/** The ports are for those who go on with what an earlier gateway began. */
+export function contextOf(parts: ContextParts): { readonly context: Context; readonly ports: RunPorts } {
   const { run, facts: { params, caller, terminal }, scope, open } = parts;
   const ports = portsOf(parts);
-  return {
+  const context: Context = {
     run, params, caller, signal: ports.signal, input: ports.input, output: ports.output, events: ports.events,
     engines: bind(parts.engines, ports),
     ...(terminal !== undefined && { terminal }),
     defer: (name, work) => open(() => scope.defer(name, work)),
   };
+  return { context, ports };
 }
 
 function portsOf({ run, facts, signal, input, log, scope, open, onResize }: ContextParts): RunPorts {

@@ -5,7 +5,8 @@ import type { Left, Receipt, Released, RunRecord } from '../../protocol/record.t
 import type { Limits } from '../../protocol/limits.ts';
 import type { Logger } from '../support/logger.ts';
 import { nameOf, releaseEntry, type Releasers } from './cleanup.ts';
-import { measure } from './reading.ts';
+import { RunLog } from './log/log.ts';
+import { shapeOf } from './facts.ts';
 import type { RunStore } from './store.ts';
 
 export interface ReconcileParts {
@@ -15,12 +16,16 @@ export interface ReconcileParts {
   readonly log: Logger;
   /** Where the log of a run is. */
   readonly folderOf: (run: string) => string;
+  /** True when the run goes on here. Never throws. */
+  readonly adopt: (record: RunRecord) => Promise<boolean>;
 }
 
 /** To be called before the first run is started. Never throws for the sake of one run. */
 export async function reconcile(parts: ReconcileParts): Promise<void> {
-  const lost = parts.store.unended();
-  const known = new Set(lost.map((record) => record.id));
+  const unended = parts.store.unended();
+  const known = new Set(unended.map((record) => record.id));
+  const adopted = await Promise.all(unended.map((record) => parts.adopt(record)));
+  const lost = unended.filter((_record, i) => !adopted[i]);
   // Obligations of runs that had ended with something left: another try. Their receipt stands, it was true when it was written.
   const retried = parts.store.owing().filter((run) => !known.has(run)).map((run) => releaseAll(parts, run));
   const receipts = await Promise.all(lost.map((record) => releaseAll(parts, record.id)));
@@ -29,16 +34,34 @@ export async function reconcile(parts: ReconcileParts): Promise<void> {
   for (const [i, record] of lost.entries()) await settle(parts, record, receipts[i]!);
 }
 
-async function settle({ store, log, folderOf }: ReconcileParts, record: RunRecord, cleanup: Receipt): Promise<void> {
-  const size = await measure(folderOf(record.id)).catch((error: unknown) => {
-    log.error({ run: record.id, err: error }, 'the log of a lost run cannot be read');
-    return undefined;
-  });
+async function settle(parts: ReconcileParts, record: RunRecord, cleanup: Receipt): Promise<void> {
+  const { store, log } = parts;
+  const size = await recovered(parts, record);
+  const began = record.startedAt !== undefined;
   attempt(log, record.id, () => store.update({
-    ...record, state: 'ended', outcome: 'unknown', message: 'the gateway ended before the end of this run was recorded; what became of it was not seen',
-    endedAt: new Date().toISOString(), lines: size?.line ?? record.lines, bytes: size?.byte ?? record.bytes, cleanup,
+    ...record, state: 'ended', outcome: began ? 'unknown' : 'rejected', message: began ? lostText : notBegunText,
+    endedAt: new Date().toISOString(), lines: size.line, bytes: size.byte, cleanup,
   }));
-  log.warn({ run: record.id, clean: cleanup.clean }, 'a run was lost sight of and is now ended');
+  log.warn({ run: record.id, clean: cleanup.clean }, began ? 'a run was lost sight of and is now ended' : 'a run was waiting for its turn and is now ended');
+}
+
+const lostText = 'the gateway ended before the end of this run was recorded; what became of it was not seen';
+const notBegunText = 'the gateway ended before it was the turn of this run; it was never started';
+
+/** Its log is brought to whole lines, and told how much there is. */
+async function recovered({ store, limits, log, folderOf }: ReconcileParts, record: RunRecord): Promise<{ readonly line: number; readonly byte: number }> {
+  const facts = store.facts(record.id);
+  try {
+    const resumed = await RunLog.resume(folderOf(record.id), {
+      shape: shapeOf(facts?.kind ?? 'process'), limits: { ...limits, ...(facts !== undefined && { lineBytesMax: facts.lineBytesMax, outputBytesMax: facts.outputBytesMax }) },
+      onFailure: (error) => log.error({ run: record.id, err: error }, 'the log of a lost run cannot be written'),
+    });
+    await resumed.log.close();
+    return resumed.log.position;
+  } catch (error) {
+    log.error({ run: record.id, err: error }, 'the log of a lost run cannot be read');
+    return { line: record.lines, byte: record.bytes };
+  }
 }
 
 async function releaseAll(parts: ReconcileParts, run: string): Promise<Receipt> {

@@ -1,6 +1,8 @@
 // One execution of a call: from accepted to its one outcome, result and receipt.
 
-import type { Call } from '../../calls/contract/call.ts';
+import type { Ending } from '../../calls/contract/call.ts';
+import type { Context } from '../../calls/contract/context.ts';
+import type { RunPorts } from '../../calls/contract/ports.ts';
 import { WorkFailed, WorkLost } from '../../calls/contract/engines.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { TerminalSize } from '../../protocol/messages.ts';
@@ -32,7 +34,7 @@ export interface Work {
   readonly record: RunRecord;
   /** As they are stored. */
   readonly facts: RunFacts;
-  readonly body: Call['body'];
+  readonly body: (context: Context, ports: RunPorts) => Promise<Ending>;
   /** Gives the log; `onFailure` is to be called, once, when the disk refuses. */
   readonly log: (onFailure: (error: Error) => void) => RunLog;
 }
@@ -47,7 +49,7 @@ export class Run implements Watchable {
   faulted = false;
 
   readonly #parts: RunParts;
-  readonly #body: Call['body'];
+  readonly #body: Work['body'];
   readonly #standing: Standing;
   readonly #stays: Stays;
   readonly #scope: CleanupScope;
@@ -197,7 +199,8 @@ export class Run implements Watchable {
 
   async #callBody(): Promise<BodyEnd> {
     try {
-      return { type: 'returned', ending: await this.#body(this.#context()) };
+      const { context, ports } = this.#context();
+      return { type: 'returned', ending: await this.#body(context, ports) };
     } catch (error) {
       if (error instanceof WorkFailed) return { type: 'failed', message: error.message };
       if (error instanceof WorkLost) return { type: 'lost', message: error.message };

@@ -11,6 +11,10 @@ import { reconcile } from '../../server/runs/reconcile.ts';
 import type { Run } from '../../server/runs/run.ts';
 import { Runs, type RunsParts } from '../../server/runs/runs.ts';
 import { openStore, type RunStore } from '../../server/runs/store.ts';
+import { Watcher } from '../../server/runs/watcher.ts';
+import type { Watchable } from '../../server/runs/watchable.ts';
+import type { RunEvent } from '../../protocol/messages.ts';
+import { inFolder, payloadsOf } from './kit.ts';
 
 export interface Heart {
   readonly runs: Runs;
@@ -51,7 +55,7 @@ export function openHeart(folder: string, calls: readonly Call[], options: Heart
     runs, store,
     logged: () => lines.join('\n'),
     start: (call, params = []) => runs.start({ call, params, caller }).live!,
-    reconcile: () => reconcile({ store, releasers, limits, log, folderOf: (run) => join(logs, run) }),
+    reconcile: () => reconcile({ store, releasers, limits, log, adopt: async () => false, folderOf: (run) => join(logs, run) }),
     async close() {
       await runs.stopAll('shutdown');
       opened.close();
@@ -60,6 +64,18 @@ export function openHeart(folder: string, calls: readonly Call[], options: Heart
 }
 
 const none: Engines['container'] = () => Promise.reject(new Error('there is no container engine here'));
+
+/** Runs with these calls, for one test. */
+export async function withHeart(calls: readonly Call[], work: (heart: Heart, folder: string) => Promise<void>, options?: HeartOptions): Promise<void> {
+  await inFolder(async (folder) => {
+    const heart = openHeart(folder, calls, options);
+    try {
+      await work(heart, folder);
+    } finally {
+      await heart.close();
+    }
+  });
+}
 
 /** A call of code, with a grace short enough for a test. */
 export function code(name: string, body: Call['body'], more: Partial<Call> = {}): Call {
@@ -88,4 +104,22 @@ export async function begun(run: Run): Promise<void> {
       resolve();
     });
   });
+}
+
+/** The events of a run, when it is over. */
+export async function eventsOf(run: Watchable): Promise<readonly RunEvent[]> {
+  return (await toldBy(run)).filter((told): told is RunEvent => typeof told !== 'string');
+}
+
+/** Lines and events of a run, when it is over; throws what the watcher throws. */
+export async function toldBy(run: Watchable): Promise<readonly (string | RunEvent)[]> {
+  await run.ended;
+  const told: (string | RunEvent)[] = [];
+  const outlet = {
+    full: false,
+    frames: (frames: Buffer) => told.push(...payloadsOf(frames).map(String)),
+    event: (json: Uint8Array) => told.push(JSON.parse(String(Buffer.from(json))) as RunEvent),
+  };
+  await new Promise<void>((resolve, reject) => new Watcher(run.log, outlet, { shape: 'lines', onEnd: resolve, onError: reject }).wake());
+  return told;
 }
