@@ -37,7 +37,8 @@ export async function reconcile(parts: ReconcileParts): Promise<void> {
 async function settle(parts: ReconcileParts, record: RunRecord, cleanup: Receipt): Promise<void> {
   const { store, log } = parts;
   const size = await recovered(parts, record);
-  const began = record.startedAt !== undefined;
+  // A run begins only when that is stored.
+  const began = record.state !== 'queued';
   attempt(log, record.id, () => store.update({
     ...record, state: 'ended', outcome: began ? 'unknown' : 'rejected', message: began ? lostText : notBegunText,
     endedAt: new Date().toISOString(), lines: size.line, bytes: size.byte, cleanup,
@@ -57,7 +58,9 @@ async function recovered({ store, limits, log, folderOf }: ReconcileParts, recor
       onFailure: (error) => log.error({ run: record.id, err: error }, 'the log of a lost run cannot be written'),
     });
     await resumed.log.close();
-    return resumed.log.position;
+    const { line, byte } = resumed.log.position;
+    // What was there once, and is not any more, was there all the same.
+    return { line: Math.max(line, record.lines), byte: Math.max(byte, record.bytes) };
   } catch (error) {
     log.error({ run: record.id, err: error }, 'the log of a lost run cannot be read');
     return { line: record.lines, byte: record.bytes };
