@@ -57,6 +57,8 @@ export class Run implements Watchable {
   readonly #hurrying = new AbortController();
   /** Its work has been started. */
   begun = false;
+  /** Its client was told that it has to wait. */
+  #waited = false;
   #stop: Stop | undefined;
   /** The log is not complete. */
   #unstored: Stop | undefined;
@@ -123,6 +125,12 @@ export class Run implements Watchable {
     this.#onResize?.(size);
   }
 
+  /** It waits for its turn, so many places from it. */
+  wait(position: number): void {
+    this.#waited = true;
+    this.log.emit('queued', { position });
+  }
+
   /** It is this run's turn: does the work, unless it was stopped while it waited. Never rejects. */
   async begin(): Promise<void> {
     if (this.begun || this.#stop !== undefined) return;
@@ -148,7 +156,7 @@ export class Run implements Watchable {
     this.#standing.move('stop');
     this.input.discard();
     this.#stopping.abort(stop.reason);
-    if (!this.begun) void this.#ending(() => Promise.resolve({ type: 'never-began' }));
+    if (!this.begun) void this.#ending(() => Promise.resolve({ type: 'never-began', waited: this.#waited }));
     else void this.#scope.endStarted();
   }
 

@@ -218,7 +218,7 @@ export class Runs {
     const queued: Queued = {
       slot: work.facts.slot,
       go: () => this.#starter.push(() => void run.begin()),
-      wait: (position) => run.log.emit('queued', { position }),
+      wait: (position) => run.wait(position),
     };
     this.#active.set(run.id, run);
     this.#parts.onRun?.(run);

@@ -14,7 +14,7 @@ export type BodyEnd =
   /** It was stopped and did not come back. */
   | { readonly type: 'abandoned' }
   /** It was stopped while it waited for its turn. */
-  | { readonly type: 'never-began' };
+  | { readonly type: 'never-began'; readonly waited: boolean };
 
 export interface Stop {
   readonly reason: StopReason;
@@ -45,7 +45,7 @@ const stoppedAs: { readonly [reason in StopReason]: Outcome } = {
 /** `stop` is the first reason, if there was one before the body came to its end by itself. */
 export function decide(end: BodyEnd, stop: Stop | undefined): Verdict {
   const exit = end.type === 'returned' ? exitOf(end.ending) : {};
-  if (stop !== undefined) return { outcome: stoppedAs[stop.reason], message: stop.message ?? texts[stop.reason], ...exit };
+  if (stop !== undefined) return { outcome: stoppedAs[stop.reason], message: `${stop.message ?? texts[stop.reason]}${unbegun(end)}`, ...exit };
   switch (end.type) {
     case 'returned': return { ...judge(end.ending), ...exit };
     case 'failed': return { outcome: 'failed', message: end.message };
@@ -55,6 +55,11 @@ export function decide(end: BodyEnd, stop: Stop | undefined): Verdict {
     case 'never-began': return { outcome: 'cancelled', message: 'it was never started' };
     default: return end satisfies never;
   }
+}
+
+/** Of a run that was stopped before it was told to wait, nobody cares to know whether it was a moment before its work or after. */
+function unbegun(end: BodyEnd): string {
+  return end.type === 'never-began' && end.waited ? '; it had not started yet' : '';
 }
 
 export function timedOut(timeoutMs: number): Stop {

@@ -30,6 +30,7 @@ export interface HeartOptions {
   readonly limits?: Partial<Limits>;
   readonly releasers?: Releasers;
   readonly store?: (store: RunStore) => RunStore;
+  readonly allows?: RunsParts['allows'];
 }
 
 export const caller = { user: 'ada', token: false, scopes: [] };
@@ -49,7 +50,7 @@ export function openHeart(folder: string, calls: readonly Call[], options: Heart
   const registry = createRegistry(calls);
   const logs = join(folder, 'runs');
   const runs = new Runs({
-    store, engines, releasers, limits, log, folder: logs, node: 'test', registry: () => registry, allows: () => true, scopeText: (scope) => scope,
+    store, engines, releasers, limits, log, folder: logs, node: 'test', registry: () => registry, allows: options.allows ?? (() => true), scopeText: (scope) => scope,
   });
   return {
     runs, store,
@@ -117,8 +118,8 @@ export async function toldBy(run: Watchable): Promise<readonly (string | RunEven
   const told: (string | RunEvent)[] = [];
   const outlet = {
     full: false,
-    frames: (frames: Buffer) => told.push(...payloadsOf(frames).map(String)),
-    event: (json: Uint8Array) => told.push(JSON.parse(String(Buffer.from(json))) as RunEvent),
+    frames: (frames: Buffer) => void told.push(...payloadsOf(frames).map(String)),
+    event: (json: Uint8Array) => void told.push(JSON.parse(String(Buffer.from(json))) as RunEvent),
   };
   await new Promise<void>((resolve, reject) => new Watcher(run.log, outlet, { shape: 'lines', onEnd: resolve, onError: reject }).wake());
   return told;

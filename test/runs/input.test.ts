@@ -67,6 +67,42 @@ describe('input of a run', () => {
     expect(taken).to.deep.equal([6, 11]);
   });
 
+  it('is held by one at a time: the earlier one hears that it is not its own any more, and what it still sends is dropped', async () => {
+    const input = new RunInput(100);
+    const said: string[] = [];
+    const feeder = (name: string) => ({ taken: (total: number) => said.push(`${name} ${total}`), lost: () => said.push(`${name} lost`) });
+    const first = input.hold(feeder('first'));
+    expect(first.push(Buffer.from('one '))).to.equal(true);
+    const second = input.hold(feeder('second'));
+    expect(first.push(Buffer.from('dropped'))).to.equal(true);
+    first.end();
+    first.release();
+    expect(second.push(Buffer.from('two'))).to.equal(true);
+    expect([second.received, second.taken]).to.deep.equal([7, 0]);
+    second.end();
+    expect(String(await all(input))).to.equal('one two');
+    input.taken(7);
+    expect([first.received, first.taken, second.taken]).to.deep.equal([7, 7, 7]);
+    expect(said).to.deep.equal(['first lost', 'second 7']);
+  });
+
+  it('is held anew by whoever asks again, and by nobody who has let go', () => {
+    const input = new RunInput(100);
+    const said: string[] = [];
+    const feeder = { taken: (total: number) => said.push(`taken ${total}`), lost: () => said.push('lost') };
+    const first = input.hold(feeder);
+    const again = input.hold(feeder);
+    first.push(Buffer.from('not this'));
+    again.push(Buffer.from('but this'));
+    expect(again.received).to.equal(8);
+    again.release();
+    again.release();
+    input.discard();
+    again.push(Buffer.from('not this'));
+    expect([again.received, again.taken]).to.deep.equal([8, 8]);
+    expect(said).to.deep.equal(['lost']);
+  });
+
   it('in a million small pieces costs about its bytes', () => {
     const input = new RunInput(1 << 20);
     const before = process.memoryUsage();

@@ -6,21 +6,8 @@ import type { Context } from '../../calls/contract/context.ts';
 import { WorkFailed, WorkLost } from '../../calls/contract/engines.ts';
 import type { RunRecord, StopReason } from '../../protocol/record.ts';
 import type { RunStore } from '../../server/runs/store.ts';
-import { begun, caller, code, openHeart, program, stopped, type Heart, type HeartOptions } from './heart.ts';
-import { inFolder } from './kit.ts';
+import { begun, caller, code, program, stopped, withHeart, type Heart } from './heart.ts';
 import { until } from '../helpers/until.ts';
-
-/** Runs with these calls, for one test. */
-async function withHeart(calls: readonly Call[], work: (heart: Heart, folder: string) => Promise<void>, options?: HeartOptions): Promise<void> {
-  await inFolder(async (folder) => {
-    const heart = openHeart(folder, calls, options);
-    try {
-      await work(heart, folder);
-    } finally {
-      await heart.close();
-    }
-  });
-}
 
 /** How a run of `body` ends by itself. */
 async function endOf(body: Call['body'], check: (record: RunRecord, heart: Heart) => void): Promise<void> {

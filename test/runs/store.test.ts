@@ -1,8 +1,11 @@
 import { expect } from 'chai';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import Database from 'libsql';
 import type { RunRecord } from '../../protocol/record.ts';
+import type { RunFacts } from '../../server/runs/facts.ts';
 import { openStore } from '../../server/runs/store.ts';
 import { inFolder } from './kit.ts';
 
@@ -23,6 +26,38 @@ describe('the store', () => {
     expect(second.get('one')).to.deep.equal(ended);
     expect(second.get('two')).to.equal(undefined);
     second.close();
+  }));
+
+  it('keeps what was decided about a run beside its record, and other decisions in place of it', () => inFolder(async (folder) => {
+    const decided: RunFacts = {
+      kind: 'process', params: { who: 'ada' }, caller: { user: 'ada', token: true, scopes: ['a'] }, stop: { signal: 'SIGTERM', graceMs: 5 },
+      onDisconnect: { type: 'grace', graceMs: 7 }, mayDetach: true, stallAfterMs: 0, lineBytesMax: 100, outputBytesMax: 0,
+    };
+    const first = openStore(folder);
+    first.insert(record('one'), decided);
+    first.insert(record('two'));
+    first.keep('one', { ...decided, onDisconnect: { type: 'detach' } });
+    first.update(record('one', { state: 'running' }));
+    first.close();
+    const second = openStore(folder);
+    expect(second.facts('one')).to.deep.equal({ ...decided, onDisconnect: { type: 'detach' } });
+    expect(second.facts('two')).to.equal(undefined);
+    expect(second.facts('three')).to.equal(undefined);
+    second.close();
+  }));
+
+  it('opens the folder of an earlier version, whose runs have no such decisions', () => inFolder(async (folder) => {
+    const old = new Database(join(folder, 'runs.db'));
+    old.exec("CREATE TABLE runs (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, record TEXT NOT NULL)");
+    old.prepare('INSERT INTO runs (id, state, record) VALUES (?, ?, ?)').run('old', 'queued', JSON.stringify(record('old')));
+    old.close();
+    for (const id of ['first', 'second']) {
+      const store = openStore(folder);
+      expect(store.get('old')).to.deep.equal(record('old'));
+      expect(store.facts('old')).to.equal(undefined);
+      store.insert(record(id));
+      store.close();
+    }
   }));
 
   it('takes an id once', () => inFolder(async (folder) => {
