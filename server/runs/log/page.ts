@@ -23,6 +23,8 @@ export interface PageWish {
   readonly lineBytesMax: number;
   /** Nothing will come after `until`: an unterminated last line is a line. */
   readonly final: boolean;
+  /** About how much is to be read at once; more when a line is longer. Absent: as much as is fast. */
+  readonly bytesMax?: number;
 }
 
 /** A piece of a log, by the bytes of the whole. Fewer are given where it ends. */
@@ -47,7 +49,7 @@ export async function readPage(files: Readable, wish: PageWish): Promise<readonl
   const events = parseEvents(await files.readEvents(from.eventByte, Math.min(until.eventByte - from.eventByte, eventsPageBytes)));
   const eventBytes = events.reduce((sum, event) => sum + event.json.length + 1, 0);
   const allEvents = from.eventByte + eventBytes >= until.eventByte;
-  let wanted = Math.min(until.byte - from.byte, pageBytes[wish.shape]);
+  let wanted = Math.min(until.byte - from.byte, pageBytes[wish.shape], wish.bytesMax ?? Infinity);
   for (;;) {
     const bytes = await files.readLines(from.byte, wanted);
     const atEnd = from.byte + bytes.length >= until.byte;

@@ -6,7 +6,15 @@ import { locate } from './locate.ts';
 import type { Shape } from './page.ts';
 import { compare, type Cursor, type Position } from './position.ts';
 import { listSegments, type SegmentSize } from './segments.ts';
+import { takingTurns } from '../../support/turns.ts';
 import type { Tail } from './tail.ts';
+
+/** Of all logs: Node has four threads that read, and what waits to be passed on is memory. */
+const reading = takingTurns(16);
+
+/** Pages that slow watchers of one log may hold on to together; a page is not smaller than the least. */
+const pagesBytesMax = 32 << 20;
+const pageBytesLeast = 64 << 10;
 
 export interface WatchedOptions {
   readonly folder: string;
@@ -62,9 +70,12 @@ export abstract class WatchedLog {
 
   /** Items after `from` that are in the files, or the gap where they are not any more; empty when there is none. Throws when the files cannot be read. */
   async page(from: Position, shape: Shape): Promise<readonly Told[]> {
-    const until = this.#reach(from, shape);
-    const lineBytesMax = this.shape === 'raw' ? this.#lineBytesMax : Infinity;
-    return this.files.page({ from, until, shape, lineBytesMax, final: this.ended && until === this.written }).finally(() => this.letGo());
+    return reading(() => {
+      const until = this.#reach(from, shape);
+      const lineBytesMax = this.shape === 'raw' ? this.#lineBytesMax : Infinity;
+      const bytesMax = Math.max(pageBytesLeast, Math.floor(pagesBytesMax / (this.#watchers.size || 1)));
+      return this.files.page({ from, until, shape, lineBytesMax, final: this.ended && until === this.written, bytesMax });
+    }).finally(() => this.letGo());
   }
 
   /**
