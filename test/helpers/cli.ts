@@ -25,11 +25,14 @@ export interface CliOptions {
   readonly cwd?: string;
   /** All of stdin; absent: it is left open until the test ends it. */
   readonly input?: string | Uint8Array;
+  /** A command that is given the command line as its last arguments and executes it. */
+  readonly under?: readonly string[];
 }
 
-export function startCli(args: readonly string[], { env = {}, cwd, input }: CliOptions = {}): RunningCli {
+export function startCli(args: readonly string[], { env = {}, cwd, input, under = [] }: CliOptions = {}): RunningCli {
   const { DISTILLERY_URL: _, ...inherited } = process.env;
-  const child = spawn(process.execPath, [bin, ...args], { env: { ...inherited, ...env }, ...(cwd !== undefined && { cwd }) });
+  const [command, ...rest] = [...under, process.execPath, bin, ...args];
+  const child = spawn(command!, rest, { env: { ...inherited, ...env }, ...(cwd !== undefined && { cwd }) });
   const said = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) child[name].setEncoding('utf8').on('data', (text: string) => { said[name] += text; });
   child.stdin.on('error', () => {});
