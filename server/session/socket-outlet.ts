@@ -7,27 +7,51 @@ import type { Dialect } from '../../protocol/dialects/dialect.ts';
 import type { GapReason } from '../../protocol/messages.ts';
 import type { Outlet } from '../runs/watcher.ts';
 
+/** Waiting in the sockets of all outlets. */
+let waitingBytes = 0;
+
+export interface OutletOptions {
+  readonly dialect: Dialect;
+  /** Waiting in this socket, and in those of all watchers, before it is full. */
+  readonly bytesMax: number;
+  readonly allBytesMax?: number;
+}
+
 export class SocketOutlet implements Outlet {
   readonly #ws: WebSocket;
   readonly #socket: Duplex;
   readonly #dialect: Dialect;
   readonly #bytesMax: number;
+  readonly #allBytesMax: number;
+  /** Of `waitingBytes`, those that are ours. */
+  #waiting = 0;
 
-  constructor(ws: WebSocket, socket: Duplex, options: { dialect: Dialect; bytesMax: number }) {
+  constructor(ws: WebSocket, socket: Duplex, options: OutletOptions) {
     this.#ws = ws;
     this.#socket = socket;
     this.#dialect = options.dialect;
     this.#bytesMax = options.bytesMax;
+    this.#allBytesMax = options.allBytesMax ?? Infinity;
+    socket.once('close', () => this.#count());
   }
 
+  /** True only while a 'drain' is to come: who waits for nothing is never told to go on. */
   get full(): boolean {
-    return this.#socket.writableLength >= this.#bytesMax;
+    this.#count();
+    return this.#socket.writableNeedDrain && (this.#waiting >= this.#bytesMax || waitingBytes >= this.#allBytesMax);
   }
 
   frames(frames: Buffer): 'done' | undefined {
     if (this.#ws.readyState === WebSocket.OPEN) this.#socket.write(frames);
+    this.#count();
     // Mostly the system takes all at once; what it does not take, the socket holds on to.
     return this.#socket.writableLength === 0 ? 'done' : undefined;
+  }
+
+  #count(): void {
+    const waiting = this.#socket.destroyed ? 0 : this.#socket.writableLength;
+    waitingBytes += waiting - this.#waiting;
+    this.#waiting = waiting;
   }
 
   event(json: Uint8Array): void {
