@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -66,6 +66,7 @@ calls:
   const record = async (id: string): Promise<RunRecord> => (await getJson(`/api/v1/http/runs/${id}`)) as RunRecord;
   /** The data folder as the gateway sees it. */
   const seen = (...path: string[]): string => join(`/proc/${served.child.pid}/root`, data, ...path);
+  const size = (file: string): Promise<number> => stat(file).then((found) => found.size, () => 0);
   const inNamespace = (...command: string[]): Promise<unknown> => run('nsenter', ['-m', '-t', String(served.child.pid), ...command]);
   const mount = (...options: string[]): Promise<unknown> => inNamespace('mount', ...options);
 
@@ -93,7 +94,7 @@ calls:
     let id: string | undefined;
     const tick = await call('tick', async () => {
       // What a watcher has seen may still be on its way to the disk.
-      await until('its log is made', async () => (await readdir(seen('runs'))).length === 1);
+      await until('its log is stored', async () => (await Promise.all((await readdir(seen('runs'))).map((log) => size(seen('runs', log, 'lines'))))).some((bytes) => bytes > 0));
       await mount('-t', 'tmpfs', '-o', 'ro', 'none', join(data, 'runs'));
       const { result, id: failed } = await call('hello');
       id = failed;
