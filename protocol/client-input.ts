@@ -12,18 +12,22 @@ const burst = 1024;
 interface Waiting {
   readonly text: string;
   readonly bytes: number;
-  readonly resolve: (sent: boolean) => void;
+  /** Absent: its writer knows already that it was sent, on a connection that is lost. */
+  readonly resolve?: (sent: boolean) => void;
 }
 
 export interface InputSink {
   send(text: string): void;
-  /** Called once, when all input is sent and the end was asked for. */
+  /** Called when all input is sent and the end was asked for; again on a new connection. */
   end(): void;
 }
 
 export class ClientInput {
   readonly #sink: InputSink;
   #waiting: Waiting[] = [];
+  /** Sent and not taken yet: their connection may swallow them. `upTo` is where the text ends in all of the run's input. */
+  #kept: { readonly text: string; readonly bytes: number; readonly upTo: number }[] = [];
+  #keptFrom = 0;
   #sent = 0;
   #taken = 0;
   #phase: 'held' | 'flowing' | 'over' = 'held';
@@ -50,24 +54,50 @@ export class ClientInput {
     this.#flush();
   }
 
-  /** The run is accepted; `addedBytes` is what the gateway adds to each text frame. Safe twice. */
-  open(addedBytes: number): void {
-    if (this.#phase !== 'held') return;
-    this.#phase = 'flowing';
+  /**
+   * The run is announced on a connection. `addedBytes` is what the gateway adds to each text frame. `fresh`: nothing of ours can have arrived before;
+   * otherwise nothing is sent until `received` says what has.
+   */
+  begin({ addedBytes, fresh }: { readonly addedBytes: number; readonly fresh: boolean }): void {
     this.#addedBytes = addedBytes;
+    if (this.#phase !== 'held' || !fresh) return;
+    this.#phase = 'flowing';
     this.#flush();
+  }
+
+  /** The connection is lost: nothing is sent until the next one. */
+  hold(): void {
+    if (this.#phase === 'flowing') this.#phase = 'held';
   }
 
   /** `bytes` in all have reached the work. */
   taken(bytes: number): void {
     this.#taken = Math.max(this.#taken, bytes);
+    this.#forget(this.#taken);
     this.#flush();
   }
 
-  /** The run is over: what waits is dropped. */
+  /** Of the run's whole input, so much has arrived at the gateway, and so much of that has reached the work. The rest of what was sent is sent again. */
+  received(taken: number, received: number): void {
+    if (this.#phase === 'over') return;
+    this.#taken = taken;
+    if (this.#phase === 'flowing') return this.#shift(received);
+    this.#forget(received);
+    const again = this.#kept.slice(this.#keptFrom).map(({ text, bytes }) => ({ text, bytes }));
+    this.#waiting = [...again, ...this.#waiting];
+    this.#kept = [];
+    this.#keptFrom = 0;
+    this.#sent = received;
+    if (this.#end === 'sent') this.#end = 'asked';
+    this.#phase = 'flowing';
+    this.#flush();
+  }
+
+  /** The run is over, or another feeds it: what waits is dropped. Safe twice. */
   close(): void {
     this.#phase = 'over';
-    for (const { resolve } of this.#waiting.splice(0)) resolve(false);
+    this.#kept = [];
+    for (const { resolve } of this.#waiting.splice(0)) resolve?.(false);
   }
 
   #flush(): void {
@@ -75,10 +105,7 @@ export class ClientInput {
     let count = 0;
     for (const next of this.#waiting) {
       if (!this.#fits(next.bytes + this.#addedBytes)) break;
-      this.#sink.send(next.text);
-      this.#count += 1;
-      if (this.#count % burst === 0) setTimeout(next.resolve, 0, true); else next.resolve(true);
-      this.#sent += next.bytes + this.#addedBytes;
+      this.#send(next);
       count += 1;
     }
     if (count > 0) this.#waiting = this.#waiting.slice(count);
@@ -87,10 +114,34 @@ export class ClientInput {
     this.#sink.end();
   }
 
+  #send({ text, bytes, resolve }: Waiting): void {
+    this.#sink.send(text);
+    this.#sent += bytes + this.#addedBytes;
+    this.#kept.push({ text, bytes, upTo: this.#sent });
+    this.#count += 1;
+    if (resolve === undefined) return;
+    if (this.#count % burst === 0) setTimeout(resolve, 0, true); else resolve(true);
+  }
+
   /** A text larger than the whole credit goes alone. */
   #fits(bytes: number): boolean {
     const outstanding = this.#sent - this.#taken;
     return outstanding <= 0 || outstanding + bytes <= creditBytes;
+  }
+
+  /** What has arrived need not be kept. The list is cut when half of it is of no use. */
+  #forget(upTo: number): void {
+    while (this.#keptFrom < this.#kept.length && this.#kept[this.#keptFrom]!.upTo <= upTo) this.#keptFrom += 1;
+    if (this.#keptFrom * 2 < this.#kept.length) return;
+    this.#kept = this.#kept.slice(this.#keptFrom);
+    this.#keptFrom = 0;
+  }
+
+  /** The run had input before our first: what we have sent stands behind it. */
+  #shift(by: number): void {
+    this.#sent += by;
+    this.#kept = this.#kept.map((kept) => ({ ...kept, upTo: kept.upTo + by }));
+    this.#flush();
   }
 }
 

@@ -9,6 +9,7 @@ import { creditBytes, utf8Length } from '../../protocol/client-input.ts';
 import { clientSubprotocol, endpoint, openCall } from '../../protocol/client.ts';
 import type { CallOptions, Item, SocketConstructor } from '../../protocol/client.ts';
 import { scriptedServer } from '../helpers/scripted-server.ts';
+import { runIdPattern } from '../../protocol/dialects/v2.ts';
 import type { Peer, ScriptedServer } from '../helpers/scripted-server.ts';
 
 const running = { run: { id: 'r1', call: 'echo', state: 'running', next: 1 } };
@@ -39,9 +40,12 @@ describe('the client', () => {
   });
 
   it('sends the call first, with its params and the size of the terminal', async () => {
-    const { call } = open({ params: ['a', 'b c'], terminal: { cols: 80, rows: 24 } });
+    const { call } = open({ params: ['a', 'b c'], terminal: { cols: 80, rows: 24 }, onDisconnect: 'grace:30s' });
     const peer = await server.peer();
-    expect(await peer.control()).to.deep.equal({ call: 'echo', params: ['a', 'b c'], terminal: { cols: 80, rows: 24 } });
+    expect(call.id).to.match(runIdPattern);
+    expect(await peer.control()).to.deep.equal({
+      call: 'echo', params: ['a', 'b c'], run: call.id, terminal: { cols: 80, rows: 24 }, onDisconnect: 'grace:30s',
+    });
     peer.say(succeeded);
     await call.result;
   });
@@ -283,7 +287,7 @@ describe('the client', () => {
 
   describe('without a result', () => {
     it('says unknown when the connection breaks', async () => {
-      const { call, items } = open();
+      const { call, items } = open({ reconnect: false });
       const peer = await accepted(server.peer());
       peer.text('one');
       await until(() => items.length === 2);
@@ -294,7 +298,7 @@ describe('the client', () => {
     });
 
     it('says unknown when the server closes', async () => {
-      const { call } = open();
+      const { call } = open({ reconnect: false });
       (await accepted(server.peer())).close(1011);
       const result = await call.result;
       expect(result).to.include({ status: 'unknown', lost: 'disconnected' });
