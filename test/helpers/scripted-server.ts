@@ -24,8 +24,8 @@ export interface ScriptedServer {
   readonly url: string;
   /** The next connection. */
   peer(): Promise<Peer>;
-  /** Upgrades are answered with this status from now on. */
-  refuse(status: number): void;
+  /** Upgrades are answered with this status from now on; undefined: they are taken again. */
+  refuse(status: number | undefined): void;
   /** Frames received on all connections. */
   heard(): number;
   close(): Promise<void>;
