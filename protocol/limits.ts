@@ -32,7 +32,7 @@ export const limits = {
   segmentBytesMax: { default: 64 << 20, unit: 'bytes', min: 1 << 16, summary: 'of one segment of a log: what retention removes at once' },
   outputBytesMax: { default: 10 * 2 ** 30, unit: 'bytes', min: 0, summary: 'of output stored for one run; what comes after is dropped, and the run goes on. 0: no bound' },
   socketBytesMax: { default: 512 << 10, unit: 'bytes', min: 1 << 10, summary: 'waiting in one socket before its watcher pauses' },
-  watchersBytesMax: { default: 64 << 20, unit: 'bytes', min: 1 << 20, summary: 'waiting in all sockets together before a watcher with anything waiting pauses' },
+  watchersBytesMax: { default: 32 << 20, unit: 'bytes', min: 1 << 20, summary: 'waiting in all sockets together before a watcher with anything waiting pauses' },
   chunkMs: { default: 20, unit: 'ms', min: 0, summary: 'for which output to a pow-1 client is gathered into one frame' },
   chunkBytesMax: { default: 64 << 10, unit: 'bytes', min: 4, summary: 'of one such frame' },
   powIdleMs: { default: 60_000, unit: 'ms', min: 10, summary: 'without a request for it until a run of `/api/v1/pow/new` is cancelled, or its result forgotten' },
