@@ -12,6 +12,7 @@ export const errors = {
   invalid_credentials: { status: 401, message: 'invalid credentials' },
   login_required: { status: 401, message: 'log in first' },
   missing_scope: { status: 403, message: 'missing scope' },
+  subprotocol_required: { status: 403, message: 'client does not support required pow-1 subprotocol' },
   origin_refused: { status: 403, message: 'this origin is not allowed' },
   not_found: { status: 404, message: 'not found' },
   unknown_host: { status: 404, message: 'not found: the gateway does not answer for this host' },

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Call } from '../calls/contract/call.ts';
@@ -16,6 +16,7 @@ import { identify } from './auth/identify.ts';
 import { checkOrigin } from './auth/origins.ts';
 import { allows, scopeText } from './auth/scopes.ts';
 import type { Config } from './config/config.ts';
+import { PowDoor } from './doors/pow/door.ts';
 import { createDockerEngine, type DockerEngine } from './docker/engine.ts';
 import { createHttpApp } from './http/app.ts';
 import { answerClientError } from './http/client-error.ts';
@@ -94,6 +95,7 @@ class House implements Gateway {
   readonly #sessions: Sessions;
   readonly #streams: EventStreams;
   readonly #retention: Retention;
+  readonly #pow: PowDoor;
   readonly #server: Server;
   readonly #startedAt = new Date();
   readonly #reconcile: () => Promise<void>;
@@ -128,8 +130,12 @@ class House implements Gateway {
     this.#streams = new EventStreams({ limits: () => now().limits, on: () => now().http.api, log });
     const folderOf = (run: string): string => join(folder, run);
     this.#reconcile = () => reconcile({ ...shared, folderOf, adopt: (record) => adoptRun(record, { ...shared, folderOf, foster: this.#docker, runs: this.#runs }) });
-    this.#sessions = new Sessions({ runs: { start: (request) => this.#start(request), attach: (run, caller) => this.#attach(run, caller) }, limits: () => now().limits, config: now, access: { identify, checkHost, checkOrigin }, log });
-    const app = createHttpApp(this.#httpParts());
+    this.#sessions = new Sessions({ runs: { start: (request) => this.#start(request), attach: (run, caller) => this.#attach(run, caller) }, limits: () => now().limits, config: now, access: { identify, allows, checkHost, checkOrigin }, log });
+    this.#pow = new PowDoor({
+      runs: { start: (request) => this.#start(request), watch: (run) => this.#runs.watch(run) }, config: now, access: { identify, allows, scopeText, checkHost, checkOrigin }, log,
+    });
+    const readOnly = createHttpApp(this.#httpParts());
+    const app: RequestListener = (request, response) => (PowDoor.has(request.url) ? this.#pow.answer(request, response) : readOnly(request, response));
     this.#server = createServer({ requestTimeout: config.limits.requestMs, headersTimeout: config.limits.requestMs, connectionsCheckingInterval: 1000 }, app);
     this.#server.on('upgrade', (request, socket, head) => {
       if (wantsWebsocket(request)) this.#sessions.upgrade(request, socket, head);
@@ -187,6 +193,7 @@ class House implements Gateway {
     // Results are on their way; a client that does not take its own within the stall bound is not waited for.
     await within(limits.writeStallMs + limits.closeMs, Promise.all([this.#sessions.empty(), this.#streams.empty()]), () => undefined);
     this.#sessions.close();
+    this.#pow.close();
     this.#streams.close();
     this.#server.closeAllConnections();
     await closed;

@@ -1,7 +1,7 @@
 // A watcher: a cursor that moves through a log as fast as its outlet takes, from memory near the end and from the files behind that.
 
 import type { GapReason } from '../../protocol/messages.ts';
-import { framesOf, type GapItem, type Told } from './log/item.ts';
+import { bytesOf, framesOf, type BytesItem, type GapItem, type Told } from './log/item.ts';
 import type { RunLog } from './log/log.ts';
 import type { Shape } from './log/page.ts';
 import { beginning, type Position } from './log/position.ts';
@@ -18,6 +18,12 @@ export interface Outlet {
   readonly full: boolean;
 }
 
+/** An outlet that makes something of its own of the bytes. For shape `raw` only. */
+export interface BytesOutlet extends Omit<Outlet, 'frames'> {
+  /** Takes bytes as the log has them, in pieces that are not its own: they may be overwritten when it returns. */
+  pieces(pieces: readonly Uint8Array[]): void;
+}
+
 export interface WatcherOptions {
   /** How the outlet wants the log: a terminal's bytes as they are, or lines. */
   readonly shape: Shape;
@@ -31,7 +37,7 @@ export interface WatcherOptions {
 export class Watcher {
   position: Position;
   readonly #log: RunLog;
-  readonly #outlet: Outlet;
+  readonly #outlet: Outlet | BytesOutlet;
   readonly #options: WatcherOptions;
   readonly #unwatch: () => void;
   /** Number of the next item in the log's tail, while the watcher is there. */
@@ -40,7 +46,7 @@ export class Watcher {
   #stopped = false;
   #waiting: readonly Told[] = [];
 
-  constructor(log: RunLog, outlet: Outlet, options: WatcherOptions) {
+  constructor(log: RunLog, outlet: Outlet | BytesOutlet, options: WatcherOptions) {
     this.#log = log;
     this.#outlet = outlet;
     this.#options = options;
@@ -80,8 +86,13 @@ export class Watcher {
     switch (item.type) {
       case 'event': return this.#outlet.event(item.json);
       case 'gap': return this.#tellGap(item);
-      default: if (this.#outlet.frames(framesOf(item)) !== 'done') item.kept = true;
+      default: return this.#pass(item);
     }
+  }
+
+  #pass(item: BytesItem): void {
+    if ('pieces' in this.#outlet) this.#outlet.pieces(bytesOf(item));
+    else if (this.#outlet.frames(framesOf(item)) !== 'done') item.kept = true;
   }
 
   /** Where only events are gone, nothing is missing that could be counted. */

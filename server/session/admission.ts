@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Caller } from '../../calls/contract/context.ts';
-import { chooseDialect, subprotocols } from '../../protocol/dialects/choose.ts';
+import { chooseDialect, endpoints, subprotocols, type Endpoint } from '../../protocol/dialects/choose.ts';
 import type { Dialect } from '../../protocol/dialects/dialect.ts';
 import type { Config } from '../config/config.ts';
 import type { HttpRefusal } from './answer.ts';
@@ -13,6 +13,7 @@ export interface AdmissionParts {
   readonly config: () => Pick<Config, 'http'>;
   readonly access: {
     identify(headers: { readonly authorization?: string | undefined }): { readonly caller: Caller } | { readonly refused: string };
+    allows(caller: Caller, scope: string): boolean;
     checkHost(header: string | undefined, rules: { readonly listenHost: string; readonly domains: readonly string[] }): Checked;
     checkOrigin(headers: { readonly origin?: string | undefined; readonly host?: string | undefined }, rules: { readonly origins: readonly string[] }): Checked;
   };
@@ -23,21 +24,33 @@ export interface Admitted {
   readonly dialect: Dialect;
 }
 
-const wsPath = '/api/v1/ws';
-
 /** True for requests that ask for a websocket, or whose path has nothing else to offer; all others are served as if they had not asked for an upgrade. */
 export function wantsWebsocket({ url, headers }: IncomingMessage): boolean {
-  return headers.upgrade?.toLowerCase() === 'websocket' || pathOf(url) === wsPath;
+  return headers.upgrade?.toLowerCase() === 'websocket' || endpointOf(url) !== undefined;
+}
+
+/** Where a websocket is opened with this address; undefined when none is. */
+export function endpointOf(url: string | undefined): Endpoint | undefined {
+  const path = pathOf(url);
+  return endpoints.find((endpoint) => endpoint === path);
 }
 
 /** `stopping`: the gateway takes no new sessions. `full`: there are as many as may be. */
-export function admit(request: IncomingMessage, { config, access, stopping, full }: AdmissionParts & { stopping: boolean; full: boolean }): Admitted | { refused: HttpRefusal } {
+export function admit(request: IncomingMessage, parts: AdmissionParts & { stopping: boolean; full: boolean }): Admitted | { refused: HttpRefusal } {
+  const admitted = check(request, parts);
+  // Clients of that address read text.
+  const plain = /^\/api\/v1\/pow(\/|$)/.test(pathOf(request.url));
+  return plain && 'refused' in admitted ? { refused: { ...admitted.refused, plain } } : admitted;
+}
+
+function check(request: IncomingMessage, { config, access, stopping, full }: AdmissionParts & { stopping: boolean; full: boolean }): Admitted | { refused: HttpRefusal } {
   const { headers } = request;
   const { http } = config();
   const path = pathOf(request.url);
   if (/^\/api(\/|$)/.test(path) && !http.api) return refuse('not_implemented');
   if ('refused' in access.checkHost(headers.host, { listenHost: http.host, domains: http.domains })) return refuse('unknown_host');
-  if (path !== wsPath) return refuse('not_found', `no websocket here; it is at ${wsPath}`);
+  const endpoint = endpointOf(request.url);
+  if (endpoint === undefined) return refuse('not_found', `no websocket here; it is at ${endpoints[0]}`);
   const handshake = checkHandshake(request);
   if (handshake !== undefined) return { refused: handshake };
   if (stopping) return refuse('stopping');
@@ -46,11 +59,19 @@ export function admit(request: IncomingMessage, { config, access, stopping, full
   if ('refused' in origin) return refuse('origin_refused', origin.refused);
   const identified = access.identify(headers);
   if ('refused' in identified) return refuse('invalid_credentials', identified.refused);
-  const offered = offeredBy(request);
-  if (!isListOfNames(offered)) return refuse('bad_request', 'Sec-WebSocket-Protocol is not a list of different subprotocols');
-  const dialect = chooseDialect(offered);
-  if (dialect === undefined) return refuse('bad_request', `unknown subprotocol; known: ${subprotocols.join(', ')}, or none`);
-  return { caller: identified.caller, dialect };
+  const { caller } = identified;
+  // The older endpoint is for those who are logged in; at the other one each call says whom it is for.
+  if (endpoint === '/api/v1/pow' && !access.allows(caller, 'user.valid')) return refuse('login_required');
+  const dialect = dialectFor(offeredBy(request), endpoint);
+  return 'code' in dialect ? { refused: dialect } : { caller, dialect };
+}
+
+function dialectFor(offered: readonly string[], endpoint: Endpoint): Dialect | HttpRefusal {
+  const listed = isListOfNames(offered);
+  const dialect = listed ? chooseDialect(offered, endpoint) : undefined;
+  if (dialect !== undefined) return dialect;
+  if (endpoint === '/api/v1/pow') return { code: 'subprotocol_required' };
+  return { code: 'bad_request', message: listed ? `unknown subprotocol; known: ${subprotocols.join(', ')}, or none` : 'Sec-WebSocket-Protocol is not a list of different subprotocols' };
 }
 
 function pathOf(url = ''): string {

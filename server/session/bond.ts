@@ -8,12 +8,15 @@ import { beginning, type Cursor, type Position } from '../runs/log/position.ts';
 import type { Shape } from '../runs/log/page.ts';
 import type { Attached } from '../runs/runs.ts';
 import type { Stay } from '../runs/watchable.ts';
+import { RawWatcher, type RawWatcherOptions } from '../runs/raw-watcher.ts';
 import { Watcher, type Outlet } from '../runs/watcher.ts';
 
 export interface BondParts {
   readonly attached: Attached;
   readonly text: TextForm;
   readonly outlet: Outlet;
+  /** Of raw text. */
+  readonly limits: Pick<RawWatcherOptions, 'chunkMs' | 'chunkBytesMax'>;
   /** Absent: the beginning. */
   readonly cursor?: Cursor | undefined;
   /** The session asked for the run, and did not only attach to it. */
@@ -43,7 +46,7 @@ export class Bond {
   readonly #closing = new AbortController();
   readonly #noticed = new Set<NoticeCode>();
   #input: InputHold | undefined;
-  #watcher: Watcher | undefined;
+  #watcher: Pick<Watcher, 'position' | 'wake' | 'stop'> | undefined;
   #unlisten: () => void = () => {};
 
   constructor(parts: BondParts) {
@@ -132,12 +135,13 @@ export class Bond {
 
   #follow(from: Position): void {
     if (this.#closing.signal.aborted) return;
-    const { attached: { run }, outlet, cursor, tell } = this.#parts;
-    const watcher = new Watcher(run.log, outlet, {
-      shape: this.#shape, from,
-      onEnd: () => void run.ended.then((record) => { if (!this.#closing.signal.aborted) tell.over(record); }),
-      onError: (error) => tell.unreadable(error),
-    });
+    const { attached: { run }, text, outlet, limits, cursor, tell } = this.#parts;
+    const onEnd = (): void => void run.ended.then((record) => { if (!this.#closing.signal.aborted) tell.over(record); });
+    const onError = (error: unknown): void => tell.unreadable(error);
+    // Raw text is told from the beginning only: that dialect cannot resume.
+    const watcher = text === 'raw'
+      ? new RawWatcher(run.log, outlet, { ...limits, onEnd, onError })
+      : new Watcher(run.log, outlet, { shape: this.#shape, from, onEnd, onError });
     this.#watcher = watcher;
     this.#unlisten = run.onState((record) => this.#announce(record));
     this.#announce(run.record);

@@ -66,7 +66,7 @@ export class Session {
     this.#connection = connection;
     this.#onClosed = onClosed;
     this.#held = new HeldInput({ framesMax: this.#limits.heldFramesMax, bytesMax: this.#limits.heldBytesMax });
-    this.#outlet = new SocketOutlet(ws, socket, { dialect, bytesMax: this.#limits.socketBytesMax });
+    this.#outlet = new SocketOutlet(ws, socket, { dialect, bytesMax: this.#limits.socketBytesMax, allBytesMax: this.#limits.watchersBytesMax });
     this.#stall = new Stall(socket);
     this.#callTimer = setTimeout(() => this.#on('no-call'), this.#limits.firstCallMs);
     this.#listen();
@@ -174,7 +174,7 @@ export class Session {
     try {
       const found = look();
       this.#attached = found.attached;
-      this.#bond = new Bond({ ...found, text: this.#connection.dialect.text, outlet: this.#outlet, tell: this.#news() });
+      this.#bond = new Bond({ ...found, text: this.#connection.dialect.text, outlet: this.#outlet, limits: this.#limits, tell: this.#news() });
     } catch (error) {
       return this.#refused(error);
     }

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type ServerOptions } from 'ws';
 import { chooseDialect } from '../../protocol/dialects/choose.ts';
 import type { Limits } from '../../protocol/limits.ts';
-import { admit, type AdmissionParts } from './admission.ts';
+import { admit, endpointOf, type AdmissionParts } from './admission.ts';
 import { answer } from './answer.ts';
 import { GuardedSocket } from './guarded-socket.ts';
 import { Session, type Connection, type SessionParts } from './session.ts';
@@ -94,7 +94,7 @@ function withLimits(limits: Limits): { handshakes: WebSocketServer; limits: Limi
   const options: ServerOptions<typeof GuardedSocket> & { closeTimeout: number } = {
     noServer: true, autoPong: false, clientTracking: false, perMessageDeflate: false, WebSocket: GuardedSocket,
     maxPayload: limits.messageBytesMax, closeTimeout: limits.closeMs,
-    handleProtocols: (offered) => chooseDialect([...offered])?.name ?? false,
+    handleProtocols: (offered, { url }) => chooseDialect([...offered], endpointOf(url))?.name ?? false,
   };
   return { handshakes: new WebSocketServer(options) as unknown as WebSocketServer, limits };
 }

@@ -47,7 +47,7 @@ const rows: readonly Row[] = [
   { title: 'no key', asked: { headers: { 'Sec-WebSocket-Key': undefined, ...bad.origin } }, status: 400, message: 'Sec-WebSocket-Key is missing or invalid' },
   { title: 'another origin', asked: { headers: { ...bad.origin, ...bad.token, ...bad.subprotocol } }, status: 403, message: /origin/ },
   { title: 'an opaque origin', asked: { headers: { Origin: 'null' } }, status: 403, message: /origin/ },
-  { title: 'an unknown subprotocol', asked: { headers: bad.subprotocol }, status: 400, message: 'unknown subprotocol; known: distillery.v2, or none' },
+  { title: 'an unknown subprotocol', asked: { headers: bad.subprotocol }, status: 400, message: 'unknown subprotocol; known: distillery.v2, pow-1, or none' },
   { title: 'an empty list of subprotocols', asked: { headers: { 'Sec-WebSocket-Protocol': '' } }, status: 400, message: /subprotocol/ },
   { title: 'a subprotocol twice', asked: { headers: { 'Sec-WebSocket-Protocol': 'distillery.v2, distillery.v2' } }, status: 400, message: /subprotocol/ },
   { title: 'a list of subprotocols that is none', asked: { headers: { 'Sec-WebSocket-Protocol': 'distillery.v2,,' } }, status: 400, message: /subprotocol/ },
@@ -82,7 +82,7 @@ describe('upgrade', () => {
     });
   }
 
-  for (const path of ['/', '/api', '/api/v1/ws/x', '/api/v1/ws//', '/api/v1/wss', '/api/v1/WS', '/api/v1/pow', '/healthz', '//api/v1/ws', '/api/v1/../v1/ws', '/api/v1/w%73']) {
+  for (const path of ['/', '/api', '/api/v1/ws/x', '/api/v1/ws//', '/api/v1/wss', '/api/v1/WS', '/api/v1/pow/new', '/api/v1/power', '/healthz', '//api/v1/ws', '/api/v1/../v1/ws', '/api/v1/w%73']) {
     it(`is not found at ${path}`, async () => {
       const client = await rawClient(gateway.wsUrl, { path });
       await client.body;

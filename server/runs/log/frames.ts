@@ -143,6 +143,12 @@ function findEnds(piece: Uint8Array, count: number, base: number): number {
   return found;
 }
 
+/** Of a frame of ours, a view of what it carries. */
+export function payloadOf(frame: Uint8Array): Uint8Array {
+  const short = frame[1]!;
+  return frame.subarray(short < 126 ? 2 : short === 126 ? 4 : 10);
+}
+
 function frame(opcode: number, payload: Uint8Array): Buffer {
   const out = Buffer.allocUnsafeSlow(payload.length + 10);
   const start = writeHeader(out, 0, opcode, payload.length);

@@ -1,7 +1,7 @@
 // One step of a log: a batch of whole lines, a chunk of a terminal, or an event. Its frames are built when the first watcher asks, and
 // shared by all.
 
-import { frameRegions, frameText } from './frames.ts';
+import { frameRegions, frameText, payloadOf } from './frames.ts';
 import type { GapReason } from '../../../protocol/messages.ts';
 import type { Position } from './position.ts';
 
@@ -40,4 +40,9 @@ export type Told = Item | GapItem;
 export function framesOf(item: BytesItem): Buffer {
   item.frames ??= item.type === 'lines' ? frameRegions(item.pieces) : frameText(Buffer.concat(item.pieces));
   return item.frames;
+}
+
+/** What the log has of an item that is a terminal's chunk, or was read from the files; good until the next turn of the event loop. */
+export function bytesOf(item: BytesItem): readonly Uint8Array[] {
+  return item.pieces.length > 0 ? item.pieces : [payloadOf(framesOf(item))];
 }

@@ -20,6 +20,8 @@ import { LogWriter } from './writer.ts';
 
 export type { LogLimits } from './options.ts';
 
+const nothing = new Uint8Array(0);
+
 /**
  * `lines` logs hold one line per line, whatever stream it came from. `raw` logs hold a terminal's bytes, repaired to valid UTF-8 before they
  * are stored, because their watchers' cursor counts the bytes on the wire. Their lines are counted as those see them who want lines.
@@ -147,6 +149,11 @@ export class RunLog extends WatchedLog {
     const line = this.#terminal?.unfinished ?? this.#splitters[this.#lastStream].unfinished;
     const text = Buffer.from(lastCharacters(line, bytesMax)).toString('utf8');
     return text === '' ? undefined : { stream: this.#lastStream, text };
+  }
+
+  /** Of one stream the line that has begun and not ended, byte for byte; a view, good until the next write. Nothing of a terminal, whose bytes are all told. */
+  unfinishedBytes(stream: OutputStream): Uint8Array {
+    return this.#terminal === undefined ? this.#splitters[stream].unfinished : nothing;
   }
 
   get #isClosed(): boolean {
