@@ -1,6 +1,7 @@
 // Reads a piece of a log back from the files of a segment, as the same items that live watchers get.
 
 import { wholeCharacters } from './characters.ts';
+import { turnOver } from '../../support/turnover.ts';
 import { countLines } from './frames.ts';
 import type { Item } from './item.ts';
 import { lineEnd, newline } from './lines.ts';
@@ -52,6 +53,7 @@ export async function readPage(files: Readable, wish: PageWish): Promise<readonl
   let wanted = Math.min(until.byte - from.byte, pageBytes[wish.shape], wish.bytesMax ?? Infinity);
   for (;;) {
     const bytes = await files.readLines(from.byte, wanted);
+    turnOver(bytes.length);
     const atEnd = from.byte + bytes.length >= until.byte;
     const whole = wholeBytes(bytes, wish, atEnd);
     const items = merge(wish, bytes.subarray(0, whole), { events, allEvents, atEnd: atEnd && whole === bytes.length });
