@@ -2,13 +2,13 @@
 
 import { until } from '../helpers/until.ts';
 import { median, quantile, rounded, type Figure } from './figures.ts';
-import { gateway, websocketd } from './parts.ts';
+import { children, gateway, websocketd } from './parts.ts';
 import { gather, leave, type Door } from './watchers.ts';
 
 const clients = 500;
 const rounds = 5;
 /** Servers run for long; what is measured is not their first second. */
-const warmRounds = 3;
+const warmRounds = 4;
 const endMs = 60_000;
 const requiredRatio = 0.2;
 const argv = ['sh', '-c', 'echo hello; exec sleep 60'] as const;
@@ -21,9 +21,10 @@ export async function measureConnect(): Promise<readonly Figure[]> {
   try {
     for (let round = -warmRounds; round < rounds; round += 1) {
       const own = await slowest({ port: ours.port, path: '/api/v1/ws', subprotocol: 'distillery.v2', message: { call: 'hello' } });
-      // Those of the round before are still being ended.
+      // What a round has started is still being ended.
       await until('no run is left', () => isQuiet(ours.port), endMs);
       const peer = await slowest({ port: theirs.port, path: '/' });
+      await until('no process of the peer is left', async () => await children(theirs.pid) === 0, endMs);
       if (round >= 0) measured.push({ own, peer });
     }
   } finally {

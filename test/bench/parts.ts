@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,6 +95,12 @@ export async function memory(pid: number): Promise<{ readonly now: number; reado
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   const bytes = (name: string): number => 1024 * Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]);
   return { now: bytes('VmRSS'), peak: bytes('VmHWM') };
+}
+
+/** How many child processes it has. */
+export async function children(pid: number): Promise<number> {
+  const lists = (await readdir(`/proc/${pid}/task`)).map((thread) => readFile(`/proc/${pid}/task/${thread}/children`, 'utf8').catch(() => ''));
+  return (await Promise.all(lists)).join(' ').split(' ').filter((child) => child !== '').length;
 }
 
 /** The peak is from now on (proc_pid_clear_refs(5)). */
