@@ -46,7 +46,8 @@ describe('a browser', function () {
     const page = await pageOf(browser, gateway, ['distillery.v2']);
     await page.evaluate(() => (window as unknown as Window).talk.ws.send(new TextEncoder().encode('{"call":"fail"}')));
     const { results, code } = await conversation(page);
-    expect(results[0]).to.have.nested.property('run.state', 'running');
+    expect(results[0]).to.have.nested.property('run.state', 'queued');
+    expect(results[1]).to.have.nested.property('run.state', 'running');
     expect(results.at(-1)).to.include({ success: false, status: 'failed', exitCode: 3 });
     expect(code).to.equal(1000);
     await page.close();

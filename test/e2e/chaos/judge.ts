@@ -16,10 +16,12 @@ export function judge(visit: Visit, records: readonly RunRecord[]): string[] {
 }
 
 function judgeRecord(record: RunRecord, { plan, run }: Visit): string[] {
-  const { state, outcome, cleanup, startedAt, endedAt } = record;
+  const { state, outcome, cleanup, startedAt, endedAt, lines } = record;
   const expected = expectedOutcomes(plan);
   return [
-    ...(state === 'ended' && startedAt !== undefined && endedAt !== undefined ? [] : ['not ended']),
+    ...(state === 'ended' && endedAt !== undefined ? [] : ['not ended']),
+    // Stopped while it waited for its turn: it was never started, and says so.
+    ...(startedAt !== undefined || (outcome === 'cancelled' && lines === 0) ? [] : ['not started']),
     ...(outcome !== undefined && expected.includes(outcome) ? [] : [`outcome ${outcome} and not ${expected.join(' or ')}`]),
     ...(cleanup?.clean === true && cleanup.left.length === 0 ? [] : ['the receipt is not clean']),
     ...(run === undefined || run === record.id ? [] : ['another run than announced']),
