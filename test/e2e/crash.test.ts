@@ -18,6 +18,8 @@ const kills = Number(process.env['CRASH_KILLS'] ?? 12);
 const seed = Number(process.env['CRASH_SEED'] ?? 20_261_124);
 const atOnce = 20;
 const lifeMsMax = 600;
+/** Of the rounds; in each of them one run, whichever, is asked to stop just before the gateway is killed. */
+const cancelShare = 0.6;
 const settledMs = 30_000;
 
 describe(`a gateway that is killed ${kills} times under ${atOnce} runs (seed ${seed})`, function () {
@@ -28,6 +30,7 @@ describe(`a gateway that is killed ${kills} times under ${atOnce} runs (seed ${s
   let served: RunningCli;
   let url: string;
   const begun = new Map<string, Kind>();
+  const cancelled = new Set<string>();
   let records: readonly RunRecord[];
 
   before(async () => {
@@ -37,6 +40,7 @@ describe(`a gateway that is killed ${kills} times under ${atOnce} runs (seed ${s
     await serve();
     for (let i = 0; i < kills; i++) {
       await fill();
+      if (random() < cancelShare) await cancelOne();
       // The instant is what is random here; nothing is waited for.
       await new Promise((resolve) => setTimeout(resolve, random() * lifeMsMax));
       served.child.kill('SIGKILL');
@@ -88,6 +92,19 @@ describe(`a gateway that is killed ${kills} times under ${atOnce} runs (seed ${s
     client.ws.terminate();
   }
 
+  /** Nobody waits for the answer: the gateway may be killed while it stops the run, or before. */
+  async function cancelOne(): Promise<void> {
+    const live = await liveRuns();
+    const run = live[Math.floor(random() * live.length)]?.id;
+    if (run === undefined) return;
+    cancelled.add(run);
+    const client = await wsClient(`${url.replace('http', 'ws')}/api/v1/ws`, ['distillery.v2']);
+    client.control({ attach: run });
+    await client.next();
+    client.control({ signal: 'cancel' });
+    client.ws.close();
+  }
+
   const stored = async (run: string): Promise<readonly string[]> => {
     const found: string[] = [];
     for (;;) {
@@ -108,14 +125,15 @@ describe(`a gateway that is killed ${kills} times under ${atOnce} runs (seed ${s
     expect(records.map(({ id }) => id).sort()).to.deep.equal([...begun.keys()].sort());
     for (const record of records) {
       expect(record, record.id).to.include({ state: 'ended' });
-      expect(record.outcome, record.id).to.be.oneOf(['succeeded', 'failed', 'cancelled', 'unknown', 'rejected']);
+      expect(record.outcome, record.id).to.be.oneOf(['succeeded', 'failed', 'cancelled', 'timed-out', 'unknown', 'rejected']);
       expect(record.cleanup, record.id).to.deep.include({ clean: true, left: [] });
     }
   });
 
-  it('has ended in each way there is', () => {
+  it('has ended in each way there is, and cancelled none that nobody cancelled', () => {
     const outcomes = new Set(records.map(({ outcome }) => outcome));
-    expect([...outcomes]).to.include.members(['succeeded', 'unknown']);
+    expect([...outcomes]).to.include.members(['succeeded', 'unknown', 'cancelled']);
+    for (const { id, outcome } of records) if (outcome === 'cancelled') expect(cancelled.has(id), id).to.equal(true);
   });
 
   it('says of no run that is not a container how it ended when it did not see it', () => {
@@ -146,7 +164,7 @@ describe(`a gateway that is killed ${kills} times under ${atOnce} runs (seed ${s
       if (!events.includes('container-created')) continue;
       expect(events.includes('output-lost'), id).to.equal(false);
       // Started, and not seen by anybody again, is what must not happen.
-      if (events.includes('container-started')) expect(outcome, id).to.equal('succeeded');
+      if (events.includes('container-started') && !cancelled.has(id)) expect(outcome, id).to.equal('succeeded');
     }
     expect(adopted).to.be.greaterThan(0);
   });
