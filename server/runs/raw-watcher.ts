@@ -5,7 +5,7 @@ import type { OutputStream } from '../../calls/contract/ports.ts';
 import { wholeCharacters } from './log/characters.ts';
 import { frameText } from './log/frames.ts';
 import { newline } from './log/lines.ts';
-import type { RunLog } from './log/log.ts';
+import type { WatchedLog } from './log/watched.ts';
 import { compare, type Position } from './log/position.ts';
 import { Watcher, type BytesOutlet, type Outlet, type WatcherOptions } from './watcher.ts';
 
@@ -19,7 +19,7 @@ const streams: readonly OutputStream[] = ['stdout', 'stderr'];
 const terminator = Uint8Array.of(newline);
 
 export class RawWatcher {
-  readonly #log: RunLog;
+  readonly #log: WatchedLog;
   readonly #outlet: Outlet;
   readonly #options: RawWatcherOptions;
   readonly #watcher: Watcher;
@@ -37,7 +37,7 @@ export class RawWatcher {
   #stopped = false;
 
   /** From the beginning of the log. Only text frames reach the outlet, broken UTF-8 repaired. */
-  constructor(log: RunLog, outlet: Outlet, options: RawWatcherOptions) {
+  constructor(log: WatchedLog, outlet: Outlet, options: RawWatcherOptions) {
     this.#log = log;
     this.#outlet = outlet;
     this.#options = options;

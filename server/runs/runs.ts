@@ -10,6 +10,7 @@ import { deferred } from '../support/deferred.ts';
 import { accept, expectSame, listed, type AcceptParts, type StartRequest } from './accept.ts';
 import { factsOf, shapeOf, type Accepted } from './facts.ts';
 import { RunLog } from './log/log.ts';
+import { PastLog } from './log/past-log.ts';
 import { PastRun } from './past.ts';
 import { RunQueue, type Queued } from './queue.ts';
 import { readLines, type LinesPage, type LinesWish } from './reading.ts';
@@ -178,7 +179,7 @@ export class Runs {
     // The records of the first version do not say what kind of call it was.
     const kind = facts?.kind ?? this.#parts.registry().get(record.call)?.kind ?? 'process';
     const { lineBytesMax } = facts ?? this.#parts.limits;
-    return new PastRun(record, RunLog.reopen(this.#folderOf(record.id), { shape: shapeOf(kind), lineBytesMax, record }));
+    return new PastRun(record, new PastLog(this.#folderOf(record.id), { shape: shapeOf(kind), lineBytesMax, record }));
   }
 
   /** Whoever may make the call now, and started this run or may do everything. */

@@ -1,13 +1,13 @@
 // A run as those see it who watch: live, or long over and read from its files.
 
 import type { Json, RunRecord } from '../../protocol/record.ts';
-import type { RunLog } from './log/log.ts';
+import type { WatchedLog } from './log/watched.ts';
 
 export interface Watchable {
   readonly id: string;
   /** As it is now. */
   readonly record: RunRecord;
-  readonly log: RunLog;
+  readonly log: WatchedLog;
   /** Of a code call that returned one. Not kept in the record. */
   readonly value: Json | undefined;
   /** It failed by a mistake of ours. */

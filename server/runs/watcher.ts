@@ -2,7 +2,7 @@
 
 import type { GapReason } from '../../protocol/messages.ts';
 import { bytesOf, framesOf, type BytesItem, type GapItem, type Told } from './log/item.ts';
-import type { RunLog } from './log/log.ts';
+import type { WatchedLog } from './log/watched.ts';
 import type { Shape } from './log/page.ts';
 import { beginning, type Position } from './log/position.ts';
 
@@ -36,7 +36,7 @@ export interface WatcherOptions {
 
 export class Watcher {
   position: Position;
-  readonly #log: RunLog;
+  readonly #log: WatchedLog;
   readonly #outlet: Outlet | BytesOutlet;
   readonly #options: WatcherOptions;
   readonly #unwatch: () => void;
@@ -46,7 +46,7 @@ export class Watcher {
   #stopped = false;
   #waiting: readonly Told[] = [];
 
-  constructor(log: RunLog, outlet: Outlet | BytesOutlet, options: WatcherOptions) {
+  constructor(log: WatchedLog, outlet: Outlet | BytesOutlet, options: WatcherOptions) {
     this.#log = log;
     this.#outlet = outlet;
     this.#options = options;

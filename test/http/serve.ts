@@ -14,7 +14,7 @@ import { answerClientError } from '../../server/http/client-error.ts';
 import { EventStreams } from '../../server/http/events/streams.ts';
 import type { HttpParts, Status } from '../../server/http/parts.ts';
 import type { Route } from '../../server/http/route.ts';
-import { RunLog } from '../../server/runs/log/log.ts';
+import { PastLog } from '../../server/runs/log/past-log.ts';
 import type { Watchable } from '../../server/runs/watchable.ts';
 import { silent } from '../../server/support/logger.ts';
 
@@ -80,7 +80,7 @@ function raw(port: number, text: string): Promise<string> {
 
 /** A run that is over, as those see it who watch. Its log is in `folder`; without one there is none. */
 export function overRun(record: RunRecord, folder = '/nowhere'): Watchable {
-  const log = RunLog.reopen(folder, { shape: 'lines', lineBytesMax: defaultLimits.lineBytesMax, record });
+  const log = new PastLog(folder, { shape: 'lines', lineBytesMax: defaultLimits.lineBytesMax, record });
   return { id: record.id, record, log, value: undefined, faulted: false, ended: Promise.resolve(record), onState: () => () => {} };
 }
 

@@ -1,13 +1,13 @@
 // The last lines of a run, one that has only begun included, as one text.
 
 import type { Limits } from '../../../protocol/limits.ts';
-import type { RunLog } from '../../runs/log/log.ts';
+import type { WatchedLog } from '../../runs/log/watched.ts';
 import type { Position } from '../../runs/log/position.ts';
 
 type Bounds = Pick<Limits, 'powLinesMax' | 'powBufferBytesMax'>;
 
 /** Joined by `\n`, without terminators, broken UTF-8 repaired; "" when nothing was printed. Throws when the log cannot be read. */
-export async function lastLines(log: RunLog, bounds: Bounds): Promise<string> {
+export async function lastLines(log: WatchedLog, bounds: Bounds): Promise<string> {
   // Taken together, for what has begun stands behind these lines and no others.
   const { text: begun } = log.unfinished(bounds.powBufferBytesMax) ?? {};
   const { line: count } = log.position;
@@ -15,7 +15,7 @@ export async function lastLines(log: RunLog, bounds: Bounds): Promise<string> {
   return (begun === undefined ? whole : [...whole, begun]).join('\n');
 }
 
-async function linesUntil(log: RunLog, count: number, linesMax: number, { powBufferBytesMax }: Bounds): Promise<readonly string[]> {
+async function linesUntil(log: WatchedLog, count: number, linesMax: number, { powBufferBytesMax }: Bounds): Promise<readonly string[]> {
   // Waits until they are in the files; and of a log that is over, only now it is known how many there are.
   const end = await log.locate({ after: count }, 'lines');
   for (let wanted = Math.min(linesMax, end.line); wanted > 0; wanted = Math.floor(wanted / 2)) {
@@ -25,7 +25,7 @@ async function linesUntil(log: RunLog, count: number, linesMax: number, { powBuf
   return [];
 }
 
-async function read(log: RunLog, start: Position, until: number): Promise<readonly string[]> {
+async function read(log: WatchedLog, start: Position, until: number): Promise<readonly string[]> {
   const lines: string[] = [];
   let from = start;
   while (from.line < until) {

@@ -9,18 +9,16 @@ import { LogFiles } from './files.ts';
 import type { Item } from './item.ts';
 import { characterStart } from './lines.ts';
 import type { Mark } from './mark.ts';
-import type { LogLimits, LogOptions, ReopenOptions } from './options.ts';
-import { beginning, type Position } from './position.ts';
-import { nothingIn, recover, survey, wholeEnd, type Survey } from './recover.ts';
+import type { LogLimits, LogOptions } from './options.ts';
+import type { Position } from './position.ts';
+import { nothingIn, recover, type Survey } from './recover.ts';
 import { LineSplitter, type Region } from './splitter.ts';
 import { Tail } from './tail.ts';
 import { TerminalText } from './terminal-text.ts';
-import { WatchedLog } from './watched.ts';
+import { WatchedLog, type Unfinished } from './watched.ts';
 import { LogWriter } from './writer.ts';
 
 export type { LogLimits } from './options.ts';
-
-const nothing = new Uint8Array(0);
 
 /**
  * `lines` logs hold one line per line, whatever stream it came from. `raw` logs hold a terminal's bytes, repaired to valid UTF-8 before they
@@ -45,9 +43,6 @@ export class RunLog extends WatchedLog {
   #truncated: boolean;
   #discardedBytes = 0;
   #closing: Promise<void> | undefined;
-  /** Of a log that was reopened: looks at its files. */
-  #look: (() => Promise<void>) | undefined;
-  #looking: Promise<void> | undefined;
 
   private constructor(folder: string, options: LogOptions, found: Survey) {
     const { limits, shape } = options;
@@ -70,19 +65,6 @@ export class RunLog extends WatchedLog {
   /** A new log. Its folder is made when there is something to write, so that a run that waits costs nothing; `onFailure` hears when it cannot be. */
   static create(folder: string, options: LogOptions): RunLog {
     return new RunLog(folder, options, nothingIn(new LogFiles(folder), options.shape, options.limits.lineBytesMax));
-  }
-
-  /**
-   * The log of a run that is over, for watchers: its files are opened when the first one comes and closed when the last one has gone. `ended` turns
-   * true when they have been looked at. Output that the record knows of and the folder does not have any more is a gap.
-   */
-  static reopen(folder: string, options: ReopenOptions): RunLog {
-    const limits = { lineBytesMax: options.lineBytesMax, tailBytesMax: 0, owedBytesMax: Infinity, segmentBytesMax: Infinity, outputBytesMax: 0 };
-    const log = RunLog.create(folder, { shape: options.shape, limits, onFailure: () => undefined });
-    log.position = { ...beginning, line: options.record.lines, byte: options.record.bytes };
-    log.#closing = Promise.resolve();
-    log.#look = () => log.#lookInto(folder, options);
-    return log;
   }
 
   /**
@@ -141,19 +123,14 @@ export class RunLog extends WatchedLog {
     return (this.#closing ??= this.#finish());
   }
 
-  /**
-   * The line that has begun and not ended, of the stream that printed last. Undefined when that ended with a newline. Of text longer than `bytesMax`,
-   * the end.
-   */
-  unfinished(bytesMax: number): { readonly stream: OutputStream; readonly text: string } | undefined {
+  override unfinished(bytesMax: number): Unfinished | undefined {
     const line = this.#terminal?.unfinished ?? this.#splitters[this.#lastStream].unfinished;
     const text = Buffer.from(lastCharacters(line, bytesMax)).toString('utf8');
     return text === '' ? undefined : { stream: this.#lastStream, text };
   }
 
-  /** Of one stream the line that has begun and not ended, byte for byte; a view, good until the next write. Nothing of a terminal, whose bytes are all told. */
-  unfinishedBytes(stream: OutputStream): Uint8Array {
-    return this.#terminal === undefined ? this.#splitters[stream].unfinished : nothing;
+  override unfinishedBytes(stream: OutputStream): Uint8Array {
+    return this.#terminal === undefined ? this.#splitters[stream].unfinished : super.unfinishedBytes(stream);
   }
 
   get #isClosed(): boolean {
@@ -277,30 +254,16 @@ export class RunLog extends WatchedLog {
 
   async #finish(): Promise<void> {
     await this.#writer.flush();
-    this.#complete();
+    this.complete(this.position);
   }
 
-  #complete(): void {
-    this.written = this.position;
-    this.ended = true;
-    this.wake();
-    this.letGo();
-  }
-
-  protected override looked(): Promise<void> | undefined {
-    return (this.#looking ??= this.#look?.());
+  /** Its files are its own: nothing changes them behind its back. */
+  protected override looked(): undefined {
+    return undefined;
   }
 
   protected override get lineByte(): number {
     return this.#terminal?.lineByte ?? this.position.byte;
-  }
-
-  /** What cannot be read is told to those who read it. */
-  async #lookInto(folder: string, options: ReopenOptions): Promise<void> {
-    this.files = await LogFiles.in(folder).catch(() => new LogFiles(folder, [0]));
-    const found = this.files.numbers.length === 0 ? undefined : await survey(this.files, options).catch(() => undefined);
-    if (found !== undefined) this.position = wholeEnd(found);
-    this.#complete();
   }
 }
 

@@ -1,4 +1,4 @@
-// What a log is made, reopened and resumed with.
+// What a log is made and resumed with.
 
 import type { Limits } from '../../../protocol/limits.ts';
 import type { Shape } from './page.ts';
@@ -10,12 +10,4 @@ export interface LogOptions {
   readonly limits: LogLimits;
   /** Called once, when the disk refuses. */
   readonly onFailure: (error: Error) => void;
-}
-
-export interface ReopenOptions {
-  readonly shape: Shape;
-  /** Of a log of the first version, which does not say it itself. */
-  readonly lineBytesMax: number;
-  /** What the record says of the log. */
-  readonly record: { readonly lines: number; readonly bytes: number };
 }

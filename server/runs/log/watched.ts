@@ -1,6 +1,7 @@
 // A log as those see it who watch: what is in memory of it and in the files, and where a cursor is in them.
 
-import { LogFiles } from './files.ts';
+import type { OutputStream } from '../../../calls/contract/ports.ts';
+import type { LogFiles } from './files.ts';
 import type { Told } from './item.ts';
 import { locate } from './locate.ts';
 import type { Shape } from './page.ts';
@@ -15,6 +16,13 @@ const reading = takingTurns(16);
 /** Pages that slow watchers of one log may hold on to together; a page is not smaller than the least. */
 const pagesBytesMax = 32 << 20;
 const pageBytesLeast = 64 << 10;
+
+const nothing = new Uint8Array(0);
+
+export interface Unfinished {
+  readonly stream: OutputStream;
+  readonly text: string;
+}
 
 export interface WatchedOptions {
   readonly folder: string;
@@ -107,11 +115,33 @@ export abstract class WatchedLog {
     return this.files.drop(below);
   }
 
+  /**
+   * The line that has begun and not ended, of the stream that printed last. Undefined when that ended with a newline, or the log has. Of text longer
+   * than `bytesMax`, the end.
+   */
+  unfinished(_bytesMax: number): Unfinished | undefined {
+    return undefined;
+  }
+
+  /** Of one stream the line that has begun and not ended, byte for byte; a view, good until the next write. Nothing of a terminal, whose bytes are all told. */
+  unfinishedBytes(_stream: OutputStream): Uint8Array {
+    return nothing;
+  }
+
   /** Resolves when `position`, `written` and `ended` are as the files have them; undefined while they are that anyway. Never rejects. */
   protected abstract looked(): Promise<void> | undefined;
 
   /** Where a watcher of lines begins that wants what comes from now on. */
   protected abstract readonly lineByte: number;
+
+  /** Everything is in the files, up to `end`. */
+  protected complete(end: Position): void {
+    this.position = end;
+    this.written = end;
+    this.ended = true;
+    this.wake();
+    this.letGo();
+  }
 
   protected wake(): void {
     for (const wake of this.#watchers) wake();

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { join } from 'node:path';
 import { rm } from 'node:fs/promises';
-import { RunLog } from '../../../server/runs/log/log.ts';
+import type { RunLog } from '../../../server/runs/log/log.ts';
+import { PastLog } from '../../../server/runs/log/past-log.ts';
+import type { WatchedLog } from '../../../server/runs/log/watched.ts';
 import type { Shape } from '../../../server/runs/log/page.ts';
 import type { Position } from '../../../server/runs/log/position.ts';
 import { dropSegments, listSegments } from '../../../server/runs/log/segments.ts';
@@ -17,7 +19,7 @@ function oneGap(told: readonly string[]): string[] {
 }
 
 /** Everything that a watcher is told of an ended log. */
-async function toldFrom(log: RunLog, shape: Shape, from?: Position): Promise<string[]> {
+async function toldFrom(log: WatchedLog, shape: Shape, from?: Position): Promise<string[]> {
   const notebook = new Notebook();
   const ended = deferred<void>();
   new Watcher(log, notebook, { shape, ...(from !== undefined && { from }), onEnd: ended.resolve, onError: ended.reject }).wake();
@@ -72,7 +74,7 @@ describe('a cursor', () => {
           await fill(log, rnd);
           await log.close();
           const told = await toldFrom(log, view);
-          const again = RunLog.reopen(folderOf(log), { shape, lineBytesMax: 1 << 20, record: { lines: log.position.line, bytes: log.position.byte } });
+          const again = new PastLog(folderOf(log), { shape, lineBytesMax: 1 << 20, record: { lines: log.position.line, bytes: log.position.byte } });
           for (let i = 0; i < 8; i++) {
             const after = someAfter(rnd, told, view);
             const rest = behind(told, view, { after });
@@ -138,7 +140,7 @@ describe('a cursor', () => {
       await log.close();
       const whole = await toldFrom(log, 'lines');
       const path = folderOf(log);
-      const again = RunLog.reopen(path, { shape, lineBytesMax: 1 << 20, record: { lines: 100, bytes: log.position.byte } });
+      const again = new PastLog(path, { shape, lineBytesMax: 1 << 20, record: { lines: 100, bytes: log.position.byte } });
       await again.locate({ after: 0 }, 'lines');
       const before = await listSegments(path);
       expect(await dropSegments(path, before[8]!.number)).to.equal(before.slice(0, 8).reduce((sum, { bytes }) => sum + bytes, 0));
@@ -167,24 +169,21 @@ describe('a log that is reopened', () => {
     log.write('stdout', Buffer.from('one\ntwo'));
     await log.close();
     await until('its files are closed', () => openFiles() === before);
-    const again = RunLog.reopen(folderOf(log), { shape: 'lines', lineBytesMax: 1 << 20, record: { lines: 2, bytes: 8 } });
+    const again = new PastLog(folderOf(log), { shape: 'lines', lineBytesMax: 1 << 20, record: { lines: 2, bytes: 8 } });
     expect([again.position.line, again.position.byte, again.ended]).to.deep.equal([2, 8, false]);
-    again.write('stdout', Buffer.from('never\n'));
-    again.emit('never');
     expect(openFiles()).to.equal(before);
     for (let i = 0; i < 2; i++) {
       expect(await toldFrom(again, 'lines')).to.deep.equal(['one', 'two', '#unterminated 1']);
       await until('its files are closed again', () => openFiles() === before);
     }
     expect(again.position).to.deep.equal(log.position);
-    await again.close();
   }));
 
   it('is empty when it never had anything, and a gap when it had', () => inFolder(async (folder) => {
     const options = { shape: 'lines', lineBytesMax: 1 << 20 } as const;
     const none = join(folder, 'none');
-    expect(await toldFrom(RunLog.reopen(none, { ...options, record: { lines: 0, bytes: 0 } }), 'lines')).to.deep.equal([]);
-    expect(await toldFrom(RunLog.reopen(none, { ...options, record: { lines: 7, bytes: 70 } }), 'lines')).to.deep.equal(['~1-7']);
+    expect(await toldFrom(new PastLog(none, { ...options, record: { lines: 0, bytes: 0 } }), 'lines')).to.deep.equal([]);
+    expect(await toldFrom(new PastLog(none, { ...options, record: { lines: 7, bytes: 70 } }), 'lines')).to.deep.equal(['~1-7']);
   }));
 
   it('tells its watchers when its files cannot be read', () => inFolder(async (folder) => {
@@ -192,7 +191,7 @@ describe('a log that is reopened', () => {
     log.write('stdout', Buffer.from('one\n'));
     await log.close();
     await rm(join(folderOf(log), 'events'));
-    const again = RunLog.reopen(folderOf(log), { shape: 'lines', lineBytesMax: 1 << 20, record: { lines: 1, bytes: 4 } });
+    const again = new PastLog(folderOf(log), { shape: 'lines', lineBytesMax: 1 << 20, record: { lines: 1, bytes: 4 } });
     expect(String(await toldFrom(again, 'lines').catch((error: unknown) => error))).to.contain('ENOENT');
   }));
 });
