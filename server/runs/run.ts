@@ -73,7 +73,7 @@ export class Run implements Watchable {
     this.#body = body;
     this.input = new RunInput(parts.limits.inputBytesMax);
     this.log = work.log((error) => this.#unstorable(error));
-    this.#standing = new Standing(record, { store: parts.store, log: parts.log, size: () => this.log.position });
+    this.#standing = new Standing(record, { store: parts.store, log: parts.log, output: this.log });
     this.#stays = new Stays({
       policy: facts.onDisconnect, mayDetach: facts.mayDetach,
       onLost: () => this.stop('disconnected'), onDetached: (onDisconnect) => this.#keepFacts({ ...facts, onDisconnect }),

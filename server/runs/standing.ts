@@ -6,11 +6,15 @@ import { deferred } from '../support/deferred.ts';
 import type { Logger } from '../support/logger.ts';
 import type { RunStore } from './store.ts';
 
+interface Size {
+  readonly line: number;
+  readonly byte: number;
+}
+
 export interface StandingParts {
   readonly store: Pick<RunStore, 'update'>;
   readonly log: Logger;
-  /** How much its log holds now. */
-  readonly size: () => { readonly line: number; readonly byte: number };
+  readonly output: { readonly position: Size; readonly written: Size };
 }
 
 export class Standing {
@@ -27,8 +31,7 @@ export class Standing {
   }
 
   get record(): RunRecord {
-    const { line, byte } = this.#parts.size();
-    return { ...this.#record, lines: line, bytes: byte };
+    return sized(this.#record, this.#parts.output.position);
   }
 
   get state(): RunRecord['state'] {
@@ -61,10 +64,10 @@ export class Standing {
     if (state === 'ended') this.#ended.resolve(this.#record);
   }
 
-  /** Stores the record as it is now, if the disk takes it. */
+  /** Stores the record as it is now, if the disk takes it; of the output no more than the disk has, for the gateway may be killed. */
   store(): void {
     try {
-      this.#parts.store.update(this.#record);
+      this.#parts.store.update(sized(this.#record, this.#parts.output.written));
       this.#stored = true;
     } catch (error) {
       if (this.#stored) this.#parts.log.error({ run: this.#record.id, err: error }, 'a run record cannot be stored');
@@ -80,4 +83,8 @@ export class Standing {
       this.#parts.log.error({ run: this.#record.id, err: error }, 'a change of state could not be told');
     }
   }
+}
+
+function sized(record: RunRecord, { line, byte }: Size): RunRecord {
+  return { ...record, lines: line, bytes: byte };
 }

@@ -32,6 +32,19 @@ describe('a run', () => {
     expect(record.endedAt).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   }));
 
+  it('is never stored with more output than its log has on the disk', () => withHeart([code('it', async ({ output, signal }) => {
+    output.write('stdout', Buffer.from('one\n'));
+    await stopped(signal);
+    return {};
+  })], async ({ store, start }) => {
+    const run = start('it');
+    await begun(run);
+    run.stop('cancelled');
+    expect([run.record.lines, store.get(run.id)!.lines]).to.deep.equal([1, 0]);
+    expect((await run.ended).lines).to.equal(1);
+    expect(store.get(run.id)!.lines).to.equal(1);
+  }));
+
   describe('that comes to its end by itself', () => {
     const ends: readonly [string, Call['body'], Partial<RunRecord>][] = [
       ['succeeds with nothing returned', async () => ({}), { outcome: 'succeeded' }],
