@@ -18,8 +18,8 @@ export interface ScopeParts {
   readonly journal: Journal;
   readonly releasers: Releasers;
   readonly stop: StopPolicy;
-  /** Aborted when the rest of the grace is to be skipped. */
-  readonly hurry: AbortSignal;
+  /** Aborted when the rest of the grace is to be skipped. Its signal is made when something is released: many runs open nothing. */
+  readonly hurry: Pick<AbortController, 'signal'>;
   /** Beyond the grace, for one release. */
   readonly releaseMs: number;
   /** A releaser threw, or the journal: our mistake, for the log and not for the receipt. */
@@ -122,7 +122,7 @@ class Owed implements Obligation {
   async #end(): Promise<Release> {
     const started = performance.now();
     const { stop, hurry, releasers } = this.#parts;
-    const release = await releaseEntry(releasers, this.entry, { ...this.#parts, manner: { stop, hurry, flow: this.#flow } });
+    const release = await releaseEntry(releasers, this.entry, { ...this.#parts, manner: { stop, hurry: hurry.signal, flow: this.#flow } });
     if ('how' in release) this.#strike();
     this.#account({ release, ms: Math.round(performance.now() - started) });
     return release;

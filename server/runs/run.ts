@@ -79,7 +79,7 @@ export class Run implements Watchable {
       onLost: () => this.stop('disconnected'), onDetached: (onDisconnect) => this.#keepFacts({ ...facts, onDisconnect }),
     });
     this.#scope = new CleanupScope({
-      run: this.id, journal: parts.store, releasers: parts.releasers, stop: facts.stop, hurry: this.#hurrying.signal,
+      run: this.id, journal: parts.store, releasers: parts.releasers, stop: facts.stop, hurry: this.#hurrying,
       releaseMs: parts.limits.releaseMs, onFault: (error) => parts.log.error({ run: this.id, err: error }, 'a release failed'),
     });
   }

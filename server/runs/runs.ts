@@ -1,6 +1,5 @@
 // All runs of this gateway: started here, found here, stopped here.
 
-import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Caller } from '../../calls/contract/context.ts';
@@ -9,6 +8,7 @@ import type { RunRecord, StopReason } from '../../protocol/record.ts';
 import { deferred } from '../support/deferred.ts';
 import { accept, expectSame, listed, type AcceptParts, type StartRequest } from './accept.ts';
 import { factsOf, shapeOf, type Accepted } from './facts.ts';
+import { newId } from './id.ts';
 import { RunLog } from './log/log.ts';
 import { PastLog } from './log/past-log.ts';
 import { PastRun } from './past.ts';
@@ -241,11 +241,4 @@ export class Runs {
   #folderOf(id: string): string {
     return join(this.#parts.folder, id);
   }
-}
-
-const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
-
-/** 80 random bits in 16 characters that can be read out and typed. */
-function newId(): string {
-  return Array.from(randomBytes(16), (byte) => alphabet[byte & 31]).join('');
 }

@@ -9,7 +9,7 @@ function scopeWith(releasers: Releasers, more: Partial<ScopeParts> = {}) {
   const faults: unknown[] = [];
   const hurry = new AbortController();
   const scope = new CleanupScope({
-    run: 'r', releasers, stop: { signal: 'SIGTERM', graceMs: 20 }, hurry: hurry.signal, releaseMs: 5_000, onFault: (error) => faults.push(error),
+    run: 'r', releasers, stop: { signal: 'SIGTERM', graceMs: 20 }, hurry, releaseMs: 5_000, onFault: (error) => faults.push(error),
     journal: { journal: (entry) => void journal.set(entry.id, entry), strike: ({ id }) => void journal.delete(id) },
     ...more,
   });
