@@ -1,7 +1,11 @@
 // The command line as a whole: the commands, their help, and what becomes of mistakes in it.
 
 import { Command, CommanderError } from 'commander';
+import { attachCommand } from './commands/attach.ts';
 import { callCommand } from './commands/call.ts';
+import { cancelCommand } from './commands/cancel.ts';
+import { logsCommand } from './commands/logs.ts';
+import { runsCommand } from './commands/runs.ts';
 import { serveCommand } from './commands/serve.ts';
 import { validateCommand } from './commands/validate.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -31,8 +35,8 @@ export function buildProgram(house: House, ends: Ends, exit: (code: number) => v
     .showHelpAfterError('(--help shows how it is used; a param that begins with a dash goes after "--")')
     .configureOutput({ writeOut: (text) => ends.stdout.write(text), writeErr: (text) => ends.stderr.write(text) })
     .exitOverride()
-    .addHelpText('after', '\nExamples:\n  $ distillery serve\n  $ distillery call greet world\n  $ distillery validate distillery.yaml');
-  for (const make of [serveCommand, callCommand, validateCommand]) {
+    .addHelpText('after', '\nExamples:\n  $ distillery serve\n  $ distillery call greet world\n  $ distillery runs\n  $ distillery validate distillery.yaml');
+  for (const make of [serveCommand, callCommand, attachCommand, logsCommand, runsCommand, cancelCommand, validateCommand]) {
     program.addCommand(make(house, ends, exit).copyInheritedSettings(program));
   }
   return program;

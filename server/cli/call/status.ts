@@ -1,15 +1,34 @@
 // What stderr says about a run while it goes on, and at its end: for people, one line for each thing.
 
-import type { CallResult, Item } from '../../../protocol/client.ts';
-import type { RunEvent } from '../../../protocol/messages.ts';
+import type { CallResult, ConnectionItem, Item } from '../../../protocol/client.ts';
+import type { GapMessage, RunEvent } from '../../../protocol/messages.ts';
 import type { Receipt } from '../../../protocol/record.ts';
 import type { Painter } from '../paint.ts';
 
 /** The line for what the run said; undefined for what is not status. */
 export function describeItem(item: Item): string | undefined {
-  if ('run' in item) return `run ${item.run.id} of ${item.run.call}: ${item.run.state}`;
+  // Each run is queued for an instant; those that wait have an event that says so.
+  if ('run' in item) return item.run.state === 'queued' ? undefined : `run ${item.run.id} of ${item.run.call}: ${item.run.state}`;
   if ('event' in item) return describeEvent(item.event);
+  if ('notice' in item) return item.notice.message;
+  if ('connection' in item) return describeConnection(item);
   return undefined;
+}
+
+/** Output that nobody can be told any more. */
+export function describeGap({ gap }: GapMessage): string {
+  return `lines ${gap.from} to ${gap.to} are not there any more (${gap.reason})`;
+}
+
+/** Problems of the command itself; several lines are one problem. */
+export function complain(problem: readonly string[], { stderr }: { readonly stderr: { write(text: string): unknown } }): void {
+  stderr.write(`distillery: ${problem.map(printable).join('\n')}\n`);
+}
+
+/** Further attempts are no news. */
+function describeConnection(item: ConnectionItem): string | undefined {
+  if (item.connection === 'resumed') return 'connected again, and going on where it was left';
+  return item.attempt === 1 ? 'connection lost; trying to connect again' : undefined;
 }
 
 /** Most events are for programs; these tell a person who waits why there is nothing to see. */
@@ -18,6 +37,10 @@ function describeEvent(event: RunEvent): string | undefined {
     case 'image-pulling': return `pulling ${text(event['image'])}`;
     case 'image-progress': return `pulling ${text(event['image'])}: ${progress(event)}`;
     case 'image-pulled': return `pulled ${text(event['image'])} in ${seconds(Number(event['ms']))}`;
+    case 'queued': return `waiting for its turn, place ${text(event['position'])} in the queue`;
+    case 'truncated': return `the output has reached its bound of ${text(event['bytesMax'])} bytes; what comes after is not kept`;
+    case 'adopted': return 'the gateway was restarted and goes on with the run';
+    case 'output-lost': return 'a part of the output was lost';
     case 'stalled': return 'stalled: no output for a while';
     case 'awaiting-input': return 'waiting for input';
     default: return undefined;
