@@ -22,15 +22,20 @@ export interface Peer {
   destroy(): void;
 }
 
-/** The stock client where it can speak the case. */
-export function openPeer(url: string, spoken: Case): Promise<Peer> {
-  const every = [...(spoken.each ?? []), ...spoken.steps.flatMap((step) => ('send' in step && step.send !== 'each' ? [step.send] : []))];
-  const stock = every.every((sent) => messageOf(sent) !== undefined) && spoken.steps.every((step) => !('packet' in step) && !('expect' in step && ('close' in step.expect || 'pong' in step.expect)));
-  return stock ? stockPeer(url) : rawPeer(url);
+export interface Opening {
+  readonly path: string;
+  readonly subprotocol?: string;
 }
 
-async function stockPeer(url: string): Promise<Peer> {
-  const ws = new WebSocket(url, { perMessageDeflate: false });
+/** The stock client where it can speak the case. */
+export function openPeer(url: string, spoken: Case, opening: Opening): Promise<Peer> {
+  const every = [...(spoken.each ?? []), ...spoken.steps.flatMap((step) => ('send' in step && step.send !== 'each' ? [step.send] : []))];
+  const stock = every.every((sent) => messageOf(sent) !== undefined) && spoken.steps.every((step) => !('packet' in step) && !('expect' in step && ('close' in step.expect || 'pong' in step.expect)));
+  return stock ? stockPeer(url, opening) : rawPeer(url, opening);
+}
+
+async function stockPeer(url: string, { path, subprotocol }: Opening): Promise<Peer> {
+  const ws = new WebSocket(url + path, subprotocol === undefined ? [] : [subprotocol], { perMessageDeflate: false });
   const heard = inbox<Heard>();
   ws.on('message', (data, isBinary) => heard.put(isBinary ? { json: JSON.parse(String(data)) as unknown } : { text: String(data) }));
   const closed = new Promise<void>((resolve) => ws.on('close', (code, reason) => {
@@ -51,8 +56,8 @@ async function stockPeer(url: string): Promise<Peer> {
   };
 }
 
-async function rawPeer(url: string): Promise<Peer> {
-  const client = await rawClient(url);
+async function rawPeer(url: string, { path, subprotocol }: Opening): Promise<Peer> {
+  const client = await rawClient(url, { path, headers: { 'Sec-WebSocket-Protocol': subprotocol } });
   let said = false;
   return {
     async send(all) {

@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs';
 import { encodeClose, encodeFrame, type Opcode } from '../helpers/frames.ts';
 
 export interface Vectors {
-  readonly endpoint: string;
   readonly limits: Readonly<Record<string, number>>;
   readonly calls: Readonly<Record<string, { readonly module?: true; readonly [key: string]: unknown }>>;
   readonly cases: readonly Case[];
@@ -42,12 +41,20 @@ export type Sent =
   | { readonly rawHex: string }
   | { readonly close: number | null };
 
+export type ExpectedResult =
+  | { readonly success: boolean; readonly message?: string | { readonly contains: string } | { readonly any: true } }
+  | { readonly status: 'fulfilled'; readonly value: unknown }
+  | { readonly status: 'rejected'; readonly reason: string | { readonly contains: string } };
+
 export type Expected =
   | { readonly text: string; readonly times?: number }
-  | { readonly result: { readonly success: boolean; readonly message?: string | { readonly contains: string } | { readonly any: true } } }
+  | { readonly output: string; readonly times?: number }
+  | { readonly result: ExpectedResult }
   | { readonly pong: string }
   | { readonly close: number };
 
+export function readVectors(name: 'v1.json'): Vectors & { readonly endpoint: string };
+export function readVectors(name: 'pow-1.json'): Vectors & { readonly endpoints: readonly string[]; readonly subprotocol: string };
 export function readVectors(name: string): Vectors {
   return JSON.parse(readFileSync(new URL(`../vectors/${name}`, import.meta.url), 'utf8')) as Vectors;
 }
