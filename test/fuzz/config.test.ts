@@ -5,16 +5,9 @@ import { readFile } from 'node:fs/promises';
 import { formatProblems } from '../../server/config/format.ts';
 import { loadConfig } from '../../server/config/load.ts';
 import { inFolder } from '../config/folder.ts';
+import { wholeFrom } from '../helpers/random.ts';
 
 const pieces = ['{', '}', '[', ']', ':', '- ', '&a ', '*a', '!!str ', '"', "'", '\n', '\t', '  ', '#', '|', '>', '? ', 'null', '5', 'true', '${x}', '\0', '---\n', '%YAML', '<<: ', 'é', '1e999', '~', '__proto__'];
-
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-    return (state >> 8) % below;
-  };
-}
 
 function damaged(text: string, random: (below: number) => number): string {
   const at = random(text.length);
@@ -25,7 +18,7 @@ describe('a damaged configuration', () => {
   const seed = Number(process.env['FUZZ_SEED'] ?? 20_261_122);
 
   it(`is loaded or refused with places, and never throws (seed ${seed})`, () => inFolder(async ({ write }) => {
-    const random = randomNumbers(seed);
+    const random = wholeFrom(seed);
     const whole = (await readFile(new URL('../../distillery.yaml', import.meta.url), 'utf8')).replace(/^news:.*$/m, '');
     for (let round = 0; round < 100; round += 1) {
       const text = Array.from({ length: 1 + random(3) }).reduce<string>((now) => damaged(now, random), whole);

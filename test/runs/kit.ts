@@ -1,5 +1,6 @@
 // What the tests of runs share: seeded chance, folders, a disk that can be held up, and outlets that write down what they are given.
 
+import { wholeFrom } from '../helpers/random.ts';
 import { expect } from 'chai';
 import { execFileSync } from 'node:child_process';
 import fs, { constants } from 'node:fs';
@@ -29,16 +30,8 @@ export interface Chance {
   (below: number): number;
 }
 
-/** The same sequence for the same seed (mulberry32). */
-export function chance(seed: number): Chance {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
+/** The same sequence for the same seed. */
+export const chance: (seed: number) => Chance = wholeFrom;
 
 export function pick<T>(rnd: Chance, from: readonly T[]): T {
   return from[rnd(from.length)]!;

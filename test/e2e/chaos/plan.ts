@@ -1,5 +1,6 @@
 // What each session of the chaos is to do, drawn from a seed: the same seed gives the same plans.
 
+import { randomFrom } from '../../helpers/random.ts';
 import { kinds, type Kind } from './kinds.ts';
 
 /** How a client leaves: Close; the connection dropped; reset; only its own half of the connection ended. */
@@ -33,7 +34,7 @@ export interface Plan {
 type Random = () => number;
 
 export function drawPlans(seed: number, count: number): readonly Plan[] {
-  const random = randomNumbers(seed);
+  const random = randomFrom(seed);
   return Array.from({ length: count }, (_, number) => draw(`run-${number}`, random));
 }
 
@@ -73,15 +74,4 @@ function pickKind(random: Random): Kind {
 
 function pick<T>(from: readonly T[], random: Random): T {
   return from[Math.floor(random() * from.length)]!;
-}
-
-/** Numbers from 0 to below 1 (mulberry32). */
-function randomNumbers(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
