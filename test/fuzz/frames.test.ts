@@ -73,7 +73,10 @@ async function converseAll(gateway: TestGateway, dialect: FuzzDialect, { from, c
   const seeds = Array.from({ length: count }, (_, at) => from + at);
   let results = 0;
   await Promise.all(Array.from({ length: atOnce }, async () => {
-    for (let seed = seeds.pop(); seed !== undefined; seed = seeds.pop()) results += await converse(gateway, seed, dialect);
+    for (let seed = seeds.pop(); seed !== undefined; seed = seeds.pop()) {
+      const heard = await converse(gateway, seed, dialect);
+      results += heard;
+    }
   }));
   await stopAll(gateway);
   await settled(gateway, 30_000);
