@@ -18,12 +18,14 @@ export interface Param {
   readonly default?: string;
 }
 
-export const callKinds = ['process', 'terminal', 'container', 'code'] as const;
+export const callKinds = ['process', 'terminal', 'container', 'pipeline', 'code'] as const;
 export type CallKind = (typeof callKinds)[number];
 
 /** What a body hands back: how the work exited, and, of code calls, a value for the caller. */
 export interface Ending extends Exit {
   readonly value?: Json;
+  /** The work failed for this reason, whatever its exit code is. */
+  readonly failure?: string;
 }
 
 /** At most `limit` runs at once, of those that have the same value of the param `by` when there is one; `queue` more may wait. */

@@ -1,6 +1,8 @@
 // What a call may start: processes, terminals and containers, each already bound to the run that asked.
 // The engines in server/ implement these; a body cannot reach anything that would outlive its run.
 
+import type { Json } from '../../protocol/record.ts';
+
 /** How a process or container is asked to stop: the signal first, SIGKILL when `graceMs` is over. */
 export interface StopPolicy {
   readonly signal: StopSignal;
@@ -55,6 +57,37 @@ export interface ContainerSpec {
   readonly pull?: 'missing' | 'always' | 'never';
 }
 
+/** Where the files of a pipeline come from: nowhere, a folder of the gateway's machine (absolute), or the input of the run, as an archive. */
+export type WorkspaceSource =
+  | { readonly from: 'nowhere' }
+  | { readonly from: 'folder'; readonly path: string }
+  /** A tar archive, gzipped or not; `base64`: in base64, cut into lines anywhere. */
+  | { readonly from: 'input'; readonly encoding: 'base64' | 'binary' };
+
+/** What the operator lets a pipeline do beyond containers, networks and volumes of its own. */
+export interface PipelineAllowance {
+  /** Jobs with `host: true`. */
+  readonly hostJobs: boolean;
+  /** Folders of this machine (absolute) that jobs may mount, with all that is in them; `true`: any. */
+  readonly mounts: readonly string[] | true;
+  /** Jobs may use the network of this machine (`network: host`). */
+  readonly hostNetwork: boolean;
+  /** Engines that `docker.host` of a file may name; any other is passed over, with a warning. */
+  readonly engines: readonly string[];
+  /** Secrets it may ask for, by name. */
+  readonly secrets: readonly string[];
+}
+
+export interface PipelineSpec {
+  readonly text: string;
+  /** What the text is called in complaints, e.g. `release.yaml`. */
+  readonly file: string;
+  /** For conditions, and in the environment of every job. */
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly workspace: WorkspaceSource;
+  readonly allow: PipelineAllowance;
+}
+
 export type Availability = { readonly available: true } | { readonly available: false; readonly reason: string };
 
 /**
@@ -67,6 +100,15 @@ export interface Engines {
   process(spec: ProcessSpec): Promise<Exit>;
   terminal(spec: TerminalSpec): Promise<Exit>;
   container(spec: ContainerSpec): Promise<Exit>;
+  /** Never throws WorkFailed for a job: how its jobs ended is in the ending's `value`, and the first failed one in `failure`. */
+  pipeline(spec: PipelineSpec): Promise<PipelineEnding>;
+}
+
+export interface PipelineEnding extends Exit {
+  /** Why the pipeline failed, e.g. `job "build" failed: exited with code 2`; absent when it did not. */
+  readonly failure?: string;
+  /** `PipelineValue` of server/pipeline/run/events.ts: how each job ended, and the outputs. */
+  readonly value?: Json;
 }
 
 export type EngineName = keyof Engines;

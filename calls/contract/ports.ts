@@ -23,6 +23,8 @@ export interface Output {
   drained(): Promise<void>;
   /** This stream is at its end: an unterminated last line becomes a line. Safe twice. */
   end(stream: OutputStream): void;
+  /** The same log, for one part of the run, such as a job: its lines are whole lines of its own, told as this part's by the event `stream`. */
+  part(name: string): Output;
 }
 
 export interface Events {
