@@ -191,7 +191,7 @@ export class Run implements Watchable {
   async #work(): Promise<BodyEnd> {
     if (this.#standing.state === 'queued') this.#standing.move('start', { startedAt: new Date().toISOString() });
     // After a crash, what is stored as queued is told as never started.
-    if (!this.stored) return { type: 'failed', message: 'the run cannot be stored as started, so it was not' };
+    if (!this.stored) return { type: 'failed', message: `the run cannot be stored as started, so it was not: ${storageFailure(this.#standing.refusal)}` };
     const { timeoutMs } = this.facts;
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => this.#stopFor(timedOut(timeoutMs)), this.#leftOf(timeoutMs));
     try {

@@ -22,7 +22,8 @@ export class Standing {
   readonly #ended = deferred<RunRecord>();
   readonly #listeners = new Set<(record: RunRecord) => void>();
   #record: RunRecord;
-  #stored = true;
+  /** Why the store has refused the record as it is now. */
+  #refused: { readonly error: unknown } | undefined;
 
   /** `record` is stored already. */
   constructor(record: RunRecord, parts: StandingParts) {
@@ -45,7 +46,12 @@ export class Standing {
 
   /** False while the store has refused the record as it is now. */
   get stored(): boolean {
-    return this.#stored;
+    return this.#refused === undefined;
+  }
+
+  /** What the store said when it refused. */
+  get refusal(): unknown {
+    return this.#refused?.error;
   }
 
   /** `listener` hears of each change; the function given back ends that. */
@@ -68,10 +74,10 @@ export class Standing {
   store(): void {
     try {
       this.#parts.store.update(sized(this.#record, this.#parts.output.written));
-      this.#stored = true;
+      this.#refused = undefined;
     } catch (error) {
-      if (this.#stored) this.#parts.log.error({ run: this.#record.id, err: error }, 'a run record cannot be stored');
-      this.#stored = false;
+      if (this.#refused === undefined) this.#parts.log.error({ run: this.#record.id, err: error }, 'a run record cannot be stored');
+      this.#refused = { error };
     }
   }
 

@@ -291,6 +291,17 @@ describe('a run whose store refuses', () => {
     }, { store: refusing(is) });
   });
 
+  it('that cannot be stored as started is not, and says why', async () => {
+    const is = { full: false };
+    let began = false;
+    await withHeart([code('it', async () => { began = true; return {}; })], async ({ start }) => {
+      const run = start('it');
+      is.full = true;
+      expect(await run.ended).to.deep.include({ outcome: 'failed', message: 'the run cannot be stored as started, so it was not: no space left on the disk' });
+      expect(began).to.equal(false);
+    }, { store: refusing(is) });
+  });
+
   it('is refused when it cannot be stored to begin with, and leaves nothing', async () => {
     const is = { full: true };
     await withHeart([code('it', async () => ({}))], async ({ start, runs }) => {
