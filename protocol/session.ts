@@ -101,6 +101,7 @@ export const sessionTable: { readonly [phase in Phase]: Row } = {
   },
   stopping: {
     'cancel': { next: 'stopping', act: 'hurry' },
+    'refused': { next: 'closing', act: 'finish' },
     'ended': finishAs('done'),
     'gone': { next: 'closed', act: 'abandon' },
   },

@@ -32,6 +32,8 @@ export interface RunParts {
 export interface Work {
   /** As it is stored: queued, or, of a run that an earlier gateway began, running. */
   readonly record: RunRecord;
+  /** Resolves when that is on the disk, and rejects with a Refusal when the disk refuses. Absent: it is. */
+  readonly kept?: Promise<void>;
   /** As they are stored. */
   readonly facts: RunFacts;
   readonly body: (context: Context, ports: RunPorts) => Promise<Ending>;
@@ -42,6 +44,8 @@ export interface Work {
 export class Run implements Watchable {
   readonly id: string;
   readonly facts: RunFacts;
+  /** Resolves when the run is stored, before which nobody is to be told of it; rejects with a Refusal when it cannot be, and then there is no such run. */
+  readonly kept: Promise<void>;
   readonly log: RunLog;
   /** What the work reads. Whoever sends takes hold of it with `takeInput`. */
   readonly input: RunInput;
@@ -66,9 +70,10 @@ export class Run implements Watchable {
   #onResize: ((size: TerminalSize) => void) | undefined;
 
   constructor(work: Work, parts: RunParts) {
-    const { record, facts, body } = work;
+    const { record, facts, body, kept = Promise.resolve() } = work;
     this.id = record.id;
     this.facts = facts;
+    this.kept = kept;
     this.#parts = parts;
     this.#body = body;
     this.input = new RunInput(parts.limits.inputBytesMax);
@@ -136,6 +141,12 @@ export class Run implements Watchable {
     if (this.begun || this.#stop !== undefined) return;
     this.begun = true;
     await this.#ending(() => this.#work());
+  }
+
+  /** The disk has refused it: it is not begun, and nothing of it is stored. */
+  withdraw(message: string): void {
+    this.#standing.drop();
+    this.stop('storage', message);
   }
 
   /** False while the store has refused the record as it is now. */

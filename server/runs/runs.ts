@@ -7,7 +7,7 @@ import { quote } from '../../calls/contract/quote.ts';
 import type { RunRecord, StopReason } from '../../protocol/record.ts';
 import { deferred } from '../support/deferred.ts';
 import { accept, expectSame, listed, type AcceptParts, type StartRequest } from './accept.ts';
-import { factsOf, shapeOf, type Accepted } from './facts.ts';
+import { factsOf, shapeOf, type Accepted, type RunFacts } from './facts.ts';
 import { newId } from './id.ts';
 import { RunLog } from './log/log.ts';
 import { PastLog } from './log/past-log.ts';
@@ -66,8 +66,8 @@ export class Runs {
   }
 
   /**
-   * Starts a run, or finds the one of this id that was started by the same caller with the same call and params. It is stored when this returns, and begins
-   * soon after. Checks in the documented order: the run id, the call exists, its scope, the number of params, the params, the policy, room. Throws Refusal.
+   * Starts a run, or finds the one of this id that was started by the same caller with the same call and params. It is stored when its `kept` resolves, and
+   * begins soon after. Checks in the documented order: the run id, the call exists, its scope, the number of params, the params, the policy, room. Throws Refusal.
    */
   start(request: StartRequest): Started {
     const known = request.id === undefined ? undefined : this.get(request.id);
@@ -200,18 +200,29 @@ export class Runs {
       state: 'queued', queuedAt: new Date().toISOString(), lines: 0, bytes: 0,
     };
     const { limits } = this.#parts;
-    try {
-      this.#parts.store.insert(record, facts);
-    } catch (error) {
-      this.#parts.log.error({ run: id, err: error }, 'a run cannot be stored');
-      throw new Refusal('refused', `the run cannot be stored: ${storageFailure(error)}`);
-    }
     const { run, queued } = this.#add({
-      record, facts, body: (context) => call.body(context),
+      record, facts, kept: this.#keep(record, facts), body: (context) => call.body(context),
       log: (onFailure) => RunLog.create(this.#folderOf(id), { shape: shapeOf(call.kind), limits: { ...limits, outputBytesMax: facts.outputBytesMax }, onFailure }),
+    });
+    run.kept.catch((refusal: Refusal) => {
+      this.#active.delete(id);
+      run.withdraw(refusal.message);
     });
     this.#queue.enter(queued);
     return run;
+  }
+
+  /** Throws Refusal, or rejects with one. */
+  #keep(record: RunRecord, facts: RunFacts): Promise<void> {
+    const refuse = (error: unknown): never => {
+      this.#parts.log.error({ run: record.id, err: error }, 'a run cannot be stored');
+      throw new Refusal('refused', `the run cannot be stored: ${storageFailure(error)}`);
+    };
+    try {
+      return this.#parts.store.admit(record, facts).catch(refuse);
+    } catch (error) {
+      return refuse(error);
+    }
   }
 
   #add(work: Work): { run: Run; queued: Queued } {
@@ -232,6 +243,8 @@ export class Runs {
 
   /** An ended run whose record the disk refuses stays where it is known until it is stored: nothing is told as running for ever. */
   #retire(run: Run): void {
+    // Of one that was withdrawn there is nothing to be told, and its id may have been taken by another.
+    if (this.#active.get(run.id) !== run) return;
     this.#unstored.settle(run, () => {
       this.#active.delete(run.id);
       this.#parts.onStored?.(run.record);

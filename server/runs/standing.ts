@@ -22,6 +22,8 @@ export class Standing {
   readonly #ended = deferred<RunRecord>();
   readonly #listeners = new Set<(record: RunRecord) => void>();
   #record: RunRecord;
+  /** There is no record of it any more. */
+  #dropped = false;
   /** Why the store has refused the record as it is now. */
   #refused: { readonly error: unknown } | undefined;
 
@@ -70,8 +72,14 @@ export class Standing {
     if (state === 'ended') this.#ended.resolve(this.#record);
   }
 
+  /** The store has refused the run from the beginning: from now on nothing of it is stored. */
+  drop(): void {
+    this.#dropped = true;
+  }
+
   /** Stores the record as it is now, if the disk takes it; of the output no more than the disk has, for the gateway may be killed. */
   store(): void {
+    if (this.#dropped) return;
     try {
       this.#parts.store.update(sized(this.#record, this.#parts.output.written));
       this.#refused = undefined;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { ObligationEntry } from '../../calls/contract/ports.ts';
 import type { RunRecord, RunState } from '../../protocol/record.ts';
 import type { RunFacts } from './facts.ts';
+import { GatheredWrites } from './gathered-writes.ts';
 
 export interface Page {
   readonly limit: number;
@@ -16,6 +17,12 @@ export interface Page {
 export interface RunStore {
   /** `facts` are kept beside the record. Throws when the id is taken. */
   insert(record: RunRecord, facts?: RunFacts): void;
+  /**
+   * As `insert`, together with all that are admitted in this turn of the event loop. It is found at once; the promise resolves when the disk has it, and
+   * rejects when the disk refuses: then there is no such record. Anything else that is written is written behind it.
+   */
+  admit(record: RunRecord, facts: RunFacts): Promise<void>;
+  /** Throws when there is no such record. */
   update(record: RunRecord): void;
   get(id: string): RunRecord | undefined;
   /** Undefined of runs that an earlier version of the gateway began, and of unknown ones. */
@@ -90,24 +97,33 @@ function statements(db: Database.Database): RunStore {
   const open = db.prepare('SELECT entry FROM obligations WHERE run = ? ORDER BY number DESC');
   const owing = db.prepare('SELECT DISTINCT run FROM obligations');
   const records = (rows: unknown[]): RunRecord[] => rows.map((row) => JSON.parse((row as { record: string }).record) as RunRecord);
+  const gathered = new GatheredWrites(db);
+  const add = (record: RunRecord, decided?: RunFacts): unknown => insert.run(record.id, record.state, JSON.stringify(record), decided === undefined ? null : JSON.stringify(decided));
+  const alone = <T>(write: () => T): T => {
+    gathered.settle();
+    return write();
+  };
   return {
-    insert: (record, decided) => void insert.run(record.id, record.state, JSON.stringify(record), decided === undefined ? null : JSON.stringify(decided)),
-    update: (record) => void update.run(record.state, JSON.stringify(record), record.id),
+    insert: (record, decided) => void alone(() => add(record, decided)),
+    admit: (record, decided) => gathered.add(() => add(record, decided)),
+    update: (record) => {
+      if (alone(() => update.run(record.state, JSON.stringify(record), record.id)).changes === 0) throw new Error('there is no such run in the store');
+    },
     get: (id) => records(get.all(id))[0],
     facts: (id) => (facts.all(id) as { facts: string }[]).map((row) => JSON.parse(row.facts) as RunFacts)[0],
-    keep: (id, decided) => void keep.run(JSON.stringify(decided), id),
+    keep: (id, decided) => void alone(() => keep.run(JSON.stringify(decided), id)),
     list: ({ limit, before, state }) => {
       if (state === undefined) return records(before === undefined ? newest.all(limit) : older.all(before, limit));
       return records(before === undefined ? newestIn.all(state, limit) : olderIn.all(state, before, limit));
     },
     unended: () => records(unended.all()),
-    forget: (id) => forget.run(id).changes > 0,
+    forget: (id) => alone(() => forget.run(id)).changes > 0,
     countByState: () => Object.fromEntries((counts.all() as { state: string; count: number }[]).map(({ state, count }) => [state, count])),
-    journal: (entry) => void journal.run(entry.run, entry.id, JSON.stringify(entry)),
-    strike: ({ run, id }) => void strike.run(run, id),
+    journal: (entry) => void alone(() => journal.run(entry.run, entry.id, JSON.stringify(entry))),
+    strike: ({ run, id }) => void alone(() => strike.run(run, id)),
     open: (run) => (open.all(run) as { entry: string }[]).map((row) => JSON.parse(row.entry) as ObligationEntry),
     owing: () => (owing.all() as { run: string }[]).map((row) => row.run),
-    close: () => close(db),
+    close: () => alone(() => close(db)),
   };
 }
 

@@ -45,7 +45,7 @@ const stoppedAs: { readonly [reason in StopReason]: Outcome } = {
 /** `stop` is the first reason, if there was one before the body came to its end by itself. */
 export function decide(end: BodyEnd, stop: Stop | undefined): Verdict {
   const exit = end.type === 'returned' ? exitOf(end.ending) : {};
-  if (stop !== undefined) return { outcome: stoppedAs[stop.reason], message: `${stop.message ?? texts[stop.reason]}${unbegun(end)}`, ...exit };
+  if (stop !== undefined) return { outcome: end.type === 'never-began' && stop.reason === 'storage' ? 'rejected' : stoppedAs[stop.reason], message: `${stop.message ?? texts[stop.reason]}${unbegun(end)}`, ...exit };
   switch (end.type) {
     case 'returned': return { ...judge(end.ending), ...exit };
     case 'failed': return { outcome: 'failed', message: end.message };

@@ -26,7 +26,7 @@ export interface BondParts {
   readonly tell: BondNews;
 }
 
-/** What the session hears. Nothing after `over`, `unreadable`, or the bond is loosened. */
+/** What the session hears. Nothing after `over`, `unreadable`, `refused`, or the bond is loosened. */
 export interface BondNews {
   announce(message: RunAnnouncement): void;
   credit(message: InputMessage): void;
@@ -35,6 +35,8 @@ export interface BondNews {
   /** The run is over, and the outlet has everything. */
   over(record: RunRecord): void;
   unreadable(error: unknown): void;
+  /** The disk has refused the run: there is none. */
+  refused(error: unknown): void;
 }
 
 const newline = Buffer.from('\n');
@@ -59,17 +61,23 @@ export class Bond {
 
   /** Announces the run, and tells it from the cursor on. To be called once. */
   begin(): void {
-    const { attached: { run, live, mayControl }, cursor, feeds, tell } = this.#parts;
+    const { attached: { live, mayControl }, cursor, feeds, tell } = this.#parts;
     if (feeds && mayControl) this.#input = live?.takeInput({
       overflow: () => tell.overflow(),
       taken: (taken) => tell.credit({ input: { taken } }),
       lost: () => this.#inputLost(),
     });
+    const kept = live?.kept ?? Promise.resolve();
+    kept.then(() => this.#find(cursor), (error: unknown) => { if (!this.#closing.signal.aborted) tell.refused(error); });
+    if (feeds && !mayControl) this.#notice('read-only', 'this session may watch the run, and not feed it');
+  }
+
+  #find(cursor: Cursor | undefined): void {
     if (cursor === undefined) return this.#follow(beginning);
+    const { attached: { run }, tell } = this.#parts;
     run.log.locate(cursor, this.#shape, this.#closing.signal).then((place) => this.#follow(place)).catch((error: unknown) => {
       if (!this.#closing.signal.aborted) tell.unreadable(error);
     });
-    if (feeds && !mayControl) this.#notice('read-only', 'this session may watch the run, and not feed it');
   }
 
   /** Number of the next line, or of raw text the next byte, that this client will get. */

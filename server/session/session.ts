@@ -188,6 +188,8 @@ export class Session {
     if (!(error instanceof Refusal)) this.#parts.log.error({ err: error }, 'a call could not be started');
     if (error instanceof Refusal) this.#refusal = error.message;
     this.#held = undefined;
+    this.#bond?.loosen();
+    this.#bond = undefined;
     this.#on('refused', undefined, error instanceof Refusal ? error.ending : 'fault');
   }
 
@@ -205,6 +207,7 @@ export class Session {
       overflow: () => this.#on('input-overflow'),
       over: (record) => this.#over(record),
       unreadable: (error) => this.#unreadable(error),
+      refused: (error) => this.#refused(error),
     };
   }
 

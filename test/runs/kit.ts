@@ -2,11 +2,13 @@
 
 import { wholeFrom } from '../helpers/random.ts';
 import { expect } from 'chai';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import fs, { constants } from 'node:fs';
 import * as files from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { GapReason } from '../../protocol/messages.ts';
 import { defaultLimits } from '../../protocol/limits.ts';
 import type { LogLimits } from '../../server/runs/log/log.ts';
@@ -23,6 +25,15 @@ export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise
   } finally {
     await files.rm(folder, { recursive: true, force: true });
   }
+}
+
+const run = promisify(execFile);
+
+/** Runs a program of this folder's as `prefix` says, and gives what it printed. */
+export async function programOf(name: string, folder: string, prefix: readonly string[] = []): Promise<unknown> {
+  const argv = [...prefix, process.execPath, '--import', 'tsx', fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url)), folder];
+  const { stdout } = await run(argv[0]!, argv.slice(1), { maxBuffer: 1 << 20 });
+  return JSON.parse(stdout) as unknown;
 }
 
 export interface Chance {

@@ -1,18 +1,6 @@
 import { expect } from 'chai';
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import type { RunRecord } from '../../protocol/record.ts';
-import { inFolder } from './kit.ts';
-
-const run = promisify(execFile);
-
-/** Runs a program of this folder's as `prefix` says, and gives what it printed. */
-async function programOf(name: string, folder: string, prefix: readonly string[] = []): Promise<unknown> {
-  const argv = [...prefix, process.execPath, '--import', 'tsx', fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url)), folder];
-  const { stdout } = await run(argv[0]!, argv.slice(1), { maxBuffer: 1 << 20 });
-  return JSON.parse(stdout) as unknown;
-}
+import { inFolder, programOf } from './kit.ts';
 
 interface FullDisk {
   readonly record: RunRecord;

@@ -5,6 +5,7 @@ import type { Call } from '../../calls/contract/call.ts';
 import type { Context } from '../../calls/contract/context.ts';
 import { WorkFailed, WorkLost } from '../../calls/contract/engines.ts';
 import type { RunRecord, StopReason } from '../../protocol/record.ts';
+import { Refusal } from '../../server/runs/refusal.ts';
 import type { RunStore } from '../../server/runs/store.ts';
 import { begun, caller, code, program, stopped, withHeart, type Heart } from './heart.ts';
 import { until } from '../helpers/until.ts';
@@ -244,7 +245,7 @@ describe('a run whose store refuses', () => {
   /** A store that refuses to write while `is.full`. */
   const refusing = (is: { full: boolean }) => (store: RunStore): RunStore => ({
     ...store,
-    insert: (record) => (is.full ? full() : store.insert(record)),
+    admit: async (record, facts) => (is.full ? full() : store.admit(record, facts)),
     update: (record) => (is.full ? full() : store.update(record)),
     journal: (entry) => (is.full ? full() : store.journal(entry)),
     strike: (entry) => (is.full ? full() : store.strike(entry)),
@@ -304,9 +305,15 @@ describe('a run whose store refuses', () => {
 
   it('is refused when it cannot be stored to begin with, and leaves nothing', async () => {
     const is = { full: true };
-    await withHeart([code('it', async () => ({}))], async ({ start, runs }) => {
-      expect(() => start('it')).to.throw('the run cannot be stored: no space left on the disk');
+    let began = false;
+    await withHeart([code('it', async () => { began = true; return {}; })], async ({ start, runs }) => {
+      const run = start('it');
+      const message = 'the run cannot be stored: no space left on the disk';
+      expect(await run.kept.catch((error: unknown) => error)).to.be.instanceOf(Refusal).and.to.have.property('message', message);
+      expect(await run.ended).to.deep.include({ outcome: 'rejected', message });
       expect(runs.list({ limit: 5 }).runs).to.deep.equal([]);
+      expect(runs.get(run.id)).to.equal(undefined);
+      expect(began).to.equal(false);
     }, { store: refusing(is) });
   });
 

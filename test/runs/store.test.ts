@@ -1,19 +1,38 @@
 import { expect } from 'chai';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'libsql';
 import type { RunRecord } from '../../protocol/record.ts';
 import type { RunFacts } from '../../server/runs/facts.ts';
 import { openStore } from '../../server/runs/store.ts';
-import { inFolder } from './kit.ts';
+import { inFolder, programOf } from './kit.ts';
 
 const record = (id: string, more: Partial<RunRecord> = {}): RunRecord => ({
   id, call: 'greet', params: ['a "b" \n €'], caller: '', node: 'n', state: 'queued', queuedAt: '2026-01-01T00:00:00.000Z', lines: 0, bytes: 0, ...more,
 });
 
+const someFacts: RunFacts = {
+  kind: 'process', params: { who: 'ada' }, caller: { user: 'ada', token: true, scopes: ['a'] }, stop: { signal: 'SIGTERM', graceMs: 5 },
+  onDisconnect: { type: 'grace', graceMs: 7 }, mayDetach: true, stallAfterMs: 0, lineBytesMax: 100, outputBytesMax: 0,
+};
+
+/** What is in the write-ahead log beyond the schema. */
+async function walBytes(folder: string): Promise<number> {
+  const { size } = await stat(join(folder, 'runs.db-wal')).catch(() => ({ size: 0 }));
+  return Math.max(0, size - schemaBytes);
+}
+let schemaBytes = 0;
+
 describe('the store', () => {
+  before(() => inFolder(async (folder) => {
+    const store = openStore(folder);
+    schemaBytes = (await stat(join(folder, 'runs.db-wal'))).size;
+    store.close();
+  }));
+
   it('keeps records as they are, also after it was closed', () => inFolder(async (folder) => {
     const ended = record('one', {
       state: 'ended', outcome: 'failed', message: 'exited with code 3', exitCode: 3, lines: 2 ** 40, cleanup: { clean: true, released: [], left: [] },
@@ -64,6 +83,59 @@ describe('the store', () => {
     const store = openStore(folder);
     store.insert(record('one'));
     expect(() => store.insert(record('one'))).to.throw();
+    store.close();
+  }));
+
+  it('admits runs that come together in one go: found at once, on the disk when that is told', () => inFolder(async (folder) => {
+    const store = openStore(folder);
+    const admitted = ['one', 'two', 'three'].map((id) => store.admit(record(id), someFacts));
+    expect(store.get('two')).to.deep.equal(record('two'));
+    expect(await walBytes(folder)).to.equal(0);
+    await Promise.all(admitted);
+    expect(await walBytes(folder)).to.be.greaterThan(0);
+    store.close();
+    const again = openStore(folder);
+    expect(again.list({ limit: 5 }).map(({ id }) => id)).to.deep.equal(['three', 'two', 'one']);
+    expect(again.facts('two')).to.deep.equal(someFacts);
+    again.close();
+  }));
+
+  it('stores what was admitted before anything else that is written in the same turn', () => inFolder(async (folder) => {
+    const store = openStore(folder);
+    const admitted = store.admit(record('one'), someFacts);
+    store.update(record('one', { state: 'running' }));
+    expect(await walBytes(folder)).to.be.greaterThan(0);
+    await admitted;
+    const late = store.admit(record('two'), someFacts);
+    store.close();
+    await late;
+    const again = openStore(folder);
+    expect(again.list({ limit: 5 }).map(({ id, state }) => `${id} ${state}`)).to.deep.equal(['two queued', 'one running']);
+    again.close();
+  }));
+
+  it('admits the others when one of them has an id that is taken', () => inFolder(async (folder) => {
+    const store = openStore(folder);
+    const first = store.admit(record('one'), someFacts);
+    expect(() => store.admit(record('one'), someFacts)).to.throw();
+    const last = store.admit(record('two'), someFacts);
+    await Promise.all([first, last]);
+    expect(store.list({ limit: 5 }).map(({ id }) => id)).to.deep.equal(['two', 'one']);
+    store.close();
+  }));
+
+  it('knows none of those it was to admit when the disk is full, and admits others when there is room', () => inFolder(async (folder) => {
+    const told = await programOf('full-store', folder, ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs -o size=256k none "$0" && exec "$@"', folder]) as
+      { refused: readonly string[]; known: number; later: string };
+    expect(told.refused).to.have.lengthOf.above(0);
+    for (const code of told.refused) expect(code).to.equal('SQLITE_FULL');
+    expect(told.known).to.equal(0);
+    expect(told.later).to.equal('later');
+  }));
+
+  it('refuses to update what it does not know', () => inFolder(async (folder) => {
+    const store = openStore(folder);
+    expect(() => store.update(record('nobody'))).to.throw('there is no such run in the store');
     store.close();
   }));
 

@@ -28,13 +28,14 @@ export class Processes {
     this.#log = parts.log;
   }
 
-  /** A new id, for a call that is refused too: its status says why. Throws a Problem when there are too many, or the gateway is stopping. */
-  start({ call, params }: PowCall, caller: Caller): string {
+  /** A new id, for a call that is refused too: its status says why. Rejects with a Problem when there are too many, or the gateway is stopping. */
+  async start({ call, params }: PowCall, caller: Caller): Promise<string> {
     if (this.#known.size >= this.#limits().powIdsMax) throw new Problem(500, 'failed to create new process');
     const id = randomUUID();
     const begun = this.#begin({ id, call, params, caller });
     const process: Process = new Process(begun, { id, user: caller.user, idleMs: () => this.#limits().powIdleMs, onForgotten: () => this.#known.delete(id) });
     this.#known.set(id, process);
+    await process.kept();
     return id;
   }
 
@@ -59,11 +60,15 @@ export class Processes {
     try {
       return this.#runs.start(request).live!;
     } catch (error) {
-      if (error instanceof Refusal && error.ending !== 'shutdown') return settle({ success: false, status: 'rejected', message: error.message, next: 1 }, error.ending);
+      if (error instanceof Refusal && error.ending !== 'shutdown') return settleRefused(error);
       if (!(error instanceof Refusal)) this.#log.error({ err: error }, 'a call could not be started');
       throw new Problem(500, 'failed to create new process');
     }
   }
+}
+
+function settleRefused({ message, ending }: Refusal): Settled {
+  return settle({ success: false, status: 'rejected', message, next: 1 }, ending);
 }
 
 interface ProcessOptions {
@@ -94,6 +99,15 @@ export class Process {
     this.#timer = this.#idleLater();
     if ('status' in begun) this.settled = begun;
     else this.#follow(begun);
+  }
+
+  /** Resolves when its run is stored, or is known to have been refused. Never rejects. */
+  async kept(): Promise<void> {
+    await this.#run?.kept.catch((error: unknown) => {
+      this.settled = settleRefused(error as Refusal);
+      this.#input = undefined;
+      this.#run = undefined;
+    });
   }
 
   /** Somebody asked for it. */
@@ -134,6 +148,7 @@ export class Process {
   }
 
   #over(run: Run, { outcome = 'unknown', message }: RunRecord): void {
+    if (this.settled !== undefined) return;
     const { value, faulted } = run;
     const result = { success: outcome === 'succeeded', status: outcome, ...(message !== undefined && { message }), ...(value !== undefined && { value }), next: 1 };
     this.settled = settle(result, faulted ? 'fault' : 'done');

@@ -40,10 +40,10 @@ export const powRoutes: readonly PowRoute[] = [
     method: 'POST', path: '/new', summary: 'starts a call', body: 'a call message: {"call":"name","params":["a","b"]}',
     success: 'the id, as a JSON string; for a call that is refused too, whose status says why',
     failures: { 400: 'failed to decode call message', 413: 'message too large', 500: 'failed to create new process' },
-    answer: ({ body, caller, processes }) => {
+    answer: async ({ body, caller, processes }) => {
       const message = readPow1(decodeJson(body));
       if (message.type !== 'call') throw new Problem(400, 'failed to decode call message');
-      return { json: processes.start(message, caller) };
+      return { json: await processes.start(message, caller) };
     },
   },
   {
