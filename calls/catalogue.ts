@@ -2,7 +2,8 @@
 
 import { containerKind } from './container.ts';
 import type { Kind } from './contract/kind.ts';
+import { pipelineKind } from './pipeline.ts';
 import { processKind } from './process.ts';
 import { terminalKind } from './terminal.ts';
 
-export const kinds: readonly Kind[] = [processKind, terminalKind, containerKind];
+export const kinds: readonly Kind[] = [processKind, terminalKind, containerKind, pipelineKind];

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Call } from '../calls/contract/call.ts';
 import type { Caller } from '../calls/contract/context.ts';
-import type { Availability, EngineName } from '../calls/contract/engines.ts';
+import { WorkFailed, type Availability, type EngineName } from '../calls/contract/engines.ts';
 import { createRegistry, type Registry } from '../calls/contract/registry.ts';
 import { errors } from '../protocol/errors.ts';
 import { runStates, type RunState } from '../protocol/record.ts';
@@ -113,7 +113,7 @@ class House implements Gateway {
       host: config.docker.host, ...(options.engines !== undefined && { candidates: options.engines }),
       limits: config.limits, gateway: gatewayId(config.data), log,
     });
-    const engines = { process: processes.process, terminal: processes.terminal, container: this.#docker.container };
+    const engines = { process: processes.process, terminal: processes.terminal, container: this.#docker.container, pipeline: noPipelines };
     const releasers = { process: processes.release, container: this.#docker.release };
     const folder = join(config.data, 'runs');
     const shared = { store, engines, releasers, limits: config.limits, log };
@@ -253,7 +253,8 @@ class House implements Gateway {
   }
 
   async #engines(): Promise<Readonly<Record<EngineName, Availability>>> {
-    return { process: { available: true }, terminal: { available: true }, container: await this.#docker.availability() };
+    const container = await this.#docker.availability();
+    return { process: { available: true }, terminal: { available: true }, container, pipeline: container };
   }
 
   async #status(): Promise<Status> {
@@ -268,6 +269,8 @@ class House implements Gateway {
     };
   }
 }
+
+const noPipelines = () => (): Promise<never> => Promise.reject(new WorkFailed('pipelines cannot be run yet'));
 
 function availabilityOf(call: Call, engines: Readonly<Record<EngineName, Availability>>): Availability {
   return call.needs.map((engine) => engines[engine]).find((engine) => !engine.available) ?? { available: true };

@@ -65,6 +65,8 @@ export interface Call {
   readonly stallAfterMs?: number;
   /** Output kept of one run. Absent: the limit `outputBytesMax`. */
   readonly outputBytesMax?: number;
+  /** What is wrong with params that fit their schemas, for the caller to read: every mistake, in bounded length. Then nothing is started or stored. */
+  check?(params: Readonly<Record<string, string>>): string | undefined;
   /** Returns when the work is done; an exit code other than 0 or a signal makes the run fail. */
   body(context: Context): Promise<Ending>;
 }

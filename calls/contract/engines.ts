@@ -82,6 +82,11 @@ export interface PipelineSpec {
   readonly text: string;
   /** What the text is called in complaints, e.g. `release.yaml`. */
   readonly file: string;
+  /**
+   * The folder of that file (absolute), when it is one of the operator's own on the gateway's machine. Mounts that are written relative to it (`./dir:/path`) are
+   * then the operator's, and allowed whatever `allow.mounts` says. Absent: relative mounts are refused.
+   */
+  readonly folder?: string;
   /** For conditions, and in the environment of every job. */
   readonly variables?: Readonly<Record<string, string>>;
   readonly workspace: WorkspaceSource;

@@ -1,7 +1,7 @@
 // A kind of call that can be declared without code: what its declaration may hold, and the body it becomes.
 
 import type { Call, JsonSchema } from './call.ts';
-import type { EngineName } from './engines.ts';
+import type { EngineName, PipelineAllowance } from './engines.ts';
 
 /** Keys from a declaration down to a value; `*` is every item of a list or every value of a mapping. */
 export type TextPath = readonly (string | number)[];
@@ -10,6 +10,10 @@ export type TextPath = readonly (string | number)[];
 export interface Place {
   /** The absolute path. */
   path(relative: string): string;
+  /** The text of a file (absolute), as it is now. Throws WorkFailed with the reason. */
+  read(file: string): Promise<string>;
+  /** What the operator lets pipelines of this call do. */
+  readonly pipelines: PipelineAllowance;
 }
 
 export interface Kind {

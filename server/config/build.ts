@@ -13,7 +13,10 @@ import { defaultLimits, limits } from '../../protocol/limits.ts';
 import type { LimitName, Limits } from '../../protocol/limits.ts';
 import type { Config, System } from './config.ts';
 import { checkListen, defaultListen } from './listen.ts';
-import { items, mapping } from './shape.ts';
+import { buildPinDoor } from './pin-door.ts';
+import { allowanceOf, buildPipelines, buildSecrets } from './pipelines.ts';
+import { readPipelineFile } from './read.ts';
+import { isMapping, items, mapping } from './shape.ts';
 
 type Root = Readonly<Record<string, unknown>>;
 
@@ -29,6 +32,7 @@ export const defaults = {
 /** `root` has passed every check; `base` is the folder of the file; `moduleCalls` come after the declared ones. */
 export function buildConfig(root: Root, base: string, moduleCalls: readonly Call[]): Config {
   const bounds = buildLimits(root);
+  const opened = { pipelines: buildPipelines(root['pipelines'], base), secrets: buildSecrets(root['secrets'], base) };
   return {
     http: buildHttp(mapping(root['http'])),
     home: { list: { public: true, private: true, ...mapping(mapping(root['home'])['list']) } },
@@ -41,7 +45,9 @@ export function buildConfig(root: Root, base: string, moduleCalls: readonly Call
     systems: items(root['systems']).map((system) => ({ ...blankSystem, ...(system as Partial<System> & Pick<System, 'slug' | 'url'>) })),
     ...present({ news: typeof root['news'] === 'string' ? resolve(base, root['news']) : undefined }),
     node: textOr(root['node'], hostname()),
-    calls: [...declaredCalls(root, base, bounds.graceMs), ...moduleCalls],
+    ...opened,
+    doors: present({ pin: isMapping(mapping(root['doors'])['pin']) ? buildPinDoor(mapping(root['doors'])['pin'], base) : undefined }),
+    calls: [...declaredCalls(root, { base, graceMs: bounds.graceMs, opened }), ...moduleCalls],
   };
 }
 
@@ -78,11 +84,17 @@ function buildHttp(http: Root): Config['http'] {
 
 const blankSystem = { tagline: '', entityCount: 0, bundleCount: 0, lastEdit: null, running: true, listed: true } as const;
 
-function declaredCalls(root: Root, base: string, graceMs: number): readonly Call[] {
-  const place = { path: (relative: string) => resolve(base, relative) };
+interface Surroundings {
+  readonly base: string;
+  readonly graceMs: number;
+  readonly opened: Pick<Config, 'pipelines' | 'secrets'>;
+}
+
+function declaredCalls(root: Root, { base, graceMs, opened }: Surroundings): readonly Call[] {
   return Object.entries(mapping(root['calls'])).map(([name, declared]) => {
     const kind = kindOf(mapping(declared), kinds);
     if (kind === undefined) throw new Error(`call "${name}" has no kind`);
+    const place = { path: (relative: string) => resolve(base, relative), read: readPipelineFile, pipelines: allowanceOf(name, opened, { declared: true }) };
     return declareCall(name, mapping(declared), { kind, place, graceMs });
   });
 }

@@ -7,12 +7,13 @@ import { formatDuration, parseDuration } from '../../calls/contract/units.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Finding } from './explain.ts';
 import { checkListen } from './listen.ts';
+import { checkPinDoor } from './pin-door.ts';
 import { isMapping, items, mapping } from './shape.ts';
 
 /** Looks at what has the right shape, and passes over the rest: the schema has told of that. */
 type Check = (root: Readonly<Record<string, unknown>>) => readonly Finding[];
 
-const checks: readonly Check[] = [listenIsLoopback, originsAreOrigins, pingsComeInTime, systemsAreDistinct, systemsAreAddressed, callsAreWhole];
+const checks: readonly Check[] = [listenIsLoopback, originsAreOrigins, pingsComeInTime, systemsAreDistinct, systemsAreAddressed, callsAreWhole, sourcesAreOne, checkPinDoor];
 
 /** Every mistake that the checks find. */
 export function checkAll(root: Readonly<Record<string, unknown>>): readonly Finding[] {
@@ -26,9 +27,13 @@ function listenIsLoopback(root: Readonly<Record<string, unknown>>): readonly Fin
 }
 
 function originsAreOrigins(root: Readonly<Record<string, unknown>>): readonly Finding[] {
-  return items(mapping(root['http'])['origins']).flatMap((origin, at) =>
+  return [...originsIn(root, ['http', 'origins']), ...originsIn(root, ['doors', 'pin', 'allowOrigins'])];
+}
+
+function originsIn(root: Readonly<Record<string, unknown>>, path: readonly string[]): readonly Finding[] {
+  return items(path.reduce<unknown>((held, key) => mapping(held)[key], root)).flatMap((origin, at) =>
     typeof origin !== 'string' || isOrigin(origin) ? []
-      : [{ spot: { path: ['http', 'origins', at] }, message: `${quote(origin)} is not an origin; write scheme://host or scheme://host:port, such as https://example.org` }]);
+      : [{ spot: { path: [...path, at] }, message: `${quote(origin)} is not an origin; write scheme://host or scheme://host:port, such as https://example.org` }]);
 }
 
 function isOrigin(text: string): boolean {
@@ -76,4 +81,16 @@ function callsAreWhole(root: Readonly<Record<string, unknown>>): readonly Findin
   return Object.entries(mapping(root['calls'])).flatMap(([name, declared]) =>
     (isMapping(declared) ? declarationProblems(declared, kinds) : [])
       .map(({ message, path, ...where }) => ({ spot: { ...where, path: ['calls', name, ...path] }, message })));
+}
+
+/** A secret is in a file or in a variable. */
+function sourcesAreOne(root: Readonly<Record<string, unknown>>): readonly Finding[] {
+  const secrets = Object.entries(mapping(root['secrets'])).map(([name, source]) => ({ path: ['secrets', name], source }));
+  const pin = mapping(mapping(root['doors'])['pin']);
+  const doors = [{ path: ['doors', 'pin', 'token'], source: pin['token'] }, { path: ['doors', 'pin', 'github', 'secret'], source: mapping(pin['github'])['secret'] }];
+  return [...secrets, ...doors].filter(({ source }) => isMapping(source)).flatMap(({ path, source }) => {
+    const { file, variable } = mapping(source);
+    if (file === undefined && variable === undefined) return [{ spot: { path, at: 'key' as const }, message: 'where is it? Write one of the keys file, variable' }];
+    return file === undefined || variable === undefined ? [] : [{ spot: { path: [...path, 'variable'], at: 'key' as const }, message: 'it is in a file or in a variable; keep one of them' }];
+  });
 }

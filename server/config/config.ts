@@ -16,6 +16,30 @@ export interface System {
   readonly listed: boolean;
 }
 
+/** Where a value is that does not stand in the file: in a file of its own (absolute), or in a variable of the gateway's environment. */
+export type SecretSource = { readonly file: string } | { readonly variable: string };
+
+/** The pin daemon's API. It listens on an address of its own, or answers under a path of the gateway's: it has one of the two. */
+export interface PinDoor {
+  readonly listen?: { readonly host: string; readonly port: number };
+  /** Such as `/pin`. */
+  readonly prefix?: string;
+  readonly token?: SecretSource;
+  /** It may be reached from everywhere without a token. */
+  readonly withoutToken: boolean;
+  /** Absolute; what `copyFiles` copies when a trigger brings no files. */
+  readonly workspace?: string;
+  /** `scheme://host[:port]` */
+  readonly allowOrigins: readonly string[];
+  readonly allowHostJobs: boolean;
+  readonly maxConcurrent: number;
+  readonly github?: { readonly secret?: SecretSource; readonly branch: string; /** Absolute. */ readonly pipeline?: string };
+  /** Absolute; a pipeline that is run at the start. */
+  readonly initial?: string;
+  /** Of events kept for those who come back. */
+  readonly eventsBytes: number;
+}
+
 export interface Config {
   readonly http: {
     /** The whole of /api: off unless switched on. */
@@ -45,4 +69,18 @@ export interface Config {
   /** Name of this gateway in run records. */
   readonly node: string;
   readonly calls: readonly Call[];
+  /** What pipelines may do beyond containers of their own. Folders are absolute. */
+  readonly pipelines: {
+    /** Whether there is the call `pipeline.run`. */
+    readonly run: boolean;
+    readonly hostJobs: boolean;
+    readonly mounts: readonly string[];
+    readonly hostNetwork: boolean;
+    readonly engines: readonly string[];
+    /** Folders that callers of `pipeline.run` may name, with all that is in them. */
+    readonly workspaces: readonly string[];
+  };
+  /** By name. `calls`: those whose pipelines may use it; absent: those that are declared. */
+  readonly secrets: Readonly<Record<string, SecretSource & { readonly calls?: readonly string[] }>>;
+  readonly doors: { readonly pin?: PinDoor };
 }

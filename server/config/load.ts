@@ -10,6 +10,7 @@ import { checkFolders } from './folders.ts';
 import { freezeDeeply } from './freeze.ts';
 import { loadModules } from './modules.ts';
 import { parseYaml } from './parse.ts';
+import { checkPipelines, type CheckPipeline } from './pipeline-files.ts';
 import { byPosition } from './problem.ts';
 import type { Problem } from './problem.ts';
 import { readConfigFile } from './read.ts';
@@ -17,22 +18,29 @@ import { validateConfig } from './schema.ts';
 import { isMapping } from './shape.ts';
 
 export type Loaded =
-  | { readonly ok: true; readonly config: Config }
-  /** At least one, by position. */
+  | { readonly ok: true; readonly config: Config; /** What is worth a word in the files of pipelines. */ readonly warnings: readonly Problem[] }
+  /** At least one, by position; those of the files of pipelines after those of the file itself. */
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Reads `file`, and imports the modules it names. Problems name the file as it is given here. Never throws for what is in the file. */
-export async function loadConfig(file: string): Promise<Loaded> {
+export interface LoadOptions {
+  /** For the files of pipeline calls; absent: what is in them is not looked at. */
+  readonly checkPipeline?: CheckPipeline;
+}
+
+/** Reads `file`, the pipelines of its calls, and imports the modules it names. Problems name files as they are named here. Never throws for what is in them. */
+export async function loadConfig(file: string, { checkPipeline }: LoadOptions = {}): Promise<Loaded> {
   const read = await readConfigFile(file);
   if (!read.ok) return { ok: false, problems: [{ file, line: read.line, column: read.line && 1, path: '', message: read.message, source: '' }] };
   const { source, value, problems } = parseYaml(file, read.text);
   if (value === undefined) return { ok: false, problems: byPosition(problems) };
-  const { findings, config } = await check(withoutEmpty(value), dirname(resolve(file)));
-  const all = [...problems, ...findings.map(({ spot, message }) => source.problem(spot, message))];
-  if (all.length > 0) return { ok: false, problems: byPosition(all) };
+  const base = dirname(resolve(file));
+  const { findings, config } = await check(withoutEmpty(value), base);
+  const called = await checkPipelines(withoutEmpty(value), { file, base, checkPipeline });
+  const all = [...problems, ...[...findings, ...called.findings].map(({ spot, message }) => source.problem(spot, message))];
+  if (all.length + called.problems.length > 0) return { ok: false, problems: [...byPosition(all), ...called.problems] };
   const made = freezeDeeply(config());
   texts.set(made, read.text);
-  return { ok: true, config: made };
+  return { ok: true, config: made, warnings: called.warnings };
 }
 
 const texts = new WeakMap<Config, string>();
@@ -70,7 +78,7 @@ function withoutConsequences(shape: readonly Finding[], meaning: readonly Findin
 }
 
 /** Sections whose keys are all commented out, and keys in them without a value, are absent. Calls are not: they were meant to be something. */
-const sections = ['http', 'home', 'docker', 'retention', 'shutdown', 'limits'];
+const sections = ['http', 'home', 'docker', 'retention', 'shutdown', 'limits', 'pipelines', 'secrets', 'doors'];
 
 function withoutEmpty(value: unknown): unknown {
   if (value === null) return {};

@@ -3,6 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { WorkFailed } from '../../calls/contract/engines.ts';
 import { formatSize } from '../../calls/contract/units.ts';
 
 /** No configuration is as large as this; what is has been named by mistake. */
@@ -10,7 +11,7 @@ export const configBytesMax = 1 << 20;
 
 export type FileText =
   | { readonly ok: true; readonly text: string }
-  | { readonly ok: false; readonly message: string; /** From 1; 0: the file as a whole. */ readonly line: number };
+  | { readonly ok: false; readonly message: string; /** From 1; 0: the file as a whole. */ readonly line: number; readonly missing?: true };
 
 /** Reads at most `configBytesMax` and a byte, whatever the file claims its size to be. */
 export async function readConfigFile(file: string): Promise<FileText> {
@@ -20,8 +21,16 @@ export async function readConfigFile(file: string): Promise<FileText> {
     const text = bytes.toString('utf8').replace(/^\uFEFF/, '');
     return isUtf8(bytes) ? { ok: true, text } : refused('is not UTF-8; save it in this encoding', firstBrokenLine(bytes));
   } catch (error) {
-    return refused(reason(error as NodeJS.ErrnoException, file));
+    const problem = error as NodeJS.ErrnoException;
+    return { ...refused(reason(problem, file)), ...(problem.code === 'ENOENT' && { missing: true }) };
   }
+}
+
+/** The text of a pipeline's file for a run. Throws WorkFailed, with a reason that has no folder in it. */
+export async function readPipelineFile(file: string): Promise<string> {
+  const read = await readConfigFile(file);
+  if (read.ok) return read.text;
+  throw new WorkFailed(`the pipeline ${basename(file)} ${read.missing === true ? 'is not there any more' : read.message}`);
 }
 
 async function readBounded(file: string): Promise<Buffer> {
@@ -41,7 +50,7 @@ async function readBounded(file: string): Promise<Buffer> {
   }
 }
 
-function refused(message: string, line = 0): FileText {
+function refused(message: string, line = 0): Extract<FileText, { readonly ok: false }> {
   return { ok: false, message, line };
 }
 

@@ -24,6 +24,7 @@ const keys = {
   data: { of: ({ data }) => data, keep: (next, { data }) => ({ ...next, data }) },
   'docker.host': { of: ({ docker }) => docker.host, keep: (next, { docker }) => ({ ...next, docker }) },
   environment: { of: ({ environment }) => environment, keep: (next, { environment }) => ({ ...next, environment }) },
+  'doors.pin': { of: ({ doors }) => doors.pin, keep: (next, { doors }) => ({ ...next, doors }) },
   node: { of: ({ node }) => node, keep: (next, { node }) => ({ ...next, node }) },
 } as const satisfies Record<string, Part>;
 

@@ -10,6 +10,8 @@ import { retentionKeys } from '../../calls/contract/policies.ts';
 import { addVocabulary } from '../../calls/contract/vocabulary.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Limit } from '../../protocol/limits.ts';
+import { pinKeys } from './pin-door.ts';
+import { pipelinesKeys, secretsSchema } from './pipelines.ts';
 
 const hostName: JsonSchema = { type: 'string', pattern: '^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$', says: 'must be a host name, without scheme, port or path' };
 const count: JsonSchema = { type: 'integer', minimum: 0 };
@@ -54,6 +56,9 @@ export const topKeys = {
     propertyNames: { pattern: callNamePattern, says: callNameSays },
     additionalProperties: section(Object.assign({}, commonKeys, ...kinds.map(({ keys }) => keys)) as Record<string, JsonSchema>),
   },
+  pipelines: section(pipelinesKeys),
+  secrets: secretsSchema,
+  doors: section({ pin: section(pinKeys) }),
 } as const satisfies Record<string, JsonSchema>;
 
 /** The schema of the whole file. */

@@ -1,10 +1,11 @@
 // Engines that write down what they were asked for, and a context to run a body in.
 
 import type { Context } from '../../calls/contract/context.ts';
-import type { Exit } from '../../calls/contract/engines.ts';
+import type { EngineName, Exit } from '../../calls/contract/engines.ts';
+import type { Output } from '../../calls/contract/ports.ts';
 
 export interface Asked {
-  readonly engine: 'process' | 'terminal' | 'container';
+  readonly engine: EngineName;
   readonly spec: unknown;
 }
 
@@ -20,6 +21,7 @@ export function recordingContext(params: Readonly<Record<string, string>>, more:
     asked.push({ engine: name, spec });
     return more.exit ?? { exitCode: 0 };
   };
+  const output: Output = { write() {}, full: false, drained: async () => {}, end() {}, part: () => output };
   return {
     asked,
     context: {
@@ -28,9 +30,9 @@ export function recordingContext(params: Readonly<Record<string, string>>, more:
       caller: { user: '', token: false, scopes: ['*'] },
       signal: new AbortController().signal,
       input: { async *[Symbol.asyncIterator]() {}, taken() {}, discard() {} },
-      output: { write() {}, full: false, drained: async () => {}, end() {} },
+      output,
       events: { emit() {} },
-      engines: { process: engine('process'), terminal: engine('terminal'), container: engine('container') },
+      engines: { process: engine('process'), terminal: engine('terminal'), container: engine('container'), pipeline: engine('pipeline') },
       defer() {},
       ...(more.terminal ? { terminal: more.terminal } : {}),
     },

@@ -3,10 +3,17 @@ import { kinds } from '../../calls/catalogue.ts';
 import type { Call } from '../../calls/contract/call.ts';
 import { kindOf } from '../../calls/contract/check-declaration.ts';
 import { declareCall } from '../../calls/contract/declaration.ts';
+import type { PipelineAllowance } from '../../calls/contract/engines.ts';
+import type { Place } from '../../calls/contract/kind.ts';
 import { recordingContext } from './engines.ts';
 import { nastyValues } from './nasty.ts';
 
-const place = { path: (relative: string) => (relative === '.' ? '/base' : relative.startsWith('/') ? relative : `/base/${relative.replace(/^\.\//, '')}`) };
+const allowance: PipelineAllowance = { hostJobs: false, mounts: ['/srv'], hostNetwork: false, engines: [], secrets: ['TOKEN'] };
+const place: Place = {
+  path: (relative) => (relative === '.' ? '/base' : relative.startsWith('/') ? relative : `/base/${relative.replace(/^\.\//, '')}`),
+  read: async (file) => `text of ${file}`,
+  pipelines: allowance,
+};
 
 function declare(declaration: Readonly<Record<string, unknown>>): Call {
   const kind = kindOf(declaration, kinds);
@@ -105,4 +112,25 @@ describe('the kind container', () => {
   it('leaves out what was not declared', async () => {
     expect(await specOf({ container: { image: 'busybox' } })).to.deep.equal({ image: 'busybox' });
   });
+});
+
+describe('the kind pipeline', () => {
+  it('takes a text for the file, and hands over what stands in it when the run begins', async () => {
+    expect(await specOf({ pipeline: 'release.yaml' })).to.deep.equal({
+      text: 'text of /base/release.yaml', file: 'release.yaml', folder: '/base', workspace: { from: 'nowhere' }, allow: allowance, variables: {},
+    });
+  });
+
+  it('hands over everything it was declared with, and params under their own names', async () => {
+    expect(await specOf({ pipeline: { file: 'ci/release.yaml', workspace: './src', variables: { TAG: 'v${version}', kept: '$${x}' } } }, { version: '1.2', kept: 'no' })).to.deep.equal({
+      text: 'text of /base/ci/release.yaml', file: 'ci/release.yaml', folder: '/base/ci/', workspace: { from: 'folder', path: '/base/src' }, allow: allowance,
+      variables: { version: '1.2', TAG: 'v1.2', kept: '${x}' },
+    });
+  });
+
+  for (const value of nastyValues) {
+    it(`hands ${JSON.stringify(value)} over as the value of a variable, untouched`, async () => {
+      expect(await specOf({ pipeline: { file: 'x', variables: { WHO: 'a ${who}' } } }, { who: value })).to.deep.include({ variables: { who: value, WHO: `a ${value}` } });
+    });
+  }
 });

@@ -6,7 +6,7 @@ import { defaultLimits } from '../../protocol/limits.ts';
 import { inFolder } from './folder.ts';
 
 describe('loadConfig', () => {
-  for (const empty of ['', '# nothing\n', 'null\n', '---\n', 'http:\nlimits:\nhome: { list: }\ndocker: { host: }\n', 'http: { api: }', 'retention:\nshutdown: { grace: }\n']) {
+  for (const empty of ['', '# nothing\n', 'null\n', '---\n', 'http:\nlimits:\nhome: { list: }\ndocker: { host: }\n', 'http: { api: }', 'retention:\nshutdown: { grace: }\n', 'pipelines:\nsecrets:\ndoors:\n']) {
     it(`makes a whole configuration of ${JSON.stringify(empty)}`, () => inFolder(async ({ load, path }) => {
       expect(await load(empty.replace(/calls:$/, ''))).to.deep.equal({
         http: { api: false, host: '127.0.0.1', port: 8080, domains: [], origins: [] },
@@ -20,6 +20,9 @@ describe('loadConfig', () => {
         systems: [],
         node: hostname(),
         calls: [],
+        pipelines: { run: true, hostJobs: false, mounts: [], hostNetwork: false, engines: [], workspaces: [] },
+        secrets: {},
+        doors: {},
       });
     }));
   }
@@ -38,6 +41,20 @@ limits: { firstCallMs: 3s, graceMs: 20, messageBytesMax: 2m, sessionsMax: 7 }
 systems: [{ slug: herbarium, url: "https://h.example.org/", lastEdit: 2026-01-02T03:04:05Z }]
 news: items
 node: left
+pipelines: { run: false, hostJobs: true, mounts: [/srv, shared], hostNetwork: true, engines: ["tcp://build:2375"], workspaces: [work] }
+secrets: { A: { file: a.txt }, B_2: { variable: SECRET_B, calls: [release, pipeline.run] } }
+doors:
+  pin:
+    listen: 0.0.0.0:9000
+    token: { file: token }
+    withoutToken: false
+    workspace: work
+    allowOrigins: ["https://ci.example.org"]
+    allowHostJobs: true
+    maxConcurrent: 3
+    github: { secret: { variable: HOOK }, branch: stable, pipeline: hook.yaml }
+    initial: first.yaml
+    eventsBytes: 1m
 `);
     expect(config).to.deep.equal({
       http: { api: true, host: '::1', port: 0, domains: ['a.example.org', 'b.example.org', 'panel.example.org'], origins: ['https://x.example.org:8443'] },
@@ -54,7 +71,24 @@ node: left
       news: join(path, 'items'),
       node: 'left',
       calls: [],
+      pipelines: { run: false, hostJobs: true, mounts: ['/srv', join(path, 'shared')], hostNetwork: true, engines: ['tcp://build:2375'], workspaces: [join(path, 'work')] },
+      secrets: { A: { file: join(path, 'a.txt') }, B_2: { variable: 'SECRET_B', calls: ['release', 'pipeline.run'] } },
+      doors: {
+        pin: {
+          listen: { host: '0.0.0.0', port: 9_000 }, token: { file: join(path, 'token') }, withoutToken: false, workspace: join(path, 'work'),
+          allowOrigins: ['https://ci.example.org'], allowHostJobs: true, maxConcurrent: 3,
+          github: { secret: { variable: 'HOOK' }, branch: 'stable', pipeline: join(path, 'hook.yaml') }, initial: join(path, 'first.yaml'), eventsBytes: 1 << 20,
+        },
+      },
     });
+  }));
+
+  it('gives a pin door that says nothing an address of its own, one at a time, and no more', () => inFolder(async ({ load }) => {
+    expect((await load('doors: { pin: {} }')).doors.pin).to.deep.equal({
+      listen: { host: '127.0.0.1', port: 8_081 }, withoutToken: false, allowOrigins: [], allowHostJobs: false, maxConcurrent: 1, eventsBytes: 64 << 20,
+    });
+    expect((await load('doors: { pin: { prefix: /pin, github: {} } }')).doors.pin).to.deep.include({ prefix: '/pin', github: { branch: 'main' } }).and.not.to.have.property('listen');
+    expect((await load('doors: { pin: { listen: "0.0.0.0:80", withoutToken: true } }')).doors.pin).to.deep.include({ listen: { host: '0.0.0.0', port: 80 }, withoutToken: true });
   }));
 
   it('makes calls of declarations, relative to the file, with the configured grace', () => inFolder(async ({ load }) => {

@@ -11,9 +11,9 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
   ['an unknown key at the top', 'htpp: {}', ['1:1: unknown key "htpp"; did you mean "http"?']],
   ['an unknown key that is like none', 'http: { q: 1 }', ['1:9: http: unknown key "q"; the keys here are api, listen, domain, domains, panel, origins']],
   ['a key of a later version', 'auth: {}', ['1:1: the key "auth" is not available in this version; leave it out']],
-  ['a kind of a later version', 'calls: { a: { pipeline: x } }', ['1:15: calls.a: the key "pipeline" is not available in this version; leave it out']],
+  ['a door of a later version', 'doors: { pulsar: {} }', ['1:10: doors: the key "pulsar" is not available in this version; leave it out']],
   ['a misspelt kind', 'calls:\n  a: { proces: [x] }', ['2:8: calls.a: unknown key "proces"; did you mean "process"?']],
-  ['a call of no kind', 'calls:\n  a: { summary: x }', ['2:3: calls.a: what shall it do? Write one of the keys process, terminal, container']],
+  ['a call of no kind', 'calls:\n  a: { summary: x }', ['2:3: calls.a: what shall it do? Write one of the keys process, terminal, container, pipeline']],
   ['an empty call', 'calls:\n  a:\n', ['2:3: calls.a: must be a mapping (key: value), not nothing']],
   ['a call of two kinds', 'calls: { a: { process: [x], terminal: [y] } }', ['1:29: calls.a.terminal: a call is of one kind, and this is process and terminal; keep one of them']],
   ['a key of another kind', 'calls: { a: { process: [x], cols: 3 } }', ['1:29: calls.a.cols: "cols" is for calls of kind terminal; this one is process']],
@@ -65,6 +65,30 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     '2:47: calls.a.retention.age: "1w" is not an age; write one such as 12h or 30d']],
   ['a stall and an output that are none', 'calls: { a: { process: [x], stallAfter: 100d, output: all } }', [
     '1:41: calls.a.stallAfter: "100d" is longer than the longest duration, 596h', '1:55: calls.a.output: "all" is not a size; write one such as 64k, 256m or 2g']],
+  ['pipelines that may do things of the wrong shape', 'pipelines: { run: maybe, mounts: /srv, engines: [build], workspace: [] }', [
+    '1:19: pipelines.run: must be true or false, not "maybe"', '1:34: pipelines.mounts: must be a list, not "/srv"',
+    '1:50: pipelines.engines[0]: "build" must be an address, such as unix:///run/docker.sock or tcp://127.0.0.1:2375',
+    '1:58: pipelines: unknown key "workspace"; did you mean "workspaces"?']],
+  ['secrets that are nowhere, in two places, or of no name', 'secrets: { A: {}, B: { file: b, variable: B }, "C D": { file: c }, E: hidden }', [
+    '1:12: secrets.A: where is it? Write one of the keys file, variable', '1:33: secrets.B.variable: it is in a file or in a variable; keep one of them',
+    '1:48: secrets: "C D" is not a name for a secret: it must be letters, digits, "_", "." and "-", and begin with a letter or "_"',
+    '1:71: secrets.E: must be a mapping (key: value), not "hidden"']],
+  ['a pin door that is open to the world', 'doors: { pin: { listen: "0.0.0.0:8081" } }', [
+    '1:25: doors.pin.listen: "0.0.0.0:8081" is not a loopback address, and whoever reaches it could run what they like; give the door a token, or write withoutToken: true if that is meant']],
+  ['a pin door in two places, one of them the gateway\'s', 'doors: { pin: { listen: "127.0.0.1:0", prefix: /api/pin, maxConcurrent: 0, token: {}, allowOrigins: [x] } }', [
+    '1:40: doors.pin.prefix: the door is at an address of its own (listen) or at a path of the gateway\'s (prefix); keep one of them',
+    '1:48: doors.pin.prefix: "/api/pin" is inside of /api, which is the gateway\'s own; write another, such as /pin',
+    '1:73: doors.pin.maxConcurrent: must be >= 1, not 0', '1:76: doors.pin.token: where is it? Write one of the keys file, variable',
+    '1:102: doors.pin.allowOrigins[0]: "x" is not an origin; write scheme://host or scheme://host:port, such as https://example.org']],
+  ['a pipeline of no file', 'calls: { a: { pipeline: { workspace: x } }, b: { pipeline: [x] }, c: { pipeline: "" } }', [
+    '1:15: calls.a.pipeline: the key "file" is missing', '1:60: calls.b.pipeline: must be a text or a mapping, not a list', '1:82: calls.c.pipeline: "" must be a path']],
+  ['a pipeline that is not there', 'calls: { a: { pipeline: no.yaml }, b: { pipeline: { file: no.yaml } } }', [
+    '1:25: calls.a.pipeline: there is no file "no.yaml" beside the configuration', '1:59: calls.b.pipeline.file: there is no file "no.yaml" beside the configuration']],
+  ['placeholders for the file and the workspace of a pipeline', 'calls: { a: { params: [{ name: p }], pipeline: { file: "${p}", workspace: "${p}", variables: { "A-B": "${q}" } } } }', [
+    '1:57: calls.a.pipeline.file: ${p} is not replaced here: a parameter could name any file of this machine',
+    '1:76: calls.a.pipeline.workspace: ${p} is not replaced here: a parameter could lead to any folder of this machine',
+    '1:96: calls.a.pipeline.variables: "A-B" is not a name for a variable: it must be letters, digits and "_", and not begin with a digit',
+    '1:104: calls.a.pipeline.variables.A-B: ${q} is not a parameter of this call; declare it under params, or write $${q} if the program is to see ${q}']],
   ['a shutdown without end', 'shutdown: { grace: ever }', ['1:20: shutdown.grace: "ever" is not a duration; write one such as 500ms, 10s, 5m or 2h']],
   ['a placeholder that is nearly a param', 'calls: { a: { params: [{ name: who }], process: [x, "a ${wo}"] } }', ['1:56: calls.a.process[1]: ${wo} is not a parameter of this call; did you mean "who"?']],
   ['a placeholder that is no param', 'calls:\n  a:\n    process: [bash, -c, "echo ${HOME}"]', [

@@ -1,7 +1,7 @@
 // docs/configuration.md and docs/calls.md say what the code does: their tables are held against it, and their examples are loaded.
 
 import { expect } from 'chai';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { containerKeys } from '../../calls/container.ts';
@@ -9,6 +9,7 @@ import type { JsonSchema } from '../../calls/contract/call.ts';
 import { commonKeys, paramKeys, stopKeys } from '../../calls/contract/declaration.ts';
 import { concurrencyKeys, disconnectKeys, retentionKeys, usualQueue } from '../../calls/contract/policies.ts';
 import { formatDuration, formatSize, parseSize } from '../../calls/contract/units.ts';
+import { pipelineKeys } from '../../calls/pipeline.ts';
 import { processKind } from '../../calls/process.ts';
 import { terminalKind } from '../../calls/terminal.ts';
 import { limits } from '../../protocol/limits.ts';
@@ -18,6 +19,8 @@ import { formatProblems } from '../../server/config/format.ts';
 import { laterKeys } from '../../server/config/later.ts';
 import { defaultListen } from '../../server/config/listen.ts';
 import { loadConfig } from '../../server/config/load.ts';
+import { githubKeys, pinDefaults, pinKeys } from '../../server/config/pin-door.ts';
+import { secretKeys } from '../../server/config/pipelines.ts';
 import { configBytesMax } from '../../server/config/read.ts';
 import { restartKeys } from '../../server/config/restart.ts';
 import { topKeys } from '../../server/config/schema.ts';
@@ -37,7 +40,7 @@ function table(text: string, title: string): readonly (readonly string[])[] {
 function keyPaths(keys: Readonly<Record<string, JsonSchema>>): readonly string[] {
   return Object.entries(keys).flatMap(([key, schema]) => {
     const held = schema['properties'] as Readonly<Record<string, JsonSchema>> | undefined;
-    return held === undefined || key === 'limits' ? [key] : keyPaths(held).map((path) => `${key}.${path}`);
+    return held === undefined || ['limits', 'pin'].includes(key) ? [key] : keyPaths(held).map((path) => `${key}.${path}`);
   });
 }
 
@@ -64,6 +67,17 @@ describe('docs/configuration.md', () => {
   it('has every key of a system, and no other', () => {
     const { properties } = topKeys.systems.items as { properties?: object };
     expect(table(text, 'system key').map(([key]) => key)).to.deep.equal(Object.keys(properties ?? {}));
+  });
+
+  for (const [title, keys] of [['secret', secretKeys], ['pin', pinKeys], ['github', githubKeys]] as const) {
+    it(`has every ${title} key, and no other`, () => {
+      expect(table(text, `${title} key`).map(([key]) => key)).to.deep.equal(Object.keys(keys));
+    });
+  }
+
+  it('shows the defaults of the pin door', () => {
+    const shown = new Map([...table(text, 'pin key'), ...table(text, 'github key')].map(([key, value]) => [key, value]));
+    expect(Object.keys(pinDefaults).map((key) => shown.get(key))).to.deep.equal(Object.values(pinDefaults).map(String));
   });
 
   it('shows the defaults', () => {
@@ -98,7 +112,7 @@ describe('docs/configuration.md', () => {
 describe('docs/calls.md', () => {
   for (const [title, keys] of [
     ['common', commonKeys], ['param', paramKeys], ['stop', stopKeys], ['disconnect', disconnectKeys], ['concurrency', concurrencyKeys], ['retention', retentionKeys],
-    ['process', processKind.keys], ['terminal', terminalKind.keys], ['container', containerKeys],
+    ['process', processKind.keys], ['terminal', terminalKind.keys], ['container', containerKeys], ['pipeline', pipelineKeys],
   ] as const) {
     it(`has every ${title} key, and no other`, async () => {
       expect(table(await read('calls.md'), `${title} key`).map(([key]) => key)).to.deep.equal(Object.keys(keys));
@@ -130,6 +144,8 @@ describe('examples in the documents of the configuration', () => {
 
   for (const name of ['configuration.md', 'calls.md']) {
     it(`are all valid in ${name}`, async () => {
+      await mkdir(join(folder, 'pipelines'));
+      await writeFile(join(folder, 'pipelines/release.yaml'), 'build: { image: busybox }');
       const blocks = yamlBlocks(await read(name));
       expect(blocks.length).to.be.greaterThan(2);
       for (const block of blocks) await load(block);

@@ -140,7 +140,7 @@ function parts(log: string): HttpParts {
     status: () => ({
       version: '0.1.0', node: 'gateway', startedAt: '2026-01-15T09:00:00.000Z', uptimeMs: 1_800_000, state: 'running', api: true,
       runs: { queued: 0, running: 1, cancelling: 0, ended: 41 }, sessions: 1,
-      engines: { process: { available: true }, terminal: { available: true }, container: { available: false, reason: 'no Docker engine answers' } },
+      engines: { process: { available: true }, terminal: { available: true }, container: { available: false, reason: 'no Docker engine answers' }, pipeline: { available: false, reason: 'no Docker engine answers' } },
       lastReload: { at: '2026-01-15T09:20:00.000Z', ok: true, problems: 0 },
     }),
   });

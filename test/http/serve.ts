@@ -104,7 +104,7 @@ export const fakeRun: RunRecord = {
 const fakeStatus: Status = {
   version: '0.1.0', node: 'here', startedAt: '2026-01-01T00:00:00.000Z', uptimeMs: 5, state: 'running', api: true,
   runs: { queued: 0, running: 1, cancelling: 0, ended: 2 }, sessions: 1,
-  engines: { process: { available: true }, terminal: { available: true }, container: { available: false, reason: 'no Docker engine answers' } },
+  engines: { process: { available: true }, terminal: { available: true }, container: { available: false, reason: 'no Docker engine answers' }, pipeline: { available: false, reason: 'no Docker engine answers' } },
 };
 
 const onDisconnect = { default: 'cancel', allow: ['cancel'] };

@@ -2,7 +2,6 @@
 
 import { join } from 'node:path';
 import type { Call } from '../../calls/contract/call.ts';
-import type { Engines } from '../../calls/contract/engines.ts';
 import { createRegistry } from '../../calls/contract/registry.ts';
 import { defaultLimits, type Limits } from '../../protocol/limits.ts';
 import { createProcessEngine } from '../../server/process/engine.ts';
@@ -45,7 +44,7 @@ export function openHeart(folder: string, calls: readonly Call[], options: Heart
   const opened = openStore(folder);
   const store = options.store?.(opened) ?? opened;
   const processes = createProcessEngine({ environment: ['PATH', 'TMPDIR'], limits, log });
-  const engines: RunsParts['engines'] = { process: processes.process, terminal: processes.terminal, container: () => none };
+  const engines: RunsParts['engines'] = { process: processes.process, terminal: processes.terminal, container: () => none, pipeline: () => none };
   const releasers = { process: processes.release, ...options.releasers };
   const registry = createRegistry(calls);
   const logs = join(folder, 'runs');
@@ -64,7 +63,7 @@ export function openHeart(folder: string, calls: readonly Call[], options: Heart
   };
 }
 
-const none: Engines['container'] = () => Promise.reject(new Error('there is no container engine here'));
+const none = (): Promise<never> => Promise.reject(new Error('there is no container engine here'));
 
 /** Runs with these calls, for one test. */
 export async function withHeart(calls: readonly Call[], work: (heart: Heart, folder: string) => Promise<void>, options?: HeartOptions): Promise<void> {
