@@ -1,6 +1,7 @@
 // The configuration file, read and checked as a whole: either one frozen configuration, or every mistake with its place.
 
 import { dirname, resolve } from 'node:path';
+import type { CheckPipeline } from '../../calls/contract/pipeline-complaint.ts';
 import { buildConfig, buildLimits } from './build.ts';
 import { checkAll } from './check.ts';
 import type { Config } from './config.ts';
@@ -10,7 +11,7 @@ import { checkFolders } from './folders.ts';
 import { freezeDeeply } from './freeze.ts';
 import { loadModules } from './modules.ts';
 import { parseYaml } from './parse.ts';
-import { checkPipelines, type CheckPipeline } from './pipeline-files.ts';
+import { checkPipelines } from './pipeline-files.ts';
 import { byPosition } from './problem.ts';
 import type { Problem } from './problem.ts';
 import { readConfigFile } from './read.ts';

@@ -3,6 +3,7 @@
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { kindOf } from '../../calls/contract/check-declaration.ts';
 import type { PipelineAllowance } from '../../calls/contract/engines.ts';
+import { complaintPath, complaintText, type CheckPipeline, type PipelineComplaint } from '../../calls/contract/pipeline-complaint.ts';
 import { quote } from '../../calls/contract/quote.ts';
 import { kinds } from '../../calls/catalogue.ts';
 import { pipelineDeclaration } from '../../calls/pipeline.ts';
@@ -11,21 +12,6 @@ import { allowanceOf, buildPipelines, buildSecrets } from './pipelines.ts';
 import type { Problem } from './problem.ts';
 import { readConfigFile } from './read.ts';
 import { isMapping, mapping } from './shape.ts';
-
-/** What is wrong with the text of a pipeline, or is worth a word. Those who know the language hand it in. */
-export type CheckPipeline = (text: string, allow: PipelineAllowance) => readonly PipelineComplaint[];
-
-export interface PipelineComplaint {
-  readonly severity: 'error' | 'warning';
-  readonly message: string;
-  readonly job?: string;
-  readonly field?: string;
-  /** From 1. */
-  readonly line: number;
-  readonly column: number;
-  /** Ways out. */
-  readonly suggestions: readonly string[];
-}
 
 export interface PipelinesFound {
   /** In the configuration itself: a file that cannot be read. */
@@ -94,9 +80,9 @@ function allowance(root: Readonly<Record<string, unknown>>, name: string, base: 
   return allowanceOf(name, { pipelines: buildPipelines(root['pipelines'], base), secrets: buildSecrets(root['secrets'], base) }, { declared: true });
 }
 
-function problemOf({ message, job, field, line, column, suggestions }: PipelineComplaint, file: string, lines: readonly string[]): Problem {
-  const path = [job, field].filter((part) => part !== undefined).join('.');
-  return { file, line, column, path, message: [message, ...suggestions].join('; '), source: lines[line - 1] ?? '' };
+function problemOf(complaint: PipelineComplaint, file: string, lines: readonly string[]): Problem {
+  const { line, column } = complaint;
+  return { file, line, column, path: complaintPath(complaint), message: complaintText(complaint), source: lines[line - 1] ?? '' };
 }
 
 /** The same complaint once, by file and position. */

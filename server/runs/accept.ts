@@ -29,12 +29,14 @@ export interface AcceptParts {
   readonly scopeText: (scope: string) => string;
 }
 
-/** Checks that the call exists, its scope, the number of params, the params, and what is to become of it. Throws Refusal. */
+/** Checks that the call exists, its scope, the number of params, the params one by one and together, and what is to become of it. Throws Refusal. */
 export function accept(request: StartRequest, parts: AcceptParts): Accepted {
   const { caller, terminal } = request;
   const call = find(request, parts);
   const checked = checkParams(call, request.params);
   if (!checked.ok) throw new Refusal(checked.problem === 'count' ? 'wrong-params' : 'refused', checked.problem === 'count' ? checked.detail : checked.message);
+  const wrong = call.check?.(checked.params);
+  if (wrong !== undefined) throw new Refusal('refused', wrong);
   return { call, params: checked.params, caller, onDisconnect: choose(call, request.onDisconnect), terminal };
 }
 
