@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ObligationEntry } from '../../calls/contract/ports.ts';
 import type { RunRecord, RunState } from '../../protocol/record.ts';
 import type { RunFacts } from './facts.ts';
-import { GatheredWrites } from './gathered-writes.ts';
+import { Admissions } from './admissions.ts';
 
 export interface Page {
   readonly limit: number;
@@ -18,8 +18,8 @@ export interface RunStore {
   /** `facts` are kept beside the record. Throws when the id is taken. */
   insert(record: RunRecord, facts?: RunFacts): void;
   /**
-   * As `insert`, together with all that are admitted in this turn of the event loop. It is found at once; the promise resolves when the disk has it, and
-   * rejects when the disk refuses: then there is no such record. Anything else that is written is written behind it.
+   * As `insert`, together with all that are admitted in this turn of the event loop, or before anything else is asked of the store. Resolves when the disk
+   * has it; rejects when the disk refuses, or the id is taken: then it is not there.
    */
   admit(record: RunRecord, facts: RunFacts): Promise<void>;
   /** Throws when there is no such record. */
@@ -81,6 +81,8 @@ function hasFacts(db: Database.Database): boolean {
 
 function statements(db: Database.Database): RunStore {
   const insert = db.prepare('INSERT INTO runs (id, state, record, facts) VALUES (?, ?, ?, ?)');
+  // One call into the engine for all: the call costs more than the row.
+  const insertAll = db.prepare('INSERT INTO runs (id, state, record, facts) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)');
   const update = db.prepare('UPDATE runs SET state = ?, record = ? WHERE id = ?');
   const get = db.prepare('SELECT record FROM runs WHERE id = ?');
   const facts = db.prepare('SELECT facts FROM runs WHERE id = ? AND facts IS NOT NULL');
@@ -97,33 +99,32 @@ function statements(db: Database.Database): RunStore {
   const open = db.prepare('SELECT entry FROM obligations WHERE run = ? ORDER BY number DESC');
   const owing = db.prepare('SELECT DISTINCT run FROM obligations');
   const records = (rows: unknown[]): RunRecord[] => rows.map((row) => JSON.parse((row as { record: string }).record) as RunRecord);
-  const gathered = new GatheredWrites(db);
-  const add = (record: RunRecord, decided?: RunFacts): unknown => insert.run(record.id, record.state, JSON.stringify(record), decided === undefined ? null : JSON.stringify(decided));
-  const alone = <T>(write: () => T): T => {
-    gathered.settle();
-    return write();
+  const admissions = new Admissions({ insert: (row) => insert.run(...row), insertAll: (rows) => insertAll.run(JSON.stringify(rows)) });
+  const behind = <T>(work: () => T): T => {
+    admissions.settle();
+    return work();
   };
   return {
-    insert: (record, decided) => void alone(() => add(record, decided)),
-    admit: (record, decided) => gathered.add(() => add(record, decided)),
+    insert: (record, decided) => void behind(() => insert.run(record.id, record.state, JSON.stringify(record), decided === undefined ? null : JSON.stringify(decided))),
+    admit: (record, decided) => admissions.add([record.id, record.state, JSON.stringify(record), JSON.stringify(decided)]),
     update: (record) => {
-      if (alone(() => update.run(record.state, JSON.stringify(record), record.id)).changes === 0) throw new Error('there is no such run in the store');
+      if (behind(() => update.run(record.state, JSON.stringify(record), record.id)).changes === 0) throw new Error('there is no such run in the store');
     },
-    get: (id) => records(get.all(id))[0],
-    facts: (id) => (facts.all(id) as { facts: string }[]).map((row) => JSON.parse(row.facts) as RunFacts)[0],
-    keep: (id, decided) => void alone(() => keep.run(JSON.stringify(decided), id)),
-    list: ({ limit, before, state }) => {
+    get: (id) => behind(() => records(get.all(id))[0]),
+    facts: (id) => behind(() => (facts.all(id) as { facts: string }[]).map((row) => JSON.parse(row.facts) as RunFacts)[0]),
+    keep: (id, decided) => void behind(() => keep.run(JSON.stringify(decided), id)),
+    list: ({ limit, before, state }) => behind(() => {
       if (state === undefined) return records(before === undefined ? newest.all(limit) : older.all(before, limit));
       return records(before === undefined ? newestIn.all(state, limit) : olderIn.all(state, before, limit));
-    },
-    unended: () => records(unended.all()),
-    forget: (id) => alone(() => forget.run(id)).changes > 0,
-    countByState: () => Object.fromEntries((counts.all() as { state: string; count: number }[]).map(({ state, count }) => [state, count])),
-    journal: (entry) => void alone(() => journal.run(entry.run, entry.id, JSON.stringify(entry))),
-    strike: ({ run, id }) => void alone(() => strike.run(run, id)),
-    open: (run) => (open.all(run) as { entry: string }[]).map((row) => JSON.parse(row.entry) as ObligationEntry),
-    owing: () => (owing.all() as { run: string }[]).map((row) => row.run),
-    close: () => alone(() => close(db)),
+    }),
+    unended: () => behind(() => records(unended.all())),
+    forget: (id) => behind(() => forget.run(id)).changes > 0,
+    countByState: () => behind(() => Object.fromEntries((counts.all() as { state: string; count: number }[]).map(({ state, count }) => [state, count]))),
+    journal: (entry) => void behind(() => journal.run(entry.run, entry.id, JSON.stringify(entry))),
+    strike: ({ run, id }) => void behind(() => strike.run(run, id)),
+    open: (run) => behind(() => (open.all(run) as { entry: string }[]).map((row) => JSON.parse(row.entry) as ObligationEntry)),
+    owing: () => behind(() => (owing.all() as { run: string }[]).map((row) => row.run)),
+    close: () => behind(() => close(db)),
   };
 }
 
