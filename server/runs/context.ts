@@ -38,7 +38,7 @@ export function contextOf(parts: ContextParts): { readonly context: Context; rea
 
 function portsOf({ run, facts, signal, input, log, scope, open, onResize }: ContextParts): RunPorts {
   return {
-    run, signal, input, output: outputOf(log), stop: facts.stop, onResize,
+    run, signal, input, output: outputOf(log, log), stop: facts.stop, onResize,
     events: { emit: (type, facts) => log.emit(type, facts) },
     owe: (kind, id, facts) => open(() => scope.owe(kind, id, facts)),
   };
@@ -49,14 +49,16 @@ function bind(engines: UnboundEngines, ports: RunPorts): Engines {
     process: (spec) => engines.process(ports)(spec),
     terminal: (spec) => engines.terminal(ports)(spec),
     container: (spec) => engines.container(ports)(spec),
+    pipeline: (spec) => engines.pipeline(ports)(spec),
   };
 }
 
-function outputOf(log: RunLog): Output {
+function outputOf(log: RunLog, source: Pick<RunLog, 'write' | 'endStream'>): Output {
   return {
-    write: (stream, chunk) => log.write(stream, chunk),
+    write: (stream, chunk) => source.write(stream, chunk),
     get full() { return log.full; },
     drained: () => log.drained(),
-    end: (stream) => log.endStream(stream),
+    end: (stream) => source.endStream(stream),
+    part: (name) => outputOf(log, log.part(name)),
   };
 }

@@ -1,5 +1,6 @@
 // A watcher for those who want output as it was printed: bytes with their line terminators, also of a line that has only begun. The log holds lines;
-// what it added to make them so is taken away again, and what was told before its line was whole is not told twice.
+// what it added to make them so is taken away again, and what was told before its line was whole is not told twice. Of the parts of a run whole lines are
+// told, what was added included: theirs would mix otherwise.
 
 import type { OutputStream } from '../../calls/contract/ports.ts';
 import { wholeCharacters } from './log/characters.ts';
@@ -27,8 +28,9 @@ export class RawWatcher {
   readonly #decoders = { stdout: decoder(), stderr: decoder() };
   /** Of the line of each stream that is not whole, how many bytes were told. */
   readonly #told = { stdout: 0, stderr: 0 };
-  /** What printed the bytes that come next. */
+  /** What printed the bytes that come next, and whether that was a part of the run. */
   #stream: OutputStream = 'stdout';
+  #ofPart = false;
   /** The last byte was a newline; what comes next says whether it was printed or is the log's own. */
   #owesNewline = false;
   #gathered: Buffer[] = [];
@@ -87,7 +89,7 @@ export class RawWatcher {
 
   #untold(bytes: Uint8Array): Uint8Array {
     const told = this.#told[this.#stream];
-    if (told === 0) return bytes;
+    if (told === 0 || this.#ofPart) return bytes;
     const end = bytes.indexOf(newline);
     const known = Math.min(told, end === -1 ? bytes.length : end);
     this.#told[this.#stream] = told - known;
@@ -95,10 +97,12 @@ export class RawWatcher {
   }
 
   #heed(json: Uint8Array): void {
-    const { type, stream } = JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.length).toString('utf8')) as { type: string; stream?: OutputStream };
-    if (type === 'cut' || type === 'unterminated') this.#owesNewline = false;
+    const { type, stream, job } = JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.length).toString('utf8')) as { type: string; stream?: OutputStream; job?: string };
+    if (!this.#ofPart && (type === 'cut' || type === 'unterminated')) this.#owesNewline = false;
     else this.#settleNewline();
-    if (type === 'stream' && stream !== undefined) this.#stream = stream;
+    if (type !== 'stream' || stream === undefined) return;
+    this.#stream = stream;
+    this.#ofPart = job !== undefined;
   }
 
   #settleNewline(): void {

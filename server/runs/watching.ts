@@ -20,7 +20,7 @@ export interface Watched {
   readonly stallAfterMs: number;
   readonly log: {
     readonly lastWriteMs: number;
-    unfinished(bytesMax: number): { readonly stream: OutputStream; readonly text: string } | undefined;
+    unfinished(bytesMax: number): { readonly stream: OutputStream; readonly job?: string; readonly text: string } | undefined;
     emit(type: string, facts?: Readonly<Record<string, Json>>): void;
     watch(wake: () => void): () => void;
   };

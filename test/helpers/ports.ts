@@ -120,7 +120,25 @@ class FakeOutput {
   readonly ended: Record<OutputStream, boolean> = { stdout: false, stderr: false };
   #watchers: (() => void)[] = [];
   #waiting: (() => void)[] = [];
-  full = false;
+  /** Those that were asked for, by name. */
+  readonly parts = new Map<string, FakeOutput>();
+  readonly #whole: FakeOutput | undefined;
+  #held = false;
+
+  constructor(whole?: FakeOutput) {
+    this.#whole = whole;
+  }
+
+  get full(): boolean {
+    return this.#whole?.full ?? this.#held;
+  }
+
+  /** Its bytes are its own; the disk is that of the whole. */
+  part(name: string): FakeOutput {
+    const part = this.parts.get(name) ?? new FakeOutput(this.#whole ?? this);
+    this.parts.set(name, part);
+    return part;
+  }
 
   write(stream: OutputStream, chunk: Uint8Array): void {
     this.#chunks[stream].push(Uint8Array.from(chunk));
@@ -132,16 +150,17 @@ class FakeOutput {
   }
 
   async drained(): Promise<void> {
-    if (this.full) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#whole !== undefined) return this.#whole.drained();
+    if (this.#held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Makes the disk fall behind, until `letGo`. */
   hold(): void {
-    this.full = true;
+    this.#held = true;
   }
 
   letGo(): void {
-    this.full = false;
+    this.#held = false;
     for (const go of this.#waiting.splice(0)) go();
   }
 

@@ -89,7 +89,7 @@ function lengthAt(frames: Buffer, at: number): readonly [number, number] {
   return [length, at + (short === 126 ? 3 : 9)];
 }
 
-/** Writes down what it is given: lines as they are, events as `#type seq`, gaps as `~from-to`. Full when `isFull` says so. */
+/** Writes down what it is given: lines as they are, events as `#type seq` or `#stream:stderr:job seq`, gaps as `~from-to`. Full when `isFull` says so. */
 export class Notebook implements Outlet {
   readonly told: string[] = [];
   bytes = 0;
@@ -109,8 +109,8 @@ export class Notebook implements Outlet {
   }
 
   event(json: Uint8Array): void {
-    const { type, seq } = JSON.parse(Buffer.from(json).toString('utf8')) as { type: string; seq: number };
-    this.told.push(`#${type} ${seq}`);
+    const { type, seq, stream, job } = JSON.parse(Buffer.from(json).toString('utf8')) as { type: string; seq: number; stream?: string; job?: string };
+    this.told.push(`#${type === 'stream' ? [type, stream, ...(job === undefined ? [] : [job])].join(':') : type} ${seq}`);
   }
 
   gap(from: number, to: number, reason: GapReason): void {

@@ -84,7 +84,7 @@ describe('reading lines', () => {
           }
         }, shape, limits);
         model.close();
-        const expected = model.told.filter((line) => !/^#(cut|stream|unterminated) \d+$/.test(line));
+        const expected = model.told.filter((line) => !/^#(cut|stream:stderr|stream:stdout|unterminated) \d+$/.test(line));
         const lines: string[] = [];
         for (let ended = false; !ended;) {
           const page = await read(log, lines.length, 1 + rnd(500), { bytesMax: 1 + rnd(100_000) });

@@ -12,7 +12,8 @@ import type { Mark } from './mark.ts';
 import type { LogLimits, LogOptions } from './options.ts';
 import type { Position } from './position.ts';
 import { nothingIn, recover, type Survey } from './recover.ts';
-import { LineSplitter, type Region } from './splitter.ts';
+import { factsOf, isPlain, Sources, type Source } from './sources.ts';
+import type { Region } from './splitter.ts';
 import { Tail } from './tail.ts';
 import { TerminalText } from './terminal-text.ts';
 import { WatchedLog, type Unfinished } from './watched.ts';
@@ -35,11 +36,16 @@ export class RunLog extends WatchedLog {
   readonly #lineBytesMax: number;
   readonly #onFailure: (error: Error) => void;
   readonly #terminal: TerminalText | undefined;
-  #splitters: Record<OutputStream, LineSplitter>;
-  /** What printed the last line, and what printed last. */
-  #stream: OutputStream;
-  #lastStream: OutputStream = 'stdout';
-  readonly #source: Record<OutputStream, number>;
+  readonly #sources: Sources;
+  /** What printed last, be it no whole line. */
+  #latest: Source;
+  /** What printed the last line. */
+  #last: Pick<Source, 'stream' | 'job'>;
+  /** The same, as far as it was told behind the last mark: whoever begins in the middle looks no further back. Undefined: it is still to be told. */
+  #told: Source | undefined;
+  /** The last event that says it. */
+  #lastTold: Uint8Array | undefined;
+  readonly #sourceBytes: Record<OutputStream, number>;
   #truncated: boolean;
   #discardedBytes = 0;
   #closing: Promise<void> | undefined;
@@ -52,9 +58,12 @@ export class RunLog extends WatchedLog {
     this.#onFailure = options.onFailure;
     this.#lineBytesMax = lineBytesMax;
     this.#terminal = shape === 'raw' ? new TerminalText(found.splitter, found.end.byte - found.splitter.unfinished.length) : undefined;
-    this.#splitters = this.#newSplitters();
-    this.#stream = found.stream;
-    this.#source = { ...found.source };
+    this.#sources = new Sources(lineBytesMax);
+    this.#latest = this.#sources.own.stdout;
+    this.#last = found.last;
+    this.#told = isPlain(found.last) ? this.#sources.own.stdout : undefined;
+    this.#lastTold = found.told;
+    this.#sourceBytes = { ...found.source };
     this.#truncated = found.truncated;
     this.#writer = new LogWriter({
       files: found.files, segment: found.segment, written: found.end, limits, mark: () => this.#mark(),
@@ -78,21 +87,26 @@ export class RunLog extends WatchedLog {
 
   /** Appends a chunk as the work printed it, and keeps a copy: the chunk is the caller's again. */
   write(stream: OutputStream, chunk: Uint8Array): void {
-    if (this.#isClosed) return;
-    this.lastWriteMs = performance.now();
-    this.#lastStream = stream;
-    if (this.#truncated) return void (this.#discardedBytes += chunk.length);
-    if (this.#terminal === undefined) this.#appendRegions(stream, this.#splitters[stream].push(chunk));
-    else this.#appendText(this.#terminal, this.#terminal.decode(chunk));
-    this.#advance();
+    if (!this.#isClosed) this.#take(this.#sources.own[stream], chunk);
   }
 
   /** The stream is at its end: what it left unterminated becomes a line. Safe twice. */
   endStream(stream: OutputStream): void {
-    if (this.#isClosed) return;
-    if (this.#terminal === undefined) this.#appendRegions(stream, this.#splitters[stream].flush());
-    else this.#endText(this.#terminal);
-    this.#advance();
+    if (!this.#isClosed) this.#end(this.#sources.own[stream]);
+  }
+
+  /** The same for a part of the run: its lines are whole lines of its own, told as that part's. A terminal has no parts. */
+  part(name: string): Pick<RunLog, 'write' | 'endStream'> {
+    if (this.#terminal !== undefined) return this;
+    return {
+      write: (stream, chunk) => {
+        if (!this.#isClosed) this.#take(this.#sources.ofPart(name, stream), chunk);
+      },
+      endStream: (stream) => {
+        const source = this.#sources.takePart(name, stream);
+        if (source !== undefined && !this.#isClosed) this.#end(source);
+      },
+    };
   }
 
   /** An event that has a type of the log's own gets `call:` before it. */
@@ -113,32 +127,43 @@ export class RunLog extends WatchedLog {
     return this.#writer.drained();
   }
 
-  /** Ends both streams, writes what is owed, and tells the watchers that this was all. Safe twice. */
+  /** Ends all streams, writes what is owed, and tells the watchers that this was all. Safe twice. */
   close(): Promise<void> {
     if (this.#closing === undefined) {
-      this.endStream('stdout');
-      this.endStream('stderr');
+      for (const source of this.#sources.all()) if (!this.#isClosed) this.#end(source);
       if (this.#discardedBytes > 0 && !this.#isClosed) this.#appendEvent('discarded', { bytes: this.#discardedBytes });
     }
     return (this.#closing ??= this.#finish());
   }
 
   override unfinished(bytesMax: number): Unfinished | undefined {
-    const line = this.#terminal?.unfinished ?? this.#splitters[this.#lastStream].unfinished;
+    const { stream, job, splitter } = this.#latest;
+    const line = this.#terminal?.unfinished ?? splitter.unfinished;
     const text = Buffer.from(lastCharacters(line, bytesMax)).toString('utf8');
-    return text === '' ? undefined : { stream: this.#lastStream, text };
+    return text === '' ? undefined : { stream, ...(job !== undefined && { job }), text };
   }
 
   override unfinishedBytes(stream: OutputStream): Uint8Array {
-    return this.#terminal === undefined ? this.#splitters[stream].unfinished : super.unfinishedBytes(stream);
+    return this.#terminal === undefined ? this.#sources.own[stream].splitter.unfinished : super.unfinishedBytes(stream);
   }
 
   get #isClosed(): boolean {
     return this.#closing !== undefined || this.failure !== undefined;
   }
 
-  #newSplitters(): Record<OutputStream, LineSplitter> {
-    return { stdout: new LineSplitter(this.#lineBytesMax), stderr: new LineSplitter(this.#lineBytesMax) };
+  #take(source: Source, chunk: Uint8Array): void {
+    this.lastWriteMs = performance.now();
+    this.#latest = source;
+    if (this.#truncated) return void (this.#discardedBytes += chunk.length);
+    if (this.#terminal === undefined) this.#appendRegions(source, source.splitter.push(chunk));
+    else this.#appendText(this.#terminal, this.#terminal.decode(chunk));
+    this.#advance();
+  }
+
+  #end(source: Source): void {
+    if (this.#terminal === undefined) this.#appendRegions(source, source.splitter.flush());
+    else this.#endText(this.#terminal);
+    this.#advance();
   }
 
   /** How much more output may be stored. */
@@ -148,30 +173,29 @@ export class RunLog extends WatchedLog {
     return outputBytesMax === 0 ? Infinity : Math.max(0, outputBytesMax - this.position.byte);
   }
 
-  #appendRegions(stream: OutputStream, regions: readonly Region[]): void {
+  #appendRegions(source: Source, regions: readonly Region[]): void {
     for (const region of regions) {
       if (this.#truncated) this.#discardedBytes += sourceBytes(region);
-      else if (region.bytes <= this.#room) this.#appendRegion(stream, region);
-      else this.#appendPart(stream, region);
+      else if (region.bytes <= this.#room) this.#appendRegion(source, region);
+      else this.#appendWithin(source, region);
     }
   }
 
-  #appendRegion(stream: OutputStream, region: Region): void {
-    if (stream !== this.#stream) this.#switchTo(stream);
+  #appendRegion(source: Source, region: Region): void {
+    if (source !== this.#told) this.#turnTo(source);
     const { line, byte } = this.position;
-    this.#source[stream] += sourceBytes(region);
+    this.#sourceBytes[source.stream] += sourceBytes(region);
     this.#append({ type: 'lines', start: this.position, end: { ...this.position, line: line + region.lines, byte: byte + region.bytes }, pieces: region.pieces });
     if (region.cut) this.#appendEvent('cut', {});
     if (region.unterminated) this.#appendEvent('unterminated', {});
     this.#writer.settle();
   }
 
-  #appendPart(stream: OutputStream, region: Region): void {
-    const part = linesWithin(region, this.#room);
-    if (part.lines > 0) this.#appendRegion(stream, part);
-    const unfinished = this.#splitters.stdout.unfinished.length + this.#splitters.stderr.unfinished.length;
-    this.#splitters = this.#newSplitters();
-    this.#truncate(sourceBytes(region) - part.bytes + unfinished);
+  #appendWithin(source: Source, region: Region): void {
+    const within = linesWithin(region, this.#room);
+    if (within.lines > 0) this.#appendRegion(source, within);
+    this.#truncate(sourceBytes(region) - within.bytes + this.#sources.drop());
+    this.#latest = this.#sources.own.stdout;
   }
 
   #truncate(discardedBytes: number): void {
@@ -181,9 +205,12 @@ export class RunLog extends WatchedLog {
     this.#writer.settle();
   }
 
-  #switchTo(stream: OutputStream): void {
-    this.#stream = stream;
-    this.#appendEvent('stream', { stream });
+  #turnTo(source: Source): void {
+    const { stream, job } = source;
+    const known = this.#told !== undefined && stream === this.#told.stream && job === this.#told.job;
+    if (!known) this.#lastTold = this.#appendEvent('stream', factsOf(source));
+    this.#last = source;
+    this.#told = source;
   }
 
   #appendText(terminal: TerminalText, text: Uint8Array): void {
@@ -211,10 +238,11 @@ export class RunLog extends WatchedLog {
     this.position = { ...this.position, line: this.position.line + terminal.countRest(this.position.byte) };
   }
 
-  #appendEvent(type: string, facts: Readonly<Record<string, Json>>): void {
+  #appendEvent(type: string, facts: Readonly<Record<string, Json>>): Uint8Array {
     const { line, byte, seq, eventByte } = this.position;
     const json = encodeEvent({ seq: seq + 1, at: line, ...(this.shape === 'raw' && { byte }) }, type, facts);
     this.#append({ type: 'event', start: this.position, end: { ...this.position, seq: seq + 1, eventByte: eventByte + json.length + 1 }, json });
+    return json;
   }
 
   #append(item: Item): void {
@@ -226,8 +254,10 @@ export class RunLog extends WatchedLog {
   /** A terminal's chunks and events end in the middle of a line, and who reads lines begins with a whole one. */
   #mark(): Mark {
     const { shape, position } = this;
-    const known = { shape, stream: this.#stream, truncated: this.#truncated, lineBytesMax: this.#lineBytesMax };
-    if (this.#terminal === undefined) return { ...known, place: position, source: { ...this.#source } };
+    const { stream, job } = this.#last;
+    if (!isPlain(this.#last)) this.#told = undefined;
+    const known = { shape, stream, ofPart: job !== undefined, truncated: this.#truncated, lineBytesMax: this.#lineBytesMax };
+    if (this.#terminal === undefined) return { ...known, place: position, source: { ...this.#sourceBytes } };
     return { ...known, place: { ...position, byte: this.#terminal.lineByte }, source: { stdout: position.byte, stderr: 0 } };
   }
 
@@ -260,6 +290,10 @@ export class RunLog extends WatchedLog {
   /** Its files are its own: nothing changes them behind its back. */
   protected override looked(): undefined {
     return undefined;
+  }
+
+  protected override get lastTold(): Uint8Array | undefined {
+    return this.#lastTold;
   }
 
   protected override get lineByte(): number {

@@ -11,6 +11,8 @@ export interface Mark {
   readonly source: Readonly<Record<OutputStream, number>>;
   /** What printed the last line. */
   readonly stream: OutputStream;
+  /** That was a part of the run; which one, and which stream, the next line's event says again. */
+  readonly ofPart: boolean;
   /** The bound of the output was reached before. */
   readonly truncated: boolean;
   readonly shape: Shape;
@@ -19,7 +21,7 @@ export interface Mark {
 }
 
 export function origin(shape: Shape, lineBytesMax: number): Mark {
-  return { place: beginning, source: { stdout: 0, stderr: 0 }, stream: 'stdout', truncated: false, shape, lineBytesMax };
+  return { place: beginning, source: { stdout: 0, stderr: 0 }, stream: 'stdout', ofPart: false, truncated: false, shape, lineBytesMax };
 }
 
 const magic = 0x6c6f67;
@@ -29,8 +31,8 @@ export const markBytes = words * 8;
 /** Doubles, little-endian. */
 export function encodeMarks(marks: readonly Mark[]): Buffer {
   const buffer = Buffer.alloc(marks.length * markBytes);
-  marks.forEach(({ place, source, stream, truncated, shape, lineBytesMax }, i) => {
-    const flags = (stream === 'stderr' ? 1 : 0) + (truncated ? 2 : 0) + (shape === 'raw' ? 4 : 0);
+  marks.forEach(({ place, source, stream, ofPart, truncated, shape, lineBytesMax }, i) => {
+    const flags = (stream === 'stderr' ? 1 : 0) + (truncated ? 2 : 0) + (shape === 'raw' ? 4 : 0) + (ofPart ? 8 : 0);
     const values = [magic, place.line, place.byte, place.seq, place.eventByte, source.stdout, source.stderr, flags, lineBytesMax];
     values.forEach((value, j) => buffer.writeDoubleLE(value, i * markBytes + j * 8));
   });
@@ -45,6 +47,6 @@ export function decodeMark(bytes: Buffer): Mark | undefined {
   return {
     place: { line: value(1), byte: value(2), seq: value(3), eventByte: value(4) },
     source: { stdout: value(5), stderr: value(6) },
-    stream: flags & 1 ? 'stderr' : 'stdout', truncated: (flags & 2) !== 0, shape: flags & 4 ? 'raw' : 'lines', lineBytesMax: value(8),
+    stream: flags & 1 ? 'stderr' : 'stdout', ofPart: (flags & 8) !== 0, truncated: (flags & 2) !== 0, shape: flags & 4 ? 'raw' : 'lines', lineBytesMax: value(8),
   };
 }

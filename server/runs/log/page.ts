@@ -36,6 +36,7 @@ export interface Readable {
 
 export interface StoredEvent {
   readonly json: Uint8Array;
+  readonly type: string;
   /** Lines before it, and in a terminal's log bytes before it. */
   readonly at: number;
   readonly byte?: number;
@@ -80,8 +81,8 @@ export function parseEvents(bytes: Buffer): readonly StoredEvent[] {
   const events: StoredEvent[] = [];
   for (let start = 0, end = bytes.indexOf(newline); end !== -1; start = end + 1, end = bytes.indexOf(newline, start)) {
     const json = bytes.subarray(start, end);
-    const { at, byte } = JSON.parse(json.toString('utf8')) as { at: number; byte?: number };
-    events.push(byte === undefined ? { json, at } : { json, at, byte });
+    const { type, at, byte } = JSON.parse(json.toString('utf8')) as { type: string; at: number; byte?: number };
+    events.push(byte === undefined ? { json, type, at } : { json, type, at, byte });
   }
   return events;
 }

@@ -8,6 +8,7 @@ import type { Shape, StoredEvent } from './page.ts';
 import type { Position } from './position.ts';
 import type { Segment, SegmentFiles } from './segment.ts';
 import { removeRemains } from './segments.ts';
+import type { Source } from './sources.ts';
 import { LineSplitter } from './splitter.ts';
 import { eachEvent, LineWalk } from './walk.ts';
 
@@ -18,7 +19,10 @@ export interface Survey {
   /** The end of the last whole line, of a terminal of the last whole character, and of the last event that stands before that. */
   readonly end: Position;
   readonly source: Readonly<Record<OutputStream, number>>;
-  readonly stream: OutputStream;
+  /** What printed the last line; of a part whose name is not known here, some job. */
+  readonly last: Pick<Source, 'stream' | 'job'>;
+  /** The event that says so, when it stands behind the last mark. */
+  readonly told?: Uint8Array;
   readonly truncated: boolean;
   readonly lineBytesMax: number;
   /** Of a terminal: what has begun and not ended, as the bytes before `end` make it. */
@@ -58,8 +62,8 @@ export async function recover(folder: string, options: SurveyOptions): Promise<S
 /** Of a log that is still to be made. */
 export function nothingIn(files: LogFiles, shape: Shape, lineBytesMax: number): Survey {
   const start = origin(shape, lineBytesMax);
-  const { place, source, stream, truncated } = start;
-  return { files, segment: { number: 0, start }, end: place, source, stream, truncated, lineBytesMax, splitter: new LineSplitter(lineBytesMax), torn: 0 };
+  const { place, source, truncated } = start;
+  return { files, segment: { number: 0, start }, end: place, source, last: lastOf(start), truncated, lineBytesMax, splitter: new LineSplitter(lineBytesMax), torn: 0 };
 }
 
 /** The end of everything there is of a log that ended so: an unterminated last line is a line. */
@@ -79,27 +83,35 @@ async function surveySegment(files: SegmentFiles): Promise<Found> {
 async function surveyLines(files: SegmentFiles, mark: Mark): Promise<Found> {
   const ends = await files.ends();
   const source = { ...mark.source };
-  let { stream, truncated } = mark;
+  let { truncated } = mark;
+  let last = lastOf(mark);
+  let told: Uint8Array | undefined;
   let { seq, eventByte } = mark.place;
   const walk = new LineWalk(files, { line: mark.place.line, byte: mark.place.byte, until: ends.byte, lineBytesMax: Infinity });
   const goTo = async (line: number): Promise<boolean> => {
     const before = walk.byte;
     const there = await walk.to(line);
-    source[stream] += walk.byte - before;
+    source[last.stream] += walk.byte - before;
     return there;
   };
   for await (const event of eachEvent(files, eventByte, ends.eventByte)) {
     if (!(await goTo(event.at))) break;
     seq++;
     eventByte += event.json.length + 1;
-    const { type, stream: turnedTo } = factsOf(event);
-    if (type === 'stream') stream = turnedTo === 'stderr' ? 'stderr' : 'stdout';
-    else if (type === 'cut' || type === 'unterminated') source[stream]--;
+    const { type, stream, job } = factsOf(event);
+    if (type === 'stream') {
+      last = { stream: stream === 'stderr' ? 'stderr' : 'stdout', ...(typeof job === 'string' && { job }) };
+      told = event.json;
+    } else if (type === 'cut' || type === 'unterminated') source[last.stream]--;
     else if (type === 'truncated') truncated = true;
   }
   await goTo(Infinity);
   const end = { line: walk.line, byte: walk.byte, seq, eventByte };
-  return { end, source, stream, truncated, lineBytesMax: mark.lineBytesMax, splitter: new LineSplitter(mark.lineBytesMax), torn: ends.byte - walk.byte };
+  return { end, source, last, ...(told !== undefined && { told }), truncated, lineBytesMax: mark.lineBytesMax, splitter: new LineSplitter(mark.lineBytesMax), torn: ends.byte - walk.byte };
+}
+
+function lastOf({ stream, ofPart }: Mark): Survey['last'] {
+  return { stream, ...(ofPart && { job: '' }) };
 }
 
 /** The same for a terminal, whose events say themselves which bytes come before them. */
@@ -122,11 +134,11 @@ async function surveyRaw(files: SegmentFiles, mark: Mark): Promise<Found> {
     truncated ||= factsOf(event).type === 'truncated';
   }
   const end = { line, byte, seq, eventByte };
-  return { end, source: { stdout: byte, stderr: 0 }, stream: 'stdout', truncated, lineBytesMax: mark.lineBytesMax, splitter, torn: ends.byte - byte };
+  return { end, source: { stdout: byte, stderr: 0 }, last: lastOf(mark), truncated, lineBytesMax: mark.lineBytesMax, splitter, torn: ends.byte - byte };
 }
 
 const rawPageBytes = 256 << 10;
 
-function factsOf({ json }: StoredEvent): { readonly type?: unknown; readonly stream?: unknown } {
-  return JSON.parse(Buffer.from(json).toString('utf8')) as { type?: unknown; stream?: unknown };
+function factsOf({ json }: StoredEvent): { readonly type?: unknown; readonly stream?: unknown; readonly job?: unknown } {
+  return JSON.parse(Buffer.from(json).toString('utf8')) as { type?: unknown; stream?: unknown; job?: unknown };
 }

@@ -3,7 +3,7 @@
 import type { OutputStream } from '../../../calls/contract/ports.ts';
 import type { LogFiles } from './files.ts';
 import type { Told } from './item.ts';
-import { locate } from './locate.ts';
+import { locate, type Found } from './locate.ts';
 import type { Shape } from './page.ts';
 import { compare, type Cursor, type Position } from './position.ts';
 import { listSegments, type SegmentSize } from './segments.ts';
@@ -21,6 +21,8 @@ const nothing = new Uint8Array(0);
 
 export interface Unfinished {
   readonly stream: OutputStream;
+  /** The part of the run that has begun it. */
+  readonly job?: string;
   readonly text: string;
 }
 
@@ -92,6 +94,11 @@ export abstract class WatchedLog {
    * into what was removed has a place too: the watcher is told the gap. Throws what the file system says, and the reason of `signal`.
    */
   async locate(cursor: Cursor, shape: Shape, signal?: AbortSignal): Promise<Position> {
+    return (await this.find(cursor, shape, signal)).place;
+  }
+
+  /** As `locate`, with what whoever begins there does not know: which stream and part of the run its first line comes from. Who knows `seq` knows that. */
+  async find(cursor: Cursor, shape: Shape, signal?: AbortSignal): Promise<Found> {
     const looking = this.looked();
     if (looking !== undefined) await looking;
     // What comes from now on, and not from a moment later.
@@ -101,7 +108,8 @@ export abstract class WatchedLog {
     const seq = 'after' in cursor ? cursor.seq ?? 0 : 0;
     await this.#until(() => this.ended || this.written[unit] >= after, signal);
     if (this.written[unit] < after) return this.#end(shape);
-    return this.files.steadily(() => locate(this.files, { after, seq, shape, until: this.written })).finally(() => this.letGo());
+    const found = await this.files.steadily(() => locate(this.files, { after, seq, shape, until: this.written })).finally(() => this.letGo());
+    return seq === 0 ? found : { place: found.place };
   }
 
   /** Oldest first; the last one is the one that is written, unless the log has ended. Empty when there is none yet, or none any more. */
@@ -131,6 +139,11 @@ export abstract class WatchedLog {
   /** Resolves when `position`, `written` and `ended` are as the files have them; undefined while they are that anyway. Never rejects. */
   protected abstract looked(): Promise<void> | undefined;
 
+  /** The last event that says where lines come from, as far as it is known here. */
+  protected get lastTold(): Uint8Array | undefined {
+    return undefined;
+  }
+
   /** Where a watcher of lines begins that wants what comes from now on. */
   protected abstract readonly lineByte: number;
 
@@ -159,9 +172,10 @@ export abstract class WatchedLog {
     return inTail ? start : this.written;
   }
 
-  #end(shape: Shape): Position {
-    if (this.ended) return this.written;
-    return shape === this.shape ? this.position : { ...this.position, byte: this.lineByte };
+  #end(shape: Shape): Found {
+    const told = this.lastTold;
+    const place = this.ended ? this.written : shape === this.shape ? this.position : { ...this.position, byte: this.lineByte };
+    return { place, ...(told !== undefined && { told }) };
   }
 
   #until(holds: () => boolean, signal: AbortSignal | undefined): Promise<void> {

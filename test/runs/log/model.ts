@@ -9,25 +9,33 @@ import { Watcher } from '../../../server/runs/watcher.ts';
 import { until } from '../../helpers/until.ts';
 import { type Chance, holdDisk, type HeldDisk, newLog, Notebook, pick, someBytes } from '../kit.ts';
 
-/** Text of lines, and events as `#type seq`, in the order in which watchers of one shape are to be told them. */
+/** Text of lines, and events as a Notebook has them, in the order in which watchers of one shape are to be told them. No source is told twice in a row. */
 export class Model {
   readonly #log: Shape;
   readonly #view: Shape;
-  readonly #splitters: Record<OutputStream, LineSplitter>;
+  readonly #lineBytesMax: number;
+  readonly #splitters = new Map<string, LineSplitter>();
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   readonly told: string[] = [];
-  #stream: OutputStream = 'stdout';
+  #source = 'stdout';
   #seq = 0;
 
   constructor(log: Shape, view: Shape, lineBytesMax: number) {
     this.#log = log;
     this.#view = view;
-    this.#splitters = { stdout: new LineSplitter(lineBytesMax), stderr: new LineSplitter(lineBytesMax) };
+    this.#lineBytesMax = lineBytesMax;
   }
 
-  write(stream: OutputStream, chunk: Uint8Array): void {
-    if (this.#log === 'lines') this.#tell(stream, this.#splitters[stream].push(chunk));
+  write(stream: OutputStream, chunk: Uint8Array, job?: string): void {
+    const source = sourceOf(stream, job);
+    if (this.#log === 'lines') this.#tell(source, this.#splitter(source).push(chunk));
     else this.#text(this.#decoder.decode(chunk, { stream: true }));
+  }
+
+  end(stream: OutputStream, job?: string): void {
+    const source = sourceOf(stream, job);
+    this.#tell(source, this.#splitter(source).flush());
+    if (job !== undefined) this.#splitters.delete(source);
   }
 
   emit(type: string): void {
@@ -36,25 +44,56 @@ export class Model {
 
   close(): void {
     if (this.#log === 'raw') this.#text(this.#decoder.decode());
-    this.#tell('stdout', this.#splitters.stdout.flush());
-    this.#tell('stderr', this.#splitters.stderr.flush());
+    this.end('stdout');
+    this.end('stderr');
+    for (const [source, splitter] of this.#splitters) this.#tell(source, splitter.flush());
+  }
+
+  #splitter(source: string): LineSplitter {
+    const known = this.#splitters.get(source) ?? new LineSplitter(this.#lineBytesMax);
+    this.#splitters.set(source, known);
+    return known;
   }
 
   #text(text: string): void {
     if (this.#view === 'raw') this.told.push(text);
-    else this.#tell('stdout', this.#splitters.stdout.push(Buffer.from(text)));
+    else this.#tell('stdout', this.#splitter('stdout').push(Buffer.from(text)));
   }
 
-  #tell(stream: OutputStream, regions: ReturnType<LineSplitter['push']>): void {
+  #tell(source: string, regions: ReturnType<LineSplitter['push']>): void {
     for (const { pieces, cut, unterminated } of regions) {
-      if (stream !== this.#stream) this.emit('stream');
-      this.#stream = stream;
+      if (source !== this.#source) this.emit(`stream:${source}`);
+      this.#source = source;
       const lines = Buffer.concat(pieces).toString('utf8').split('\n').slice(0, -1);
       this.told.push(...lines.map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line)));
       if (this.#log === 'lines' && cut) this.emit('cut');
       if (this.#log === 'lines' && unterminated) this.emit('unterminated');
     }
   }
+}
+
+function sourceOf(stream: OutputStream, job: string | undefined): string {
+  return job === undefined ? stream : `${stream}:${job}`;
+}
+
+/** Of everything that is told from the beginning on: without the events that tell a source again. Throws when an event is missing, or out of its order. */
+export function withoutRepeats(told: readonly string[]): string[] {
+  let source = 'stdout';
+  let seq = 0;
+  let repeats = 0;
+  return told.flatMap((text) => {
+    const [, type, number] = /^#(\S+) (\d+)$/.exec(text) ?? [];
+    if (type === undefined) return [text];
+    seq += 1;
+    if (Number(number) !== seq) throw new Error(`${text} is no event ${seq}`);
+    const said = /^stream:(.+)$/.exec(type)?.[1];
+    if (said === source) {
+      repeats += 1;
+      return [];
+    }
+    source = said ?? source;
+    return [`#${type} ${seq - repeats}`];
+  });
 }
 
 /** Chunks of a terminal may be told in other pieces than they came. */
@@ -134,10 +173,16 @@ export class Theatre {
   }
 
   #write(): void {
-    const stream = this.log.shape === 'lines' && this.#rnd(3) === 0 ? 'stderr' : 'stdout';
+    const lines = this.log.shape === 'lines';
+    const stream = lines && this.#rnd(3) === 0 ? 'stderr' : 'stdout';
+    const job = lines && this.#rnd(2) === 0 ? pick(this.#rnd, ['a', 'b']) : undefined;
+    const place = job === undefined ? this.log : this.log.part(job);
     const bytes = someBytes(this.#rnd, 1 + this.#rnd(this.#rnd(20) === 0 ? 3000 : 60));
-    for (const model of Object.values(this.#models)) model.write(stream, bytes);
-    this.log.write(stream, bytes);
+    for (const model of Object.values(this.#models)) model.write(stream, bytes, job);
+    place.write(stream, bytes);
+    if (!lines || this.#rnd(8) > 0) return;
+    for (const model of Object.values(this.#models)) model.end(stream, job);
+    place.endStream(stream);
   }
 
   #emit(): void {
