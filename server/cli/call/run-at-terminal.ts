@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { CallResult, Item, LinkOptions, OpenCall } from '../../../protocol/client.ts';
 import { endpoint } from '../../../protocol/client.ts';
-import type { NoticeCode, TerminalSize } from '../../../protocol/messages.ts';
+import type { GapMessage, NoticeCode, TerminalSize } from '../../../protocol/messages.ts';
 import { absentHint } from '../ask-gateway.ts';
 import { exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { onInterrupts, sameKeystrokeMs } from '../interrupts.ts';
@@ -17,7 +17,8 @@ import { forwardChunks, forwardLines } from './input.ts';
 import { LineTooLong } from './input-lines.ts';
 import { Output } from './output.ts';
 import { enterRaw, onResize, sizeOf } from './raw-terminal.ts';
-import { complain, describeGap, describeItem, describeResult, printable } from './status.ts';
+import { complain, describeGap, printable } from './status.ts';
+import { plainView, type View } from './view.ts';
 
 export interface TerminalPlan {
   /** Address of the gateway. */
@@ -25,8 +26,10 @@ export interface TerminalPlan {
   readonly open: (link: LinkOptions, screen: TerminalSize | undefined) => OpenCall;
   /** Where the output of the run goes. */
   readonly output: 'stdout' | 'nowhere';
-  /** `ended`: the run gets no input at all. `untouched`: this command has nothing to do with it. */
-  readonly input: 'stdin' | 'ended' | 'untouched';
+  /** `ended`: the run gets no input at all. `untouched`: this command has nothing to do with it. A function feeds the run itself; what it throws is told, and the run withdrawn. */
+  readonly input: 'stdin' | 'ended' | 'untouched' | ((call: OpenCall) => Promise<void>);
+  /** Absent: lines as they are. */
+  readonly view?: View;
   /** What Ctrl-C means, and a reader of stdout that goes away. */
   readonly onInterrupt: 'cancel' | 'leave';
   readonly quiet: boolean;
@@ -81,6 +84,9 @@ class RunAtTerminal {
     this.#undo.push(onInterrupts(['SIGINT', 'SIGTERM', 'SIGHUP'], (count) => this.#interrupted(count)));
     try {
       const result = await this.#call.result;
+      this.#view.end?.();
+      const last = this.#view.last?.(result);
+      if (last !== undefined) void this.#output.write(last);
       await this.#output.end();
       this.#leaveTerminal();
       await this.#report(result);
@@ -95,16 +101,28 @@ class RunAtTerminal {
     return [this.#ends.stdout, this.#ends.stderr].find((stream) => stream.isTTY);
   }
 
+  get #view(): View {
+    return this.#plan.view ?? plainView;
+  }
+
   #take(item: Item): void | Promise<void> {
-    if ('line' in item) return this.#print(`${item.line}\n`);
-    if ('chunk' in item) return this.#print(item.chunk);
+    const output = this.#view.output(item);
+    const printing = output === undefined ? undefined : this.#print(output);
+    if ('line' in item || 'chunk' in item) return printing;
     if ('run' in item && !this.#known) this.#accepted(item.run.terminal === true);
     // What was said before this connection was made is history.
     if ('connection' in item) this.#refusal = undefined;
     if ('notice' in item) this.#noticed(item.notice.code);
-    if ('gap' in item) return this.#complain([describeGap(item)]);
-    const status = describeItem(item);
+    if ('gap' in item) return this.#complainOfGap(item);
+    const status = this.#view.status(item);
     if (status !== undefined) this.#say(this.#paint('dim', status));
+    return printing;
+  }
+
+  /** A view that stands on the terminal has to make room. */
+  #complainOfGap(item: GapMessage): void {
+    if (this.#view.say === undefined) this.#complain([describeGap(item)]);
+    else this.#view.say(printable(describeGap(item)));
   }
 
   #noticed(code: NoticeCode): void {
@@ -125,8 +143,10 @@ class RunAtTerminal {
   /** Input is read from the moment the run is accepted: what nobody takes stays where it is. */
   #forward(terminal: boolean): void {
     const { stdin } = this.#ends;
-    if (this.#plan.input === 'ended') this.#call.end();
-    if (this.#plan.input !== 'stdin') return;
+    const { input } = this.#plan;
+    if (input === 'ended') this.#call.end();
+    if (typeof input === 'function') input(this.#call).catch((error: Error) => this.#feedFailed(error));
+    if (input !== 'stdin') return;
     if (terminal && stdin.isTTY) this.#joinTerminals();
     const forwarding = terminal ? forwardChunks(stdin, this.#call) : forwardLines(stdin, this.#call);
     forwarding.catch((error: unknown) => this.#inputFailed(error));
@@ -140,6 +160,7 @@ class RunAtTerminal {
 
   #leaveTerminal(): void {
     this.#raw = false;
+    this.#view.end?.();
     for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 
@@ -147,6 +168,11 @@ class RunAtTerminal {
   #inputFailed(error: unknown): void {
     if (!(error instanceof LineTooLong)) return this.#call.end();
     this.#inputProblem = error.message;
+    this.#withdraw();
+  }
+
+  #feedFailed({ message }: Error): void {
+    this.#inputProblem = message;
     this.#withdraw();
   }
 
@@ -172,7 +198,9 @@ class RunAtTerminal {
   }
 
   #say(line: string): void {
-    if (!this.#plan.quiet && !this.#raw && this.#output.failure === undefined) this.#ends.stderr.write(`${printable(line)}\n`);
+    if (this.#plan.quiet || this.#raw || this.#output.failure !== undefined) return;
+    if (this.#view.say === undefined) this.#ends.stderr.write(`${printable(line)}\n`);
+    else this.#view.say(printable(line));
   }
 
   /** Said in spite of --quiet: without it nobody would know that this command, and not the work, has a problem. */
@@ -184,7 +212,7 @@ class RunAtTerminal {
     const problem = this.#problem(result);
     if (problem !== undefined) this.#complain(problem);
     else if (result.status === 'detached') this.#say(this.#farewell(result));
-    else for (const line of describeResult(result, this.#paint)) this.#say(line);
+    else for (const line of this.#view.conclude(result, this.#paint)) this.#say(line);
     const { resultFile } = this.#plan;
     if (resultFile === undefined) return;
     const json = `${JSON.stringify(result)}\n`;
