@@ -5,20 +5,21 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Input, Output } from '../../calls/contract/ports.ts';
 import { turnOver } from '../support/turnover.ts';
-import type { Connection } from './connect.ts';
+import type { Connection, DialOptions } from './connect.ts';
 import { Demux } from './demux.ts';
 
-/** Stdin, stdout and stderr of a container on one socket; open when this resolves. */
-export async function attach(engine: Connection, id: string): Promise<Socket> {
+/** Stdout and stderr of a container, and stdin when it is wanted, on one socket; open when this resolves. */
+export async function attach(engine: Connection, id: string, { stdin }: { readonly stdin: boolean }): Promise<Socket> {
+  // dockerode sends its options as a body, which becomes input of the container when it arrives late (dockerode#777).
+  const nothing = { file: Buffer.alloc(0), headers: { 'Content-Type': 'text/plain' } };
+  // The dialler takes the last character off a query, so it gets one to spare.
+  return hijack(engine, { path: `/containers/${id}/attach?stream=1&${stdin ? 'stdin=1&' : ''}stdout=1&stderr=1&`, ...nothing });
+}
+
+/** The raw socket behind a request: only on that does end() close one direction. */
+export async function hijack(engine: Connection, request: Pick<DialOptions, 'path' | 'file' | 'headers'>): Promise<Socket> {
   const socket = (await engine.dial({
-    // The dialler takes the last character off a query, so it gets one to spare.
-    path: `/containers/${id}/attach?stream=1&stdin=1&stdout=1&stderr=1&`,
-    method: 'POST',
-    // The raw socket: only on that does end() close one direction.
-    hijack: true,
-    // dockerode sends its options as a body, which becomes input of the container when it arrives late (dockerode#777).
-    file: Buffer.alloc(0),
-    headers: { 'Content-Type': 'text/plain' },
+    ...request, method: 'POST', hijack: true,
     statusCodes: { 101: true, 200: true, 404: 'no such container', 409: 'not running', 500: 'server error' },
   })) as Socket;
   // What goes wrong on it is seen by whoever reads; the listener only keeps it from being thrown at everybody.

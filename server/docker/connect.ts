@@ -3,17 +3,18 @@
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { inspect } from 'node:util';
 import Docker from 'dockerode';
 
 /** A request that dockerode has no method for, or sends in a way that loses data. */
 export interface DialOptions {
   readonly path: string;
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT';
   readonly statusCodes: Readonly<Record<number, true | string>>;
   readonly isStream?: boolean;
   readonly hijack?: boolean;
-  readonly file?: Buffer;
+  readonly file?: Buffer | Readable;
   readonly headers?: Record<string, string>;
   readonly abortSignal?: AbortSignal;
 }

@@ -1,13 +1,17 @@
 // The container engine behind the contract: finds a Docker engine, runs containers for runs, and takes them away again.
 
+import type { Containers } from '../../calls/contract/containers.ts';
 import { WorkFailed, WorkLost, type Availability, type ContainerSpec, type Exit } from '../../calls/contract/engines.ts';
 import type { ObligationEntry, Releaser, RunPorts } from '../../calls/contract/ports.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { Logger } from '../support/logger.ts';
 import { adoptContainer, lookFor, type SourceBytes } from './adopt.ts';
+import { releaseBelonging, type BelongingKind } from './belongings.ts';
 import { connect, connectFirst, usualHosts, type Connection, type Unreachable } from './connect.ts';
 import { runContainer } from './container.ts';
-import { gatewayLabel } from './options.ts';
+import { RunContainers } from './containers.ts';
+import { Images } from './images.ts';
+import { gatewayLabel, runLabel } from './options.ts';
 import { releaseContainer, unanswered } from './release.ts';
 
 export interface DockerEngineOptions {
@@ -25,6 +29,11 @@ export interface DockerEngine {
   availability(): Promise<Availability>;
   /** Starts containers for one run. Each obligation is journaled before anything is created. */
   container(ports: RunPorts): (spec: ContainerSpec) => Promise<Exit>;
+  /**
+   * Containers step by step for one run, on another engine than the usual one when `host` names it. What is made by it is an obligation of
+   * kind `container`, `network` or `volume`. Throws WorkFailed when that engine does not answer.
+   */
+  steps(ports: RunPorts, options?: { readonly host?: string }): Promise<Containers>;
   /** Whether the container of an obligation ran, or runs. Never throws. */
   ran(entry: ObligationEntry): Promise<boolean>;
   /**
@@ -34,7 +43,11 @@ export interface DockerEngine {
   adopt(ports: RunPorts, entry: ObligationEntry, stored: SourceBytes): Promise<Exit>;
   /** Of obligations of kind `container`. */
   readonly release: Releaser;
-  /** Ids of all containers of this gateway, running or not. Throws when there is no engine. */
+  /** Of obligations of kind `network`. */
+  readonly releaseNetwork: Releaser;
+  /** Of obligations of kind `volume`. */
+  readonly releaseVolume: Releaser;
+  /** What there is of the runs of this gateway: ids of containers, running or not, and of networks, and names of volumes. Throws when there is no engine. */
   list(): Promise<string[]>;
   /** Drops every connection. Containers go on. Safe twice. */
   close(): void;
@@ -44,6 +57,12 @@ const freshMs = 2_000;
 
 export function createDockerEngine(options: DockerEngineOptions): DockerEngine {
   const link = new EngineLink(options);
+  const images = new Images(options.limits.pullMs);
+  const releaserOf = (kind: BelongingKind): Releaser => async (entry, manner) => {
+    const engine = await engineOf(entry, link);
+    if ('why' in engine) return unanswered(entry);
+    return releaseBelonging(kind, engine, { entry, manner: { ...manner, releaseMs: options.limits.releaseMs } });
+  };
   return {
     availability: async () => {
       const found = await link.find();
@@ -51,6 +70,12 @@ export function createDockerEngine(options: DockerEngineOptions): DockerEngine {
       return 'why' in found ? { available: false, reason: noEngine } : { available: true };
     },
     container: (ports) => containersOf(ports, { link, gateway: options.gateway, pullMs: options.limits.pullMs }),
+    steps: async (ports, { host } = {}) => {
+      const engine = await (host === undefined ? link.find() : link.fresh(host));
+      // Whoever names an engine knows where it is; where the usual one was looked for is for the operator.
+      if ('why' in engine) throw new WorkFailed(host === undefined ? noEngine : `no Docker engine answers: ${engine.why}`);
+      return new RunContainers({ engine, ports, gateway: options.gateway, images });
+    },
     ran: async (entry) => {
       const engine = await engineOf(entry, link);
       return !('why' in engine) && (await lookFor(engine, idOf(entry))) === 'adoptable';
@@ -69,6 +94,8 @@ export function createDockerEngine(options: DockerEngineOptions): DockerEngine {
       if ('why' in engine) return unanswered(entry);
       return releaseContainer(engine, entry, { ...manner, releaseMs: options.limits.releaseMs });
     },
+    releaseNetwork: releaserOf('network'),
+    releaseVolume: releaserOf('volume'),
     list: () => list(link, options.gateway),
     close: () => link.close(),
   };
@@ -108,8 +135,11 @@ function containersOf(ports: RunPorts, { link, gateway, pullMs }: Making): (spec
 async function list(link: EngineLink, gateway: string): Promise<string[]> {
   const engine = await link.find();
   if ('why' in engine) throw new Error(engine.why);
-  const found = await engine.docker.listContainers({ all: true, filters: { label: [`${gatewayLabel}=${gateway}`] } });
-  return found.map((container) => container.Id);
+  const filters = { label: [`${gatewayLabel}=${gateway}`, runLabel] };
+  const [containers, networks, { Volumes }] = await Promise.all([
+    engine.docker.listContainers({ all: true, filters }), engine.docker.listNetworks({ filters }), engine.docker.listVolumes({ filters }),
+  ]);
+  return [...[...containers, ...networks].map(({ Id }) => Id), ...Volumes.map(({ Name }) => Name)];
 }
 
 /** The connections of one gateway: the one it starts containers on, and those to engines it used before. */
@@ -137,6 +167,11 @@ class EngineLink {
   async at(host: string | undefined): Promise<Connection | Unreachable> {
     if (host === undefined) return this.find();
     return this.#open.get(host) ?? this.#keep(await connect(host));
+  }
+
+  /** As `at`, and asked now. */
+  async fresh(host: string): Promise<Connection | Unreachable> {
+    return this.#keep(await connect(host));
   }
 
   close(): void {

@@ -28,6 +28,10 @@ const noise: readonly (readonly [RegExp, string])[] = [
   [/^(?:(?:failed to create (?:shim(?: task)?|task(?: for container)?)|OCI runtime create failed|runc create failed|runc did not terminate success?fully|Error response from daemon): )+/i, ''],
   [/(?:container_linux\.go:\d+: )?(?:unable to start|starting) container process(?: caused)?: /, ''],
   [/(?:process_linux|rootfs_linux|standard_init_linux)\.go:\d+: /g, ''],
+  [/^(?:failed to set up container networking: )?driver failed programming external connectivity on endpoint \S+ \([0-9a-f]+\): (?:Error starting userland proxy: )?/, ''],
+  [/Bind for (\S+) failed: port is already allocated/, 'port $1 is in use already'],
+  [/listen (?:tcp|udp)\d? (\S+): bind: address already in use/, 'port $1 is in use already'],
+  [/^Error processing tar file\(exit status \d+\): /, ''],
   [/(?:: unknown)+$/, ''],
   [/(?:unix:\/\/)?\/[^\s"':]*(?:\/overlay2?\/|\/containers\/|\/containerd\/|docker\.sock|podman\.sock)[^\s"':]*/g, '(inside the engine)'],
 ];

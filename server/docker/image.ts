@@ -1,34 +1,40 @@
-// Pulling an image: progress as events, its own timeout, and an end at once when the run is to stop.
+// Pulling an image: progress, a timeout, a login where the registry wants one, and an end at once when nobody wants it any more.
 
+import type { RegistryLogin } from '../../calls/contract/containers.ts';
 import { WorkFailed } from '../../calls/contract/engines.ts';
 import type { RunPorts } from '../../calls/contract/ports.ts';
 import type { Connection } from './connect.ts';
 import { isUnreachable, saidBy } from './failure.ts';
+import { messages } from './messages.ts';
 import { imageReference } from './options.ts';
 import { PullProgress, type PullMessage } from './pull-progress.ts';
 
-type PullPorts = Pick<RunPorts, 'signal' | 'events'>;
-
-/** Resolves when the engine has the image, or when the run is to stop. Throws WorkFailed with the engine's reason. */
-export async function pull(engine: Connection, ports: PullPorts, wanted: { image: string; pullMs: number }): Promise<void> {
-  const { image, pullMs } = wanted;
-  const timeout = AbortSignal.timeout(pullMs);
-  const begun = performance.now();
-  ports.events.emit('image-pulling', { image });
-  try {
-    await read(engine, ports, { image, abort: AbortSignal.any([ports.signal, timeout]) });
-  } catch (error) {
-    if (ports.signal.aborted) return;
-    if (timeout.aborted) throw new WorkFailed(`cannot pull "${image}": not done after ${pullMs} ms; limits.pullMs allows more`);
-    if (error instanceof WorkFailed) throw error;
-    const why = isUnreachable(error) ? 'the engine broke off' : saidBy(error);
-    throw new WorkFailed(`cannot pull "${image}": ${why}`, { cause: error });
-  }
-  ports.events.emit('image-pulled', { image, ms: Math.round(performance.now() - begun) });
+export interface PullWish {
+  readonly image: string;
+  readonly pullMs: number;
+  readonly login?: RegistryLogin;
+  readonly signal: AbortSignal;
+  readonly onMessage?: (message: PullMessage) => void;
 }
 
-async function read(engine: Connection, ports: PullPorts, wanted: { image: string; abort: AbortSignal }): Promise<void> {
-  const { image, abort } = wanted;
+/** Resolves when the engine has the image. Throws WorkFailed with the engine's reason, also when the signal is aborted. */
+export async function pullImage(engine: Connection, wish: PullWish): Promise<void> {
+  const { image, pullMs, signal, login } = wish;
+  const timeout = AbortSignal.timeout(pullMs);
+  const failed = (why: string): WorkFailed => new WorkFailed(`cannot pull "${image}": ${without(login, why)}`);
+  try {
+    await read(engine, wish, AbortSignal.any([signal, timeout]));
+  } catch (error) {
+    if (signal.aborted) throw failed('it was stopped');
+    if (timeout.aborted) throw failed(`not done after ${pullMs} ms; limits.pullMs allows more`);
+    throw failed(error instanceof PullRefused || !isUnreachable(error) ? saidBy(error) : 'the engine broke off');
+  }
+}
+
+/** Said in the middle of the answer, which was 200 before the pull began: a failure is just one more message. */
+class PullRefused extends Error {}
+
+async function read(engine: Connection, { image, login, onMessage }: PullWish, abort: AbortSignal): Promise<void> {
   const answer = (await engine.dial({
     // No body, which is what dockerode's own method sends: the engine does not read it, and as long as there is something
     // to be read it does not notice that we have hung up, so the pull would go on.
@@ -36,28 +42,39 @@ async function read(engine: Connection, ports: PullPorts, wanted: { image: strin
     method: 'POST',
     isStream: true,
     abortSignal: abort,
+    ...(login !== undefined && { headers: { 'X-Registry-Auth': authOf(login) } }),
     statusCodes: { 200: true, 404: 'no such image', 500: 'server error' },
   })) as AsyncIterable<Buffer>;
-  const progress = new PullProgress((facts) => ports.events.emit('image-progress', { image, ...facts }));
-  for await (const message of messages(answer)) {
-    // The answer was 200 before the pull began: a failure is just one more message.
-    if (message.error !== undefined) throw new WorkFailed(`cannot pull "${image}": ${saidBy(new Error(message.error))}`);
-    progress.take(message);
+  for await (const message of messages<PullMessage>(answer)) {
+    if (message.error !== undefined) throw new PullRefused(message.error);
+    onMessage?.(message);
   }
   abort.throwIfAborted();
 }
 
-const messageBytesMax = 1 << 20;
+/** Source: Docker Engine API 1.41, "Authentication": JSON in URL-safe base64. */
+function authOf({ username, password }: RegistryLogin): string {
+  return Buffer.from(JSON.stringify({ username, password })).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+}
 
-/** The engine's answer: one JSON object per line. */
-async function* messages(answer: AsyncIterable<Buffer>): AsyncGenerator<PullMessage, void, void> {
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const chunk of answer) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    if (rest.length > messageBytesMax) throw new Error('the engine sent an endless message');
-    for (const line of lines) if (line.trim() !== '') yield JSON.parse(line) as PullMessage;
+/** A registry may answer with what it was told. */
+function without(login: RegistryLogin | undefined, words: string): string {
+  return login === undefined || login.password === '' ? words : words.replaceAll(login.password, '***');
+}
+
+type PullPorts = Pick<RunPorts, 'signal' | 'events'>;
+
+/** For the one container of a run: how far it is, is told as events of the run. Resolves also when the run is to stop; otherwise throws as `pullImage`. */
+export async function pull(engine: Connection, { signal, events }: PullPorts, wanted: { image: string; pullMs: number }): Promise<void> {
+  const { image } = wanted;
+  const begun = performance.now();
+  events.emit('image-pulling', { image });
+  const progress = new PullProgress((facts) => events.emit('image-progress', { image, ...facts }));
+  try {
+    await pullImage(engine, { ...wanted, signal, onMessage: (message) => progress.take(message) });
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error;
   }
-  if (rest.trim() !== '') yield JSON.parse(rest) as PullMessage;
+  events.emit('image-pulled', { image, ms: Math.round(performance.now() - begun) });
 }

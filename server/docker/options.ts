@@ -1,6 +1,7 @@
 // From a container spec to what the engine is asked to create. Pure: nothing here speaks to an engine.
 
 import type Docker from 'dockerode';
+import type { HealthCheck, PublishedPort, StepSpec } from '../../calls/contract/containers.ts';
 import { WorkFailed, type ContainerSpec, type StopPolicy } from '../../calls/contract/engines.ts';
 
 /** What a container is, beside its spec. */
@@ -14,6 +15,8 @@ export interface ContainerIdentity {
 
 export const runLabel = 'distillery.run';
 export const gatewayLabel = 'distillery.gateway';
+export const jobLabel = 'distillery.job';
+export const cacheLabel = 'distillery.cache';
 
 /**
  * The body of `POST /containers/create`. Throws WorkFailed for a volume that is none.
@@ -34,6 +37,50 @@ export function createBody(spec: ContainerSpec, identity: ContainerIdentity): Do
     // StdinOnce: without it the end of input never reaches the container, and its output is cut (moby#38457).
     OpenStdin: true, StdinOnce: true,
     HostConfig: hostConfig(spec, identity.podman),
+  };
+}
+
+/**
+ * The same for a step of a run made of several. It gets no input: to it, that is at its end from the beginning. Nobody goes on with it after
+ * the gateway, so the engine keeps none of its output, which costs more than all the rest.
+ */
+export function stepBody(spec: StepSpec, identity: ContainerIdentity): Docker.ContainerCreateOptions {
+  const body = createBody(spec, identity);
+  const ports = spec.ports ?? [];
+  return {
+    ...body,
+    Labels: { ...body.Labels, [jobLabel]: spec.job },
+    AttachStdin: false, OpenStdin: false, StdinOnce: false,
+    ...(ports.length > 0 && { ExposedPorts: Object.fromEntries(ports.map((port) => [portKey(port), {}])) }),
+    ...(spec.health !== undefined && { Healthcheck: healthCheck(spec.health) }),
+    ...(spec.aliases !== undefined && spec.network !== undefined && {
+      NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: [...spec.aliases] } } },
+    }),
+    HostConfig: {
+      ...body.HostConfig,
+      ...(!identity.podman && { LogConfig: { Type: 'none', Config: {} } }),
+      ...(ports.length > 0 && { PortBindings: bindings(ports) }),
+    },
+  };
+}
+
+function portKey({ containerPort }: PublishedPort): string {
+  return `${containerPort}/tcp`;
+}
+
+/** One port of a container may be reached by several of the machine. */
+function bindings(ports: readonly PublishedPort[]): Docker.PortMap {
+  const map: Record<string, Docker.PortBinding[]> = {};
+  for (const port of ports) (map[portKey(port)] ??= []).push({ HostIp: port.hostIp, HostPort: String(port.hostPort) });
+  return map;
+}
+
+const nsPerMs = 1_000_000;
+
+function healthCheck({ command, intervalMs, timeoutMs, retries, startMs }: HealthCheck): Docker.HealthConfig {
+  return {
+    Test: ['CMD-SHELL', command], Retries: retries,
+    Interval: intervalMs * nsPerMs, Timeout: timeoutMs * nsPerMs, StartPeriod: startMs * nsPerMs,
   };
 }
 
@@ -62,8 +109,8 @@ function memory(bytes: number | undefined): Pick<Docker.HostConfig, 'Memory' | '
   return bytes === undefined ? {} : { Memory: bytes, MemorySwap: bytes };
 }
 
-/** As a mount and not a bind: the engine would make a missing host path, as a folder owned by root. */
-function mount(volume: string): Docker.MountSettings {
+/** As a mount and not a bind: the engine would make a missing host path, as a folder owned by root. Throws WorkFailed for what is none. */
+export function mount(volume: string): Docker.MountSettings {
   const parts = /^(?<source>[^:]+):(?<target>\/[^:]*)(?::(?<mode>ro|rw))?$/.exec(volume)?.groups;
   if (parts === undefined) throw new WorkFailed(`"${volume}" is no volume; write /host/path:/path, name:/path, or either with :ro`);
   const source = parts['source'] as string;

@@ -1,6 +1,6 @@
 // Ending a container and looking that it is gone: from its journal entry alone, at whichever moment of its life.
 
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { ObligationEntry, Release, ReleaseManner } from '../../calls/contract/ports.ts';
 import type { Connection } from './connect.ts';
@@ -25,9 +25,11 @@ export async function releaseContainer(
 ): Promise<Release> {
   const flow = settling(how.flow);
   const deadline = Date.now() + how.stop.graceMs + how.releaseMs;
-  let step = typeof entry.facts['container'] === 'string' ? 'gone' : 'never created';
+  let step = stepBefore(entry);
   let why = 'it is still there';
   try {
+    // What has settled is known to have a moment later; without that, what is long over would be looked for twice.
+    await Promise.race([flow.done, turn()]);
     for (;;) {
       const settled = flow.settled;
       const found = await list(engine, entry);
@@ -44,12 +46,21 @@ export async function releaseContainer(
   }
 }
 
+/** Learnt when a container is removed without asking it to stop: the step after which it did not run any more. */
+export const removedAfter = 'removedAfter';
+
+function stepBefore({ facts }: ObligationEntry): string {
+  const step = facts[removedAfter];
+  if (typeof step === 'string') return step;
+  return typeof facts['container'] === 'string' ? 'gone' : 'never created';
+}
+
 /** What is told when there was nobody to ask. */
 export function unanswered(entry: ObligationEntry): Release {
   return { left: `${entry.id} may still be there: the Docker engine does not answer` };
 }
 
-function settling(flow: Promise<unknown>): { readonly settled: boolean; readonly done: Promise<void> } {
+export function settling(flow: Promise<unknown>): { readonly settled: boolean; readonly done: Promise<void> } {
   const state = { settled: false, done: flow.then(() => {}, () => {}) };
   void state.done.then(() => { state.settled = true; });
   return state;
@@ -112,8 +123,8 @@ async function endedWithin(ended: Promise<boolean>, ms: number, hurry?: AbortSig
   }
 }
 
-/** Why it could not be removed, if so. That it is gone (404) or going (409) is what is wanted. */
-async function remove(engine: Connection, id: string): Promise<string | undefined> {
+/** Why it could not be removed, if so. That it is gone (404) or going (409) is what is wanted. Throws when there is no answer. */
+export async function remove(engine: Connection, id: string): Promise<string | undefined> {
   try {
     await engine.docker.getContainer(id).remove({ force: true, v: true });
     return undefined;
