@@ -16,6 +16,8 @@ export interface Param {
   readonly schema?: JsonSchema;
   /** Makes the param optional; only the last params may be. */
   readonly default?: string;
+  /** What records show in place of the value: `sha256:` with 16 hexadecimal digits, and its size. Absent: the value. */
+  readonly recorded?: 'digest';
 }
 
 export const callKinds = ['process', 'terminal', 'container', 'pipeline', 'code'] as const;

@@ -69,7 +69,7 @@ function refuseMistakes(definition: CallDefinition): void {
   if (mistakes.length > 0) throw new TypeError(`call ${quote(name)}: ${mistakes.join('; ')}`);
 }
 
-const endingKeys = new Set(['exitCode', 'signal', 'oomKilled', 'value']);
+const endingKeys = new Set(['exitCode', 'signal', 'oomKilled', 'value', 'failure']);
 
 /** Authors of plain JavaScript have no compiler to tell them. */
 function checkedEnding(name: string, ending: unknown): Ending {

@@ -9,6 +9,7 @@ import type { Registry } from '../../calls/contract/registry.ts';
 import type { TerminalSize } from '../../protocol/messages.ts';
 import type { RunRecord } from '../../protocol/record.ts';
 import type { Accepted } from './facts.ts';
+import { isRecorded, recorded } from './recorded.ts';
 import { Refusal } from './refusal.ts';
 
 export interface StartRequest {
@@ -42,7 +43,7 @@ export function accept(request: StartRequest, parts: AcceptParts): Accepted {
 
 /** Values of the params in the order of the call, as a record has them. */
 export function listed(call: Call, params: Readonly<Record<string, string>>): readonly string[] {
-  return call.params.map((param) => params[param.name] ?? '');
+  return call.params.map((param) => recorded(param, params[param.name] ?? ''));
 }
 
 /** The run `record` has the id that was asked for. Throws Refusal, which names what differs, when it is not what was asked for. */
@@ -62,11 +63,11 @@ function sameParams(record: RunRecord, { call: name, params }: StartRequest, { r
   if (isSame(record.params, params)) return true;
   const call = registry().get(name);
   const checked = call === undefined ? undefined : checkParams(call, params);
-  return checked?.ok === true && isSame(record.params, listed(call!, checked.params));
+  return checked?.ok === true && isSame(record.params, call!.params.map((param) => checked.params[param.name] ?? ''));
 }
 
-function isSame(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((value, i) => value === b[i]);
+function isSame(shown: readonly string[], values: readonly string[]): boolean {
+  return shown.length === values.length && shown.every((text, i) => isRecorded(text, values[i]!));
 }
 
 function find({ call: name, caller }: StartRequest, parts: AcceptParts): Call {

@@ -66,7 +66,8 @@ export function timedOut(timeoutMs: number): Stop {
   return { reason: 'timed-out', message: `timed out after ${formatDuration(timeoutMs)}` };
 }
 
-function judge({ exitCode, signal, oomKilled }: Ending): { outcome: Outcome; message?: string } {
+function judge({ exitCode, signal, oomKilled, failure }: Ending): { outcome: Outcome; message?: string } {
+  if (failure !== undefined) return { outcome: 'failed', message: failure };
   const memory = oomKilled ? 'out of memory: ' : '';
   if (signal !== undefined) return { outcome: 'failed', message: `${memory}ended by ${signal}` };
   if (exitCode !== undefined && exitCode !== 0) return { outcome: 'failed', message: `${memory}exited with code ${exitCode}` };

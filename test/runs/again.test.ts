@@ -52,6 +52,27 @@ describe('a run that is asked for again by its id', () => {
     }
   }));
 
+  it('is known by the digests of params that records do not show, and its work has their values', () => inFolder(async (folder) => {
+    const secretive = [{ name: 'who' }, { name: 'text', recorded: 'digest' as const }, { name: 'more', default: 'none', recorded: 'digest' as const }];
+    const seen: string[] = [];
+    const call = code('it', async ({ params: given }) => { seen.push(given['text']!); return {}; }, { params: secretive });
+    const asked = { ...first, params: ['ada', 'größe\n'] };
+    const shown = ['ada', 'sha256:80509adb883cb2f4 (8 bytes)', 'sha256:140bedbf9c3f6d56 (4 bytes)'];
+    const before = openHeart(folder, [call]);
+    expect((await before.runs.start(asked).run.ended).params).to.deep.equal(shown);
+    await before.close();
+    expect(seen).to.deep.equal(['größe\n']);
+    for (const there of [[call], []]) {
+      const heart = openHeart(folder, there);
+      const again = heart.runs.start({ ...asked, params: [...asked.params, 'none'] });
+      expect(again).to.include({ existing: true });
+      expect(again.run.record.params).to.deep.equal(shown);
+      expect(() => heart.runs.start({ ...asked, params: ['ada', 'grösse\n', 'none'] })).to.throw('with other parameters');
+      expect(heart.store.facts('mine')?.params).to.include({ text: 'größe\n' });
+      await heart.close();
+    }
+  }));
+
   it('is told as it was, however often it is asked for at once', () => withHeart([program('it', ['echo', 'hello'], { params })], async ({ runs }) => {
     const all = Array.from({ length: 20 }, () => runs.start(first).run);
     expect(new Set(all.map((run) => run.id)).size).to.equal(1);
