@@ -48,6 +48,7 @@ export const limits = {
   workspaceBytesMax: { default: 256 << 20, unit: 'bytes', min: 0, summary: 'of files sent with a pipeline, unpacked' },
   workspaceFilesMax: { default: 100_000, unit: 'count', min: 0, summary: 'files, folders and links sent with a pipeline' },
   artifactBytesMax: { default: 2 ** 30, unit: 'bytes', min: 0, summary: 'of artifacts kept of one run' },
+  artifactFilesMax: { default: 100_000, unit: 'count', min: 0, summary: 'files, folders and links among them' },
   jobOutputsBytesMax: { default: 64 << 10, unit: 'bytes', min: 0, summary: 'of the file in which a job hands on its outputs' },
   stallMs: { default: 300_000, unit: 'ms', min: 0, summary: 'of silence after which a run counts as stalled, unless the call says otherwise. 0: never' },
   partialMs: { default: 200, unit: 'ms', min: 10, summary: 'of quiet after which an unfinished line is told' },

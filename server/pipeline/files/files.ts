@@ -4,6 +4,6 @@ export { openWorkspace, type Workspace, type WorkspaceParts } from './workspace.
 export { releaseFolder } from './release-folder.ts';
 export { packWorkspace, type CopyWish } from './copy.ts';
 export { buildContext, type BuildContext } from './build-context.ts';
-export { artifactWishes, type ArtifactWish } from './artifact-wishes.ts';
+export { artifactWishes, type ArtifactGlob, type ArtifactWish } from './artifact-wishes.ts';
 export { createArtifacts, type Artifacts, type Kept } from './artifacts.ts';
-export { readOutputs } from './outputs.ts';
+export { outputsIn, readOutputs } from './outputs.ts';
