@@ -45,6 +45,7 @@ export const limits = {
   returnMs: { default: 30_000, unit: 'ms', min: 0, summary: 'after a crash of the gateway, for the client of an adopted run to come back before the run is cancelled' },
   bodyMs: { default: 1_000, unit: 'ms', min: 0, summary: 'for the code of a stopped call to return, after the grace and the release of all it started' },
   pullMs: { default: 600_000, unit: 'ms', min: 100, summary: 'for pulling one image' },
+  jobsMax: { default: 4, unit: 'count', min: 1, summary: 'jobs of one pipeline at once; more wait' },
   workspaceBytesMax: { default: 256 << 20, unit: 'bytes', min: 0, summary: 'of files sent with a pipeline, unpacked' },
   workspaceFilesMax: { default: 100_000, unit: 'count', min: 0, summary: 'files, folders and links sent with a pipeline' },
   artifactBytesMax: { default: 2 ** 30, unit: 'bytes', min: 0, summary: 'of artifacts kept of one run' },
