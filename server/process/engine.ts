@@ -34,10 +34,12 @@ export interface ProcessEngine {
 
 export function createProcessEngine({ environment, limits, log }: ProcessEngineOptions): ProcessEngine {
   const inputs = createInputs();
-  const started = new WeakMap<RunPorts, number>();
+  // Counted for each run, by what all ports of a run share: a part of one may have ports of its own.
+  const started = new WeakMap<RunPorts['events'], number>();
   const owe = (ports: RunPorts, program: string): Obligation & { readonly id: string } => {
-    const id = `process-${(started.get(ports) ?? 0) + 1}`;
-    started.set(ports, (started.get(ports) ?? 0) + 1);
+    const count = (started.get(ports.events) ?? 0) + 1;
+    const id = `process-${count}`;
+    started.set(ports.events, count);
     const owed = ports.owe('process', id, obligationFacts(program));
     return { id, learn: (facts) => owed.learn(facts), during: (flow) => owed.during(flow), release: () => owed.release() };
   };
