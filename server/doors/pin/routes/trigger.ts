@@ -1,0 +1,34 @@
+// A pipeline is brought by a request: its text as the body, or a form with the text and files.
+
+import type { IncomingMessage } from 'node:http';
+import { formOf, isForm, textOf, type Form } from '../body.ts';
+import { PinRefusal } from '../refusal.ts';
+import type { PinRecord } from '../runs/record.ts';
+import { flag } from './query.ts';
+import { timestamp, type Answer, type DoorParts, type Route } from './route.ts';
+
+export const triggerRoute: Route = {
+  method: 'POST', path: '/trigger', summary: 'runs the pipeline in the body; with ?wait=true answers when it is over', unnamed: true,
+  answer: async ({ request, query }, door) => {
+    const wait = flag(query, 'wait');
+    const { text, files } = await brought(request, door);
+    const taken = await door.pipelines.take({ text, origin: { source: 'http_endpoint' }, ...(files !== undefined && { upload: files }) });
+    if (wait) return awaited(await taken.over);
+    const { id, waits, warnings } = taken;
+    const message = waits ? 'Pipeline execution queued' : 'Pipeline execution started';
+    return { json: { status: 'accepted', message, run_id: id, pipeline_id: id, ...(warnings.length > 0 && { warnings }), timestamp: timestamp() } };
+  },
+};
+
+async function brought(request: IncomingMessage, { limits, uploads, isStopping }: DoorParts): Promise<Form> {
+  // Before hundreds of megabytes are read for nothing.
+  if (isStopping()) throw new PinRefusal('not_ready', 'the gateway is stopping', { headers: { 'Retry-After': '1' } });
+  const { messageBytesMax: textBytesMax, workspaceBytesMax: filesBytesMax } = limits();
+  return isForm(request) ? formOf(request, { folder: uploads, textBytesMax, filesBytesMax }) : { text: await textOf(request, textBytesMax) };
+}
+
+function awaited(record: PinRecord): Answer {
+  if (record.status === 'success') return { json: record };
+  const message = record.status === 'cancelled' ? 'Pipeline execution cancelled' : 'Pipeline execution failed';
+  throw new PinRefusal('pipeline_failed', message, { details: record });
+}
