@@ -29,7 +29,7 @@ export function pipelineRunCall(parts: PipelineRunParts): Call {
     summary: 'Run a pipeline that the caller brings',
     kind: 'pipeline',
     params: [
-      { name: 'pipeline', summary: 'The text of the pipeline, as YAML', schema: { type: 'string', minLength: 1 } },
+      { name: 'pipeline', summary: 'The text of the pipeline, as YAML', schema: { type: 'string', minLength: 1 }, recorded: 'digest' },
       { name: 'options', summary: 'JSON: file, variables, workspace', default: '{}' },
     ],
     needs: ['pipeline'],

@@ -114,7 +114,7 @@ class House implements Gateway {
       limits: config.limits, gateway: gatewayId(config.data), log,
     });
     const engines = { process: processes.process, terminal: processes.terminal, container: this.#docker.container, pipeline: noPipelines };
-    const releasers = { process: processes.release, container: this.#docker.release };
+    const releasers = { process: processes.release, container: this.#docker.release, network: this.#docker.releaseNetwork, volume: this.#docker.releaseVolume };
     const folder = join(config.data, 'runs');
     const shared = { store, engines, releasers, limits: config.limits, log };
     const now = () => this.#current.config;

@@ -55,7 +55,7 @@ function row(job: JobSoFar, idChars: number, { now, cols, paint }: RowsWish): st
   const head = `${cut(printable(id), idChars).padEnd(idChars)}  `;
   const tail = `  ${took.padStart(6)}  ${detailOf(job)}`.trimEnd();
   const colour = colours[state];
-  const word = state.padEnd(stateChars);
+  const word = tail === '' ? state : state.padEnd(stateChars);
   return `${head}${colour === undefined ? word : paint(colour, word)}${cut(tail, Math.max(0, cols - head.length - stateChars))}`;
 }
 
