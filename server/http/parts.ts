@@ -5,6 +5,7 @@ import type { CallKind, Concurrency, JsonSchema, Retention } from '../../calls/c
 import type { Caller } from '../../calls/contract/context.ts';
 import type { RunRecord, RunState } from '../../protocol/record.ts';
 import type { Config } from '../config/config.ts';
+import type { LineSource } from '../runs/reading.ts';
 import type { Watchable } from '../runs/watchable.ts';
 import type { Logger } from '../support/logger.ts';
 import type { EventStreams } from './events/streams.ts';
@@ -74,6 +75,8 @@ export interface LinesWanted {
 
 export interface LinePage {
   readonly lines: readonly string[];
+  /** Which stream and which job these lines are of, where they are not all plain stdout. */
+  readonly sources?: readonly LineSource[];
   /** The cursor after these lines: what `after` is for the next page. */
   readonly next: number;
   /** No more lines will come after `next`: the run has ended and this is its last page. */

@@ -4,7 +4,8 @@ import type { TextForm } from '../../protocol/dialects/dialect.ts';
 import type { InputMessage, NoticeCode, RunAnnouncement, TerminalSize } from '../../protocol/messages.ts';
 import type { RunRecord, StopReason } from '../../protocol/record.ts';
 import type { InputHold } from '../runs/input.ts';
-import { beginning, type Cursor, type Position } from '../runs/log/position.ts';
+import type { Found } from '../runs/log/locate.ts';
+import { beginning, type Cursor } from '../runs/log/position.ts';
 import type { Shape } from '../runs/log/page.ts';
 import type { Attached } from '../runs/runs.ts';
 import type { Stay } from '../runs/watchable.ts';
@@ -73,9 +74,9 @@ export class Bond {
   }
 
   #find(cursor: Cursor | undefined): void {
-    if (cursor === undefined) return this.#follow(beginning);
+    if (cursor === undefined) return this.#follow({ place: beginning });
     const { attached: { run }, tell } = this.#parts;
-    run.log.locate(cursor, this.#shape, this.#closing.signal).then((place) => this.#follow(place)).catch((error: unknown) => {
+    run.log.find(cursor, this.#shape, this.#closing.signal).then((found) => this.#follow(found)).catch((error: unknown) => {
       if (!this.#closing.signal.aborted) tell.unreadable(error);
     });
   }
@@ -141,7 +142,7 @@ export class Bond {
     this.#watcher?.stop();
   }
 
-  #follow(from: Position): void {
+  #follow({ place: from, told }: Found): void {
     if (this.#closing.signal.aborted) return;
     const { attached: { run }, text, outlet, limits, cursor, tell } = this.#parts;
     const onEnd = (): void => void run.ended.then((record) => { if (!this.#closing.signal.aborted) tell.over(record); });
@@ -155,6 +156,7 @@ export class Bond {
     this.#announce(run.record);
     const { received = 0, taken = 0 } = this.#input ?? {};
     if (this.#input !== undefined && (cursor !== undefined || received > 0)) tell.credit({ input: { taken, received } });
+    if (told !== undefined) outlet.event(told);
     watcher.wake();
   }
 

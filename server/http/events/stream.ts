@@ -86,10 +86,12 @@ export class EventStream implements Outlet {
   }
 
   async #begin(cursor: Cursor): Promise<void> {
-    const from = await this.#run.log.locate(cursor, 'lines', this.#closing.signal);
+    const { place: from, told } = await this.#run.log.find(cursor, 'lines', this.#closing.signal);
     if (this.#isClosed) return;
     this.#line = from.line;
     this.#announce(this.#run.record);
+    // Without its id, which would lead a reader that connects again back to before its own beginning.
+    if (told !== undefined) this.#write(encodeMessage('event', Buffer.from(told).toString('utf8')));
     this.#watcher = new Watcher(this.#run.log, this, {
       shape: 'lines', from, onEnd: () => void this.#run.ended.then((record) => this.#conclude(record)), onError: (error) => this.#fail(error),
     });

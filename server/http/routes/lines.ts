@@ -19,8 +19,8 @@ export async function lines(question: Question, parts: HttpParts): Promise<Answe
   const page = await parts.runs.lines(run, { after, limit, bytesMax: pageBytesMax });
   const headers = { Vary: 'Accept', ...link(run, limit, page) };
   if (question.prefers('application/json', 'text/plain') === 'text/plain') return { text: asText(page), headers: { ...headers, ...gapHeader(page) } };
-  const { next, lines: told, ended, gap } = page;
-  return { json: { run, after, next, lines: told, ended, gap }, headers };
+  const { next, lines: told, sources, ended, gap } = page;
+  return { json: { run, after, next, lines: told, sources, ended, gap }, headers };
 }
 
 function asText(page: LinePage): string {

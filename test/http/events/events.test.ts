@@ -51,7 +51,11 @@ describe('an event stream', () => {
       const rest = whole.told.slice(at + 1).filter((told) => !told.startsWith('run '));
       const again = await openStream(stage.port, path, { headers: { 'Last-Event-ID': id } });
       await again.end();
-      expect(again.told.filter((told) => !told.startsWith('run ')), `after ${id}`).to.deep.equal(rest);
+      // Only the number of an event says that this is known: which stream the lines come from.
+      const turn = /\./.test(id) ? undefined : whole.told.slice(0, at).findLast((told) => told.includes('"type":"stream"'));
+      expect(again.told.filter((told) => !told.startsWith('run ')), `after ${id}`).to.deep.equal([...(turn === undefined ? [] : [turn]), ...rest]);
+      // And it leads nobody back who comes again.
+      if (turn !== undefined) expect(again.messages[1]).to.include({ event: 'event', id: '' });
       const asked = await openStream(stage.port, `${path}?after=${id}`);
       await asked.end();
       expect(asked.text).to.equal(again.text);
@@ -92,6 +96,28 @@ describe('an event stream', () => {
       expect(reader.messages.filter(({ event }) => event === 'line').map(({ data }) => JSON.parse(data) as string), query).to.deep.equal(lines);
       expect(reader.messages.at(-1)).to.include({ event: 'result' });
     }
+  }));
+
+  it('says first which stream and which job its first line comes from', () => onStage(async ({ port, run }) => {
+    run.print('one\n');
+    run.log.part('build').write('stderr', Buffer.from('two\nthree\nfour\n'));
+    run.log.part('test').write('stdout', Buffer.from('five\n'));
+    const build = 'event {"seq":1,"at":1,"type":"stream","stream":"stderr","job":"build"}';
+    const test = 'event {"seq":2,"at":4,"type":"stream","stream":"stdout","job":"test"}';
+    const now = await openStream(port, `${path}?last=0`);
+    await now.has('what comes is said whose it is', (messages) => messages.length === 2);
+    await run.finish();
+    await now.end();
+    const told = async (query: string): Promise<readonly string[]> => {
+      const reader = await openStream(port, `${path}?${query}`);
+      await reader.end();
+      return reader.told.slice(1, -1);
+    };
+    expect(now.told[1]).to.equal(test);
+    expect(await told('after=1')).to.deep.equal([build, 'line "two"', 'line "three"', 'line "four"', test, 'line "five"']);
+    expect(await told('after=2')).to.deep.equal([build, 'line "three"', 'line "four"', test, 'line "five"']);
+    expect(await told('last=1')).to.deep.equal([build, test, 'line "five"']);
+    expect(await told('after=2.1')).to.deep.equal(['line "three"', 'line "four"', test, 'line "five"']);
   }));
 
   it('goes on from the last id of a browser, whatever its address says', () => onStage(async ({ port, run }) => {
