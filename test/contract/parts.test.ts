@@ -137,7 +137,7 @@ describe('a run of several jobs', function () {
     const env = { DISTILLERY_URL: gateway.url };
     const logs = async (...args: readonly string[]): Promise<string> => (await cli(['logs', run, ...args], { env })).stdout;
     const following = ['--prefix', '--job'].map((flag) => startCli(['logs', run, '--follow', '--tail', '3', ...(flag === '--job' ? [flag, 'test'] : [flag])], { env }));
-    await following[0]!.says(/test \| ok 2/);
+    await following[0]!.says(/\[test\] ok 2/);
     await following[1]!.says(/ok 2/);
     await finish();
     expect((await following[0]!.ended).stdout).to.equal('[build] linking\n[test] ok 1\n[test] ok 2\n[build] done\n[test] passed\nover\n');
