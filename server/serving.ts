@@ -63,6 +63,7 @@ function take(change: Change, { gateway, log, listen }: Following): void {
     for (const problem of change.problems) log.error({ path: problem.path }, formatProblem(problem));
     return gateway.reportProblems(change.problems.length);
   }
+  for (const warning of change.warnings) log.warn({ path: warning.path }, formatProblem(warning));
   gateway.reload(listeningAt(change.config, listen));
   if (change.restartNeeded.length > 0) log.warn({ keys: change.restartNeeded }, 'these keys take effect after a restart');
 }

@@ -3,7 +3,7 @@
 import { watch } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import type { Config } from './config.ts';
-import { loadConfig, textOf } from './load.ts';
+import { loadConfig, textOf, type LoadOptions } from './load.ts';
 import type { Problem } from './problem.ts';
 import { readConfigFile } from './read.ts';
 import { swap } from './restart.ts';
@@ -13,9 +13,9 @@ import type { Swap } from './restart.ts';
 const settleMs = 100;
 
 /** A valid file, to be swapped in whole; or what is wrong with it, and nothing has changed. */
-export type Change = ({ readonly ok: true } & Swap) | { readonly ok: false; readonly problems: readonly Problem[] };
+export type Change = ({ readonly ok: true; readonly warnings: readonly Problem[] } & Swap) | { readonly ok: false; readonly problems: readonly Problem[] };
 
-export interface WatchOptions {
+export interface WatchOptions extends LoadOptions {
   /** Ends the watching. `onChange` is not called any more. */
   readonly signal: AbortSignal;
   /** What the gateway was started with, as `loadConfig` gave it. */
@@ -26,11 +26,11 @@ export interface WatchOptions {
  * Calls `onChange` after every change of the file's content, one at a time; after SIGHUP also when it has not changed, as a
  * module may have. The folder is watched, not the file: editors put a new file in place of the old.
  */
-export function watchConfig(file: string, onChange: (change: Change) => void, { signal, running }: WatchOptions): void {
+export function watchConfig(file: string, onChange: (change: Change) => void, { signal, running, ...options }: WatchOptions): void {
   if (signal.aborted) return;
   const reload = async (): Promise<void> => {
-    const loaded = await loadConfig(file);
-    if (!signal.aborted) onChange(loaded.ok ? { ok: true, ...swap(running, loaded.config) } : loaded);
+    const loaded = await loadConfig(file, options);
+    if (!signal.aborted) onChange(loaded.ok ? { ok: true, ...swap(running, loaded.config), warnings: loaded.warnings } : loaded);
   };
   const queue = oneAtATime();
   const content = rememberedContent(file, textOf(running));
