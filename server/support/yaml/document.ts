@@ -9,7 +9,9 @@ import { firstPerLine } from './fault.ts';
 import type { Fault } from './fault.ts';
 
 /** Levels of lists and mappings in one another. */
-export const depthMax = 50;
+const depthMax = 50;
+/** Words, marks, runs of spaces and line ends. An ordinary file has six in a line; this many take the parser a third of a second, whatever they are. */
+const lexemesMax = 150_000;
 
 export interface YamlDocument {
   readonly text: string;
@@ -22,11 +24,11 @@ export interface YamlDocument {
   readonly readable: boolean;
 }
 
-/** Reads one document of YAML 1.2, core schema. Never throws, and takes time in proportion to the text. */
+/** Reads one document of YAML 1.2, core schema. Never throws, and takes time in proportion to the text, up to a bound. */
 export function readYaml(text: string): YamlDocument {
   const lines = lineCounter(text);
-  const { tokens, deepAt } = tokenize(text);
-  const { document, faults } = deepAt === undefined ? compose(tokens, text) : { document: compose([], '').document, faults: [tooDeep(deepAt)] };
+  const { tokens, beyond } = tokenize(text);
+  const { document, faults } = beyond === undefined ? compose(tokens, text) : { document: compose([], '').document, faults: [beyond] };
   const aliases = resolveAliases(document);
   const told = { text, lines, document, aliases };
   if (faults.length > 0) return { ...told, faults: firstPerLine(faults, lines), readable: false };
@@ -42,23 +44,23 @@ function lineCounter(text: string): LineCounter {
 
 interface Tokens {
   readonly tokens: readonly CST.Token[];
-  /** Where the text goes too deep. Looked at before documents are made: that is recursive, and would take the process with it. */
-  readonly deepAt?: number;
+  /** The text goes too far. Looked at before documents are made: that is recursive, and would take the process with it. */
+  readonly beyond?: Fault;
 }
 
 function tokenize(text: string): Tokens {
   const parser = new Parser();
   const tokens: CST.Token[] = [];
+  const stop = (message: string): Tokens => ({ tokens, beyond: { kind: 'bound', offset: Math.max(0, parser.offset - 1), message } });
+  let count = 0;
   for (const lexeme of new Lexer().lex(text)) {
     for (const token of parser.next(lexeme)) tokens.push(token);
-    if (parser.stack.length > depthMax * 2) return { tokens, deepAt: Math.max(0, parser.offset - 1) };
+    count += 1;
+    if (parser.stack.length > depthMax * 2) return stop(`lists and mappings are nested more than ${depthMax} deep`);
+    if (count > lexemesMax) return stop(`the text has more than ${lexemesMax} words and marks; make several files of it`);
   }
   for (const token of parser.end()) tokens.push(token);
   return { tokens };
-}
-
-function tooDeep(offset: number): Fault {
-  return { kind: 'depth', offset, message: `lists and mappings are nested more than ${depthMax} deep` };
 }
 
 interface Composed {
@@ -69,12 +71,23 @@ interface Composed {
 /** Keys given twice are looked for by ourselves: the composer would name neither the key nor the place of the first, and takes the square of their number. */
 function compose(tokens: readonly CST.Token[], text: string): Composed {
   const composer = new Composer({ prettyErrors: false, uniqueKeys: false, stringKeys: true });
-  const [document, second] = composer.compose(tokens, true, text.length);
+  const [document, second] = withoutTraces(() => [...composer.compose(tokens, true, text.length)]);
   if (document === undefined) throw new Error('the composer gives a document for any text');
   const told = [...document.errors, ...document.warnings].map(({ pos, code, message }) => syntax(pos[0], code, message));
   if (second !== undefined) told.push(syntax(second.range[0], 'MULTIPLE_DOCS', ''));
   if (document.directives?.yaml.version === '1.1') told.push(syntax(text.indexOf('%YAML'), 'YAML_VERSION', ''));
   return { document, faults: told };
+}
+
+/** Each of its errors looks at the stack, which takes longer than all the rest. A text of nothing but mistakes has a hundred thousand of them. */
+function withoutTraces<T>(work: () => T): T {
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return work();
+  } finally {
+    Error.stackTraceLimit = before;
+  }
 }
 
 /** What the parser says to its users is not always of use to ours. */

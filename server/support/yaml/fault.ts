@@ -3,7 +3,7 @@
 import type { LineCounter } from 'yaml';
 
 export interface Fault {
-  readonly kind: 'syntax' | 'depth' | 'alias' | 'duplicate';
+  readonly kind: 'syntax' | 'bound' | 'alias' | 'duplicate';
   /** In the text. */
   readonly offset: number;
   readonly message: string;
