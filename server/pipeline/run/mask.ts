@@ -94,7 +94,7 @@ class Masking {
     }
     const told: Buffer[] = [];
     let at = 0;
-    let covered = 0;
+    let covered = Math.max(0, this.#covered - until);
     for (const { start, end } of spans) {
       if (start >= until) break;
       told.push(bytes.subarray(at, start));

@@ -28,29 +28,44 @@ export async function* entriesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenera
   void feeding.feed(pieces);
   try {
     for await (const source of unpacking) {
-      yield entryOf(source.header, source as AsyncIterable<Uint8Array>);
+      yield entryOf(source.header, told(source as AsyncIterable<Uint8Array>, feeding));
       if (!source.destroyed) for await (const _rest of source) continue;
     }
   } catch (error) {
-    if (error === feeding.failure || error instanceof ArchiveError || !isAboutTheArchive(error)) throw error;
-    throw new ArchiveError(reasonOf(error), { cause: error });
+    throw feeding.reason(error);
   } finally {
     unpacking.destroy();
   }
 }
 
+/** The content of an entry, which may break off for the same reasons. */
+async function* told(content: AsyncIterable<Uint8Array>, feeding: Feeding): AsyncGenerator<Uint8Array> {
+  try {
+    yield* content;
+  } catch (error) {
+    throw feeding.reason(error);
+  }
+}
+
 /** Hands the pieces on, no faster than they are taken. */
 class Feeding {
-  /** What reading the pieces threw. */
-  failure: unknown;
   readonly #unpacking: Extract;
+  /** What reading the pieces threw, or what the parser has said of them. */
+  #failure: unknown;
   /** Zeros at the end of what has come, as far as they matter. */
   #zeros = 0;
 
   constructor(unpacking: Extract) {
     this.#unpacking = unpacking;
-    // Told by the iteration; without a listener it would be told as nobody's.
-    unpacking.on('error', () => {});
+    // The iterations tell of it, but not always of this one: that of an entry says only that it was destroyed.
+    unpacking.on('error', (error) => { this.#failure ??= error; });
+  }
+
+  /** What to throw when an iteration has thrown `error`. */
+  reason(error: unknown): unknown {
+    const first = this.#failure ?? error;
+    const words = first instanceof Error ? reasons.find(([pattern]) => pattern.test(first.message))?.[1] : undefined;
+    return words === undefined ? first : new ArchiveError(words, { cause: first });
   }
 
   async feed(pieces: AsyncIterable<Uint8Array>): Promise<void> {
@@ -64,7 +79,7 @@ class Feeding {
       if (this.#zeros < endBytes) throw new ArchiveError('the archive is cut off: its end is not marked');
       this.#unpacking.end(null);
     } catch (error) {
-      this.failure = error;
+      this.#failure = error;
       this.#unpacking.destroy(error as Error);
     }
   }
@@ -119,17 +134,9 @@ export function textOf(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
+/** What the parser says of what it was given, in words for people. */
 const reasons: readonly (readonly [RegExp, string])[] = [
-  [/Invalid tar header|unknown format/, 'this is no tar archive, or it is broken'],
-  [/Unexpected end/, 'the archive is cut off'],
-  [/Invalid header|max size/, 'the archive is broken'],
+  [/^Invalid tar header/, 'this is no tar archive, or it is broken'],
+  [/^Unexpected end of data$/, 'the archive is cut off'],
+  [/^Invalid header$|^Header exceeds max size$/, 'the archive is broken'],
 ];
-
-/** What the parser says of what it was given; anything else is a mistake of ours. */
-function isAboutTheArchive(error: unknown): boolean {
-  return error instanceof Error && reasons.some(([pattern]) => pattern.test(error.message));
-}
-
-function reasonOf(error: unknown): string {
-  return reasons.find(([pattern]) => pattern.test((error as Error).message))![1];
-}
