@@ -19,8 +19,6 @@ export interface DriveParts {
   tryJob(job: PlannedJob, attempt: number, signal: AbortSignal): Promise<TryEnd>;
   /** Whether its condition holds now. */
   holds(job: PlannedJob): boolean;
-  /** It is over, however it ended. */
-  onOver(job: PlannedJob): void;
   readonly tell: Teller['tell'];
   /** Resolves when the time is over, or at once when the signal is aborted. */
   wait(ms: number, signal: AbortSignal): Promise<void>;
@@ -85,12 +83,8 @@ class Driver {
       case 'queue': return this.#ledger.queued(effect.job);
       case 'start': return this.#goOn(this.#try(effect.job, effect.attempt));
       case 'retry': return this.#goOn(this.#waitFor(effect));
-      case 'skip':
-        this.#ledger.skipped(effect.job, effect);
-        return this.#parts.onOver(effect.job);
-      case 'end':
-        this.#ledger.ended(effect.job, effect.end, effect.attempts);
-        return this.#parts.onOver(effect.job);
+      case 'skip': return this.#ledger.skipped(effect.job, effect);
+      case 'end': return this.#ledger.ended(effect.job, effect.end, effect.attempts);
       default: return effect satisfies never;
     }
   }

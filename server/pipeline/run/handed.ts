@@ -11,31 +11,39 @@ export interface Handed {
 const nothing: Handed = { outputs: {}, artifacts: [] };
 
 export class Handing {
-  /** What comes out of each job that is over: its own, and all that came to it. */
-  readonly #out = new Map<string, Handed>();
+  readonly #jobs: ReadonlyMap<string, Pick<PlannedJob, 'after'>>;
   readonly #own = new Map<string, Handed>();
-  /** Lists are shared by those who wait for the same: asked once for each, when all of it is over. */
+  /** What comes out of a job: its own, and all that came to it. */
+  readonly #out = new Map<string, Handed>();
+  /** Lists are shared by those who wait for the same: asked once for each. */
   readonly #before = new WeakMap<readonly string[], Handed>();
 
-  /** For a job whose every `after` is over. */
+  constructor(jobs: readonly Pick<PlannedJob, 'id' | 'after'>[]) {
+    this.#jobs = new Map(jobs.map((job) => [job.id, job]));
+  }
+
+  /** What came to a job of which every `after` is over: after that, nothing of it changes any more. */
   before({ after }: Pick<PlannedJob, 'after'>): Handed {
     const known = this.#before.get(after);
     if (known !== undefined) return known;
-    const handed = merge(after.map((id) => this.#out.get(id) ?? nothing));
+    const handed = merge(after.map((id) => this.#outOf(id)));
     this.#before.set(after, handed);
     return handed;
   }
 
-  /** What the last try of a job has made; replaces that of an earlier one. */
+  /** What a job has made that succeeds with this try. */
   made(id: string, own: Handed): void {
     this.#own.set(id, own);
   }
 
-  /** The job is over: what it made, if it has succeeded, goes on to the others. */
-  over(job: Pick<PlannedJob, 'id' | 'after'>): void {
-    const own = this.#own.get(job.id);
-    const before = this.before(job);
-    this.#out.set(job.id, own === undefined ? before : merge([before, own]));
+  #outOf(id: string): Handed {
+    const known = this.#out.get(id);
+    if (known !== undefined) return known;
+    const before = this.before(this.#jobs.get(id)!);
+    const own = this.#own.get(id);
+    const out = own === undefined ? before : merge([before, own]);
+    this.#out.set(id, out);
+    return out;
   }
 
   /** Of all jobs. */

@@ -64,7 +64,7 @@ export async function runPipeline(run: PipelineRun, parts: PipelineParts): Promi
   const mask = createMask(secrets.values);
   const teller = createTeller(run.ports.events, mask);
   tellBeginning(run, teller);
-  const handing = new Handing();
+  const handing = new Handing(plan.jobs);
   const { work, signal } = await makeReady(run, { parts, secrets, mask, teller, handing });
   const environment = parts.environment();
   const variables = spec.variables ?? {};
@@ -72,7 +72,6 @@ export async function runPipeline(run: PipelineRun, parts: PipelineParts): Promi
     width: parts.limits().jobsMax, signal, tell: teller.tell, wait: pause, random: () => parts.random(),
     tryJob: (planned, number, stop) => tryJob({ planned, number, signal: stop }, { teller, handing, work, outputFor: (job) => mask.output(run.ports.output.part(job)) }),
     holds: (planned) => planned.job.condition === undefined || holds(planned.job.condition, conditionValues(planned, { variables, handed: handing.before(planned) }, environment)),
-    onOver: (planned) => handing.over(planned),
   });
   return endingOf(driven, { handing, mask });
 }
@@ -124,8 +123,10 @@ async function openContainers({ ports, spec: { allow }, plan }: PipelineRun, { p
 
 async function workspaceFor({ ports, spec, plan }: PipelineRun, { parts }: Shared): Promise<Workspace> {
   const wanted = plan.jobs.some(({ job }) => job.copyFiles || job.base.type !== 'image');
-  if (!wanted || spec.workspace.from !== 'input') ports.input.discard();
-  if (!wanted) return { hidden: [] };
+  if (!wanted) {
+    ports.input.discard();
+    return { hidden: [] };
+  }
   return openWorkspace(spec.workspace, { ports, work: workFolder(parts.folder), hide: [parts.folder], limits: parts.limits() });
 }
 

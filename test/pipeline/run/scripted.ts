@@ -49,7 +49,7 @@ export function scripted(jobs: Readonly<Record<string, JobWish>>, script: Script
   const stopping = new AbortController();
   const left = new Map(Object.entries(script.ends ?? {}).map(([job, ends]) => [job, [...ends]]));
   const driven = drive(planOf(jobs, script), {
-    width: script.width ?? 4, signal: stopping.signal, random: () => 0.5, onOver: () => {}, holds: ({ id }) => script.holds?.(id) ?? true,
+    width: script.width ?? 4, signal: stopping.signal, random: () => 0.5, holds: ({ id }) => script.holds?.(id) ?? true,
     tell: (event) => { told.push(shortly(event as unknown as Record<string, unknown>)); },
     wait: (_ms, signal) => new Promise((resolve) => {
       waits.push(resolve);
