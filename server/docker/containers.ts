@@ -120,11 +120,11 @@ async function userOf(container: Docker.Container): Promise<string> {
   }
 }
 
-/** Those that the engine may have made: where it works, and where its volumes are. Never a folder of this machine. */
+/** Those that the engine may have made: where it works, and where its volumes are. Never a folder of this machine, and none that cannot be given away. */
 function foldersOf({ workdir, volumes = [], readOnly }: StepSpec): string[] {
+  if (readOnly === true) return [];
   const mounts = volumes.map(mount);
   const within = (path: string, { Target }: Docker.MountSettings): boolean => `${path}/`.startsWith(`${Target.replace(/\/$/, '')}/`);
   const writable = mounts.filter(({ Type, ReadOnly }) => Type === 'volume' && ReadOnly !== true).map(({ Target }) => Target);
-  const ownRoot = workdir !== undefined && readOnly !== true && !mounts.some((one) => within(workdir, one));
-  return [...writable, ...(ownRoot ? [workdir] : [])];
+  return [...writable, ...(workdir === undefined || mounts.some((one) => within(workdir, one)) ? [] : [workdir])];
 }
