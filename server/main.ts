@@ -19,7 +19,17 @@ const house: House = {
     const { loadConfig } = await import('./config/load.ts');
     const { formatProblems } = await import('./config/format.ts');
     const loaded = await loadConfig(file);
-    return loaded.ok ? loaded : { ok: false, complain: (colour) => formatProblems(loaded.problems, { colour }) };
+    if (!loaded.ok) return { ok: false, complain: (colour) => formatProblems(loaded.problems, { colour }) };
+    const warnings = loaded.warnings.map((warning) => ({ ...warning, message: `warning: ${warning.message}` }));
+    return { ok: true, config: loaded.config, complain: (colour) => formatProblems(warnings, { colour }) };
+  },
+  async readPipeline(text, file, variables) {
+    const { readPipelineText } = await import('./pipelines.ts');
+    return readPipelineText(text, file, variables);
+  },
+  async kindOfFile(file) {
+    const { kindOfFile } = await import('./config/kind-of-file.ts');
+    return kindOfFile(file);
   },
   checkListen,
   async startGateway(options) {

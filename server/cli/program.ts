@@ -4,7 +4,10 @@ import { Command, CommanderError } from 'commander';
 import { attachCommand } from './commands/attach.ts';
 import { callCommand } from './commands/call.ts';
 import { cancelCommand } from './commands/cancel.ts';
+import { initCommand } from './commands/init.ts';
 import { logsCommand } from './commands/logs.ts';
+import { planCommand } from './commands/plan.ts';
+import { runCommand } from './commands/run.ts';
 import { runsCommand } from './commands/runs.ts';
 import { serveCommand } from './commands/serve.ts';
 import { validateCommand } from './commands/validate.ts';
@@ -35,8 +38,8 @@ export function buildProgram(house: House, ends: Ends, exit: (code: number) => v
     .showHelpAfterError('(--help shows how it is used; a param that begins with a dash goes after "--")')
     .configureOutput({ writeOut: (text) => ends.stdout.write(text), writeErr: (text) => ends.stderr.write(text) })
     .exitOverride()
-    .addHelpText('after', '\nExamples:\n  $ distillery serve\n  $ distillery call greet world\n  $ distillery runs\n  $ distillery validate distillery.yaml');
-  for (const make of [serveCommand, callCommand, attachCommand, logsCommand, runsCommand, cancelCommand, validateCommand]) {
+    .addHelpText('after', '\nExamples:\n  $ distillery serve\n  $ distillery call greet world\n  $ distillery run pipeline.yaml\n  $ distillery runs\n  $ distillery validate distillery.yaml');
+  for (const make of [serveCommand, callCommand, runCommand, attachCommand, logsCommand, runsCommand, cancelCommand, planCommand, validateCommand, initCommand]) {
     program.addCommand(make(house, ends, exit).copyInheritedSettings(program));
   }
   return program;

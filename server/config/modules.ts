@@ -8,6 +8,7 @@ import type { Call } from '../../calls/contract/call.ts';
 import type { DefinedCall } from '../../calls/contract/define.ts';
 import { quote } from '../../calls/contract/quote.ts';
 import type { Finding } from './explain.ts';
+import { pinDoorCall } from './pin-door.ts';
 import { isMapping, items, mapping } from './shape.ts';
 
 /** For a module to have run its top level. */
@@ -28,6 +29,7 @@ interface Loaded {
 /** Imports every module of `root.modules`, relative to `base`. `graceMs` is for calls that do not declare their own. */
 export async function loadModules(root: Readonly<Record<string, unknown>>, base: string, graceMs: number): Promise<Modules> {
   const names = new Map(Object.keys(mapping(root['calls'])).map((name) => [name, 'calls']));
+  if (isMapping(mapping(root['doors'])['pin'])) names.set(pinDoorCall, 'doors.pin');
   const calls: Call[] = [];
   const findings: Finding[] = [];
   for (const [at, file] of items(root['modules']).entries()) {

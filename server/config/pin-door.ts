@@ -78,6 +78,9 @@ function buildGithub({ secret, branch, pipeline }: Readonly<Record<string, unkno
   };
 }
 
+/** The call that its runs are of; no other can have this name beside the door. */
+export const pinDoorCall = 'pin';
+
 /** Paths of the gateway itself. */
 const taken = ['/api', '/healthz', '/readyz', '/metrics'];
 
@@ -91,6 +94,7 @@ export function checkPinDoor(root: Readonly<Record<string, unknown>>): readonly 
   const checked = typeof listen === 'string' ? checkDoorListen(listen, { open }) : undefined;
   const inside = typeof prefix === 'string' ? taken.find((path) => prefix === path || prefix.startsWith(`${path}/`)) : undefined;
   return [
+    ...(Object.hasOwn(mapping(root['calls']), pinDoorCall) ? [{ spot: { path: ['calls', pinDoorCall], at: 'key' as const }, message: `"${pinDoorCall}" is the call of the pin door; give this one another name` }] : []),
     ...(listen !== undefined && prefix !== undefined ? [{ spot: { ...at('prefix'), at: 'key' as const }, message: 'the door is at an address of its own (listen) or at a path of the gateway\'s (prefix); keep one of them' }] : []),
     ...(checked === undefined || checked.ok ? [] : [{ spot: at('listen'), message: checked.message }]),
     ...(inside === undefined ? [] : [{ spot: at('prefix'), message: `${quote(prefix)} is inside of ${inside}, which is the gateway's own; write another, such as /pin` }]),

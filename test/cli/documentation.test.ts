@@ -11,6 +11,8 @@ const text = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8')
 const house: House = {
   version: '0',
   loadConfig: () => Promise.reject(new Error('not asked for')),
+  readPipeline: () => Promise.reject(new Error('not asked for')),
+  kindOfFile: () => Promise.reject(new Error('not asked for')),
   checkListen: () => ({ ok: false, message: 'not asked for' }),
   startGateway: () => Promise.reject(new Error('not asked for')),
 };

@@ -60,6 +60,11 @@ describe('modules of a configuration', () => {
     }));
   }
 
+  it('are a problem when one takes the name of the call of the pin door', () => inFolder(async ({ problems, write }) => {
+    await write('it.ts', `${head}export default defineCall({ name: 'pin', run() {} });`);
+    expect(await problems('doors: { pin: {} }\nmodules: [it.ts]')).to.deep.equal(['distillery.yaml:2:11: modules[0]: the call "pin" is declared twice, also in doors.pin']);
+  }));
+
   it('are a problem when one is not there', () => inFolder(async ({ problems }) => {
     expect(await problems('modules: [no.ts]')).to.deep.equal(['distillery.yaml:1:11: modules[0]: cannot be loaded: there is no such file']);
   }));

@@ -80,6 +80,7 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     '1:48: doors.pin.prefix: "/api/pin" is inside of /api, which is the gateway\'s own; write another, such as /pin',
     '1:73: doors.pin.maxConcurrent: must be >= 1, not 0', '1:76: doors.pin.token: where is it? Write one of the keys file, variable',
     '1:102: doors.pin.allowOrigins[0]: "x" is not an origin; write scheme://host or scheme://host:port, such as https://example.org']],
+  ['a call of the name that the pin door has for its own', 'doors: { pin: {} }\ncalls: { pin: { process: [x] } }', ['2:10: calls.pin: "pin" is the call of the pin door; give this one another name']],
   ['a pipeline of no file', 'calls: { a: { pipeline: { workspace: x } }, b: { pipeline: [x] }, c: { pipeline: "" } }', [
     '1:15: calls.a.pipeline: the key "file" is missing', '1:60: calls.b.pipeline: must be a text or a mapping, not a list', '1:82: calls.c.pipeline: "" must be a path']],
   ['a pipeline that is not there', 'calls: { a: { pipeline: no.yaml }, b: { pipeline: { file: no.yaml } } }', [

@@ -32,7 +32,7 @@ function checked(url: string, source: string): Address {
 }
 
 async function fromConfig(file: string, house: Pick<House, 'loadConfig'>): Promise<Address> {
-  const loaded = await house.loadConfig(file);
+  const loaded = await house.loadConfig(file, { withoutPipelines: true });
   if (!loaded.ok) return { problem: loaded.complain(false).trimEnd() };
   const { host, port } = loaded.config.http;
   if (port === 0) return { problem: `${file}: port 0 was a free port at the start of the gateway; say with --url which one it got` };

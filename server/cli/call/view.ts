@@ -11,6 +11,8 @@ export interface View {
   status(item: Item): string | undefined;
   /** Puts a status line on stderr, for views that have something standing there. */
   say?(line: string): void;
+  /** What stands below everything until it is told otherwise, such as how much is sent by now. */
+  progress?(text: string | undefined): void;
   /** What stands on the terminal is complete: everything comes below it from now on. */
   end?(): void;
   /** What stdout gets last. */

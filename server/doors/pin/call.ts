@@ -3,7 +3,7 @@
 import { basename } from 'node:path';
 import type { Call } from '../../../calls/contract/call.ts';
 import type { Caller } from '../../../calls/contract/context.ts';
-import type { PipelineSpec, WorkspaceSource } from '../../../calls/contract/engines.ts';
+import type { PipelineAllowance, PipelineSpec, WorkspaceSource } from '../../../calls/contract/engines.ts';
 import { allowsHostJobs } from './exposure.ts';
 import type { PinOptions } from './parts.ts';
 import type { Source } from './runs/record.ts';
@@ -36,7 +36,7 @@ export function paramsOf({ text, variables, source, workspace }: PinRequest): re
 
 /** `gatewayHost` is where the gateway's own server listens. The text is not checked here: the door has done so. */
 export function pinCall(options: PinOptions, gatewayHost: string): Call {
-  const hostJobs = allowsHostJobs(options, gatewayHost);
+  const allow = pinAllowance(options, gatewayHost);
   return {
     name: pinCallName,
     summary: 'A pipeline that came through the pin door',
@@ -53,18 +53,23 @@ export function pinCall(options: PinOptions, gatewayHost: string): Call {
     onDisconnect: { default: { type: 'detach' }, allow: [] },
     concurrency: { limit: options.maxConcurrent, queue: queueMax },
     retention: { runs: runsKept },
-    body: ({ params, engines }) => engines.pipeline(specOf(params, options, hostJobs)),
+    body: ({ params, engines }) => engines.pipeline(specOf(params, options, allow)),
   };
 }
 
-function specOf(params: Readonly<Record<string, string>>, options: PinOptions, hostJobs: boolean): PipelineSpec {
+/** What pipelines that come through this door may do. */
+export function pinAllowance(options: PinOptions, gatewayHost: string): PipelineAllowance {
+  return { hostJobs: allowsHostJobs(options, gatewayHost), mounts: [], hostNetwork: false, engines: [], secrets: [] };
+}
+
+function specOf(params: Readonly<Record<string, string>>, options: PinOptions, allow: PipelineAllowance): PipelineSpec {
   const { pipeline = '', variables = '{}', source, workspace } = params;
   return {
     text: pipeline,
     file: fileOf(source as Source, options),
     variables: JSON.parse(variables) as Record<string, string>,
     workspace: workspaceOf(workspace as WorkspaceChoice, options),
-    allow: { hostJobs, mounts: [], hostNetwork: false, engines: [], secrets: [] },
+    allow,
   };
 }
 
