@@ -25,11 +25,25 @@ interface Image {
 const mediaType = 'application/vnd.docker.distribution.manifest.v2+json';
 const images = new Map<string, Image>();
 
+const login = process.env['REGISTRY_LOGIN'] ?? '';
+
 const server = createServer((request, response) => {
+  if (!mayEnter(request.headers.authorization)) return refuse(response, request.headers.authorization);
   answer(request.url ?? '/', request.method ?? 'GET', response).catch(() => response.destroy());
 });
 server.listen(0, '127.0.0.1', () => tell({ port: (server.address() as AddressInfo).port }));
 process.on('disconnect', () => process.exit(0));
+
+function mayEnter(authorization = ''): boolean {
+  return login === '' || authorization === `Basic ${Buffer.from(login).toString('base64')}`;
+}
+
+/** Repeats what it was told, as a registry had better not. */
+function refuse(response: ServerResponse, authorization = ''): void {
+  const told = Buffer.from(authorization.replace('Basic ', ''), 'base64').toString();
+  response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="registry"', 'Content-Type': 'application/json' });
+  response.end(JSON.stringify({ errors: [{ code: 'UNAUTHORIZED', message: `authentication required, not ${told}` }] }));
+}
 
 function tell(word: RegistryWord): void {
   process.send?.(word);
@@ -43,6 +57,7 @@ async function answer(url: string, method: string, response: ServerResponse): Pr
   const blob = [image.config, image.layer].find(({ digest }) => digest === reference);
   if (blob === undefined) return void response.writeHead(404).end();
   if (blob === image.config) return send(response, blob, method);
+  tell({ layer: name });
   await sendLayer(response, blob.bytes, name.split('/')[0] as LayerFate);
 }
 
