@@ -18,6 +18,7 @@ export const errors = {
   unknown_host: { status: 404, message: 'not found: the gateway does not answer for this host' },
   method_not_allowed: { status: 405, message: 'method not allowed' },
   request_timeout: { status: 408, message: 'the request did not arrive in time' },
+  range_not_satisfiable: { status: 416, message: 'range not satisfiable' },
   upgrade_required: { status: 426, message: 'upgrade required' },
   headers_too_large: { status: 431, message: 'the address and headers of the request are too large' },
   internal: { status: 500, message: 'internal server error' },

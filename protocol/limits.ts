@@ -58,6 +58,7 @@ export const limits = {
   streamsMax: { default: 1_000, unit: 'count', min: 1, summary: 'event streams of /runs/{id}/events open at once' },
   heartbeatMs: { default: 15_000, unit: 'ms', min: 10, summary: 'without anything to tell after which an event stream shows that it lives' },
   pageLinesMax: { default: 10_000, unit: 'count', min: 1, summary: 'lines in one answer of /runs/{id}/lines' },
+  pageArtifactsMax: { default: 10_000, unit: 'count', min: 1, summary: 'artifacts in one answer of /runs/{id}/artifacts' },
   pageRunsMax: { default: 500, unit: 'count', min: 1, summary: 'runs in one answer of /runs' },
 } as const satisfies Record<string, Limit>;
 

@@ -60,6 +60,6 @@ function checkAddress(ctx: Context): void {
 // Every method comes to the route, so that the order of its checks is in one place.
 function router(routes: readonly Route[], parts: HttpParts): Router {
   const all = new Router({ sensitive: true });
-  for (const route of routes) all.all(route.path.replace(/\{(\w+)\}/g, ':$1'), (ctx) => ask(ctx, route, parts));
+  for (const route of routes) all.all(route.path.replace(/\{(\w+)\}/g, ':$1').replace(/\{(\w+)…\}/, '*$1'), (ctx) => ask(ctx, route, parts));
   return all;
 }

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import type { Context } from 'koa';
 import type { Caller } from '../../calls/contract/context.ts';
 import { isApi } from './door.ts';
+import { writeDownload } from './download.ts';
 import type { Access, HttpParts } from './parts.ts';
 import { Refusal } from './refusal.ts';
 import type { Answer, Question, Route } from './route.ts';
@@ -20,7 +21,9 @@ export async function ask(ctx: RoutedContext, route: Route, parts: HttpParts): P
   const caller = identified(ctx, route, parts.access);
   checkScope(caller, route, parts.access);
   checkEncoding(ctx.path);
-  write(ctx, await route.answer(question(ctx, caller), parts));
+  const answer = await route.answer(question(ctx, caller), parts);
+  if ('download' in answer) await writeDownload(ctx, answer.download, parts.config().limits.writeStallMs);
+  else write(ctx, answer);
 }
 
 function tellMethods(ctx: Context): void {
@@ -65,7 +68,7 @@ function question(ctx: RoutedContext, caller: Caller): Question {
   return { segments: ctx.params, query: ctx.query, caller, lastEventId: ctx.get('Last-Event-ID'), prefers };
 }
 
-function write(ctx: Context, answer: Answer): void {
+function write(ctx: Context, answer: Exclude<Answer, { download: unknown }>): void {
   if ('nothing' in answer) ctx.status = 204;
   else if ('stream' in answer) writeStream(ctx, answer);
   else writeWhole(ctx, answer);

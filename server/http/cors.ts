@@ -8,6 +8,6 @@ export function allowListedOrigin(ctx: Context, origins: readonly string[]): voi
   ctx.vary('Origin');
   const origin = ctx.get('Origin');
   if (!origins.some((listed) => listed.toLowerCase() === origin.toLowerCase())) return;
-  ctx.set({ 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': 'ETag, Link, X-Gap, X-Request-Id' });
+  ctx.set({ 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': 'Content-Disposition, Content-Range, ETag, Link, X-Gap, X-Request-Id' });
   if (ctx.method === 'OPTIONS') ctx.set({ 'Access-Control-Allow-Methods': 'GET, HEAD', 'Access-Control-Allow-Headers': 'Authorization, Last-Event-ID' });
 }

@@ -5,6 +5,7 @@ import type { CallKind, Concurrency, JsonSchema, Retention } from '../../calls/c
 import type { Caller } from '../../calls/contract/context.ts';
 import type { RunRecord, RunState } from '../../protocol/record.ts';
 import type { Config } from '../config/config.ts';
+import type { ArtifactFile, ArtifactList } from '../runs/artifacts.ts';
 import type { LineSource } from '../runs/reading.ts';
 import type { Watchable } from '../runs/watchable.ts';
 import type { Logger } from '../support/logger.ts';
@@ -17,6 +18,8 @@ export interface HttpParts {
   calls(): Promise<readonly CallListing[]>;
   readonly runs: RunShelf;
   readonly streams: EventStreams;
+  /** JSON Schemas for editors. */
+  readonly schemas?: { readonly pipeline: unknown };
   /** Oldest first; news/shelf.ts reads them from a folder. */
   news(): Promise<readonly NewsItem[]>;
   status(): Status | Promise<Status>;
@@ -65,6 +68,10 @@ export interface RunShelf {
   lines(id: string, page: LinesWanted): Promise<LinePage>;
   /** Only called for a run that `get` gave. */
   watch(id: string): Watchable;
+  /** At most `max` of what its jobs made. Only called for a run that `get` gave. */
+  artifacts(id: string, max: number): Promise<ArtifactList>;
+  /** Undefined when there is no such file. `path` may be anything. Only called for a run that `get` gave. */
+  artifact(id: string, path: string): Promise<ArtifactFile | undefined>;
 }
 
 export interface LinesWanted {

@@ -2,10 +2,11 @@
 
 import type { ServerResponse } from 'node:http';
 import type { Caller } from '../../calls/contract/context.ts';
+import type { Download } from './download.ts';
 import type { HttpParts } from './parts.ts';
 
 export interface Route {
-  /** `{name}` stands for one segment. A slash at the end is optional. */
+  /** `{name}` stands for one segment, `{name…}` at the end for all that follow, one at least. A slash at the end is optional. */
   readonly path: string;
   readonly summary: string;
   /** Needed to ask; absent: nothing. */
@@ -33,6 +34,7 @@ export type Query = Readonly<Record<string, string | readonly string[] | undefin
 export type Answer =
   | { readonly json: unknown; readonly headers?: Readonly<Record<string, string>> }
   | { readonly text: string; readonly headers?: Readonly<Record<string, string>> }
+  | { readonly download: Download }
   /** There is nothing to tell, and there will not be. */
   | { readonly nothing: true }
   /** `stream` writes the body of an answer whose head is ready, and ends it. Not called for HEAD. */

@@ -6,6 +6,7 @@ import type { Caller } from '../../calls/contract/context.ts';
 import { quote } from '../../calls/contract/quote.ts';
 import type { RunRecord, StopReason } from '../../protocol/record.ts';
 import { deferred } from '../support/deferred.ts';
+import { artifactsName, listArtifacts, openArtifact, type ArtifactFile, type ArtifactList } from './artifacts.ts';
 import { accept, expectSame, listed, type AcceptParts, type StartRequest } from './accept.ts';
 import { factsOf, shapeOf, type Accepted, type RunFacts } from './facts.ts';
 import { newId } from './id.ts';
@@ -128,6 +129,16 @@ export class Runs {
   lines(id: string, wish: LinesWish): Promise<LinesPage> {
     const record = this.get(id);
     return readLines(this.#folderOf(id), wish, { ended: record?.state === 'ended', lines: record?.lines ?? 0 });
+  }
+
+  /** What the jobs of a known run made, at most `max` of it. */
+  artifacts(id: string, max: number): Promise<ArtifactList> {
+    return listArtifacts(join(this.#folderOf(id), artifactsName), max);
+  }
+
+  /** One file of that; undefined when there is none. */
+  artifact(id: string, path: string): Promise<ArtifactFile | undefined> {
+    return openArtifact(join(this.#folderOf(id), artifactsName), path);
   }
 
   /** Starts no more. Those that wait for their turn are stopped; those that run go on. */

@@ -1,7 +1,7 @@
 // The HTTP documents say what the code does: their tables are the code's, and their examples are asked of a real server.
 
 import { expect } from 'chai';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errors } from '../../protocol/errors.ts';
@@ -12,6 +12,7 @@ import { newsBytesMax, newsFilesMax } from '../../server/http/news/shelf.ts';
 import type { HttpParts } from '../../server/http/parts.ts';
 import { pageBytesMax } from '../../server/http/routes/lines.ts';
 import { routes } from '../../server/http/routes/table.ts';
+import { listArtifacts, openArtifact } from '../../server/runs/artifacts.ts';
 import { RunLog } from '../../server/runs/log/log.ts';
 import { fakeConfig, fakeParts, overRun, serve } from './serve.ts';
 import type { Serving } from './serve.ts';
@@ -50,7 +51,7 @@ describe('docs/http.md', () => {
   it('has an example for every route', () => {
     const asked = examples(text).map((example) => example.path.replace(/\?.*$/, ''));
     for (const { path } of routes) {
-      const pattern = new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}/?$`);
+      const pattern = new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+').replace(/\{\w+…\}/, '.+')}/?$`);
       expect(asked.some((one) => pattern.test(one)), path).to.equal(true);
     }
   });
@@ -73,7 +74,7 @@ describe('docs/http.md: examples', () => {
     for (const { path, headers, status, body } of all) {
       const served = await serving.ask(path, { headers });
       expect(served.status, path).to.equal(status);
-      if (body.endsWith('…]}')) expect(served.body).to.satisfy((given: string) => given.startsWith(body.slice(0, body.indexOf(', …'))));
+      if (/…[\]}]+$/.test(body)) expect(served.body).to.satisfy((given: string) => given.startsWith(body.slice(0, body.indexOf(', …'))));
       else if (body.startsWith('{') || body.startsWith('[')) expect(served.json(), path).to.deep.equal(JSON.parse(body));
       else expect(served.body.replace(/\n+$/, '\n'), path).to.equal(`${body}\n`);
     }
@@ -107,6 +108,10 @@ async function storedLog(folder: string): Promise<string> {
   const log = RunLog.create(folder, { shape: 'lines', limits: defaultLimits, onFailure: (error) => { throw error; } });
   log.write('stdout', Buffer.from(lines.map((line) => `${line}\n`).join('')));
   await log.close();
+  await mkdir(join(folder, 'artifacts', 'letters'), { recursive: true });
+  const file = join(folder, 'artifacts', 'letters', 'ada.txt');
+  await writeFile(file, 'Dear Ada\n');
+  await utimes(file, new Date('2026-01-15T09:30:02Z'), new Date('2026-01-15T09:30:02Z'));
   return folder;
 }
 
@@ -136,7 +141,10 @@ function parts(log: string): HttpParts {
         return { lines: told, next: after + told.length, ended: after + told.length === lines.length };
       },
       watch: () => overRun(run, log),
+      artifacts: (_id, max) => listArtifacts(join(log, 'artifacts'), max),
+      artifact: (_id, path) => openArtifact(join(log, 'artifacts'), path),
     },
+    schemas: { pipeline: { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'object', required: ['workflow'] } },
     status: () => ({
       version: '0.1.0', node: 'gateway', startedAt: '2026-01-15T09:00:00.000Z', uptimeMs: 1_800_000, state: 'running', api: true,
       runs: { queued: 0, running: 1, cancelling: 0, ended: 41 }, sessions: 1,

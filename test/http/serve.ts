@@ -14,6 +14,7 @@ import { answerClientError } from '../../server/http/client-error.ts';
 import { EventStreams } from '../../server/http/events/streams.ts';
 import type { HttpParts, Status } from '../../server/http/parts.ts';
 import type { Route } from '../../server/http/route.ts';
+import { openArtifact } from '../../server/runs/artifacts.ts';
 import { PastLog } from '../../server/runs/log/past-log.ts';
 import type { Watchable } from '../../server/runs/watchable.ts';
 import { silent } from '../../server/support/logger.ts';
@@ -130,7 +131,11 @@ export function fakeParts(changed: Partial<HttpParts> = {}): HttpParts {
         return { lines, next, ended: next >= fakeLines.length };
       },
       watch: () => overRun({ ...fakeRun, lines: 0, bytes: 0 }),
+      artifacts: async () => ({ artifacts: [{ path: 'build/app.js', bytes: 3, type: 'file', modified: '2026-01-01T00:00:00.000Z' }] }),
+      // Any file that does not change.
+      artifact: async (_id, path) => (path === 'build/app.js' ? openArtifact(import.meta.dirname, 'serve.ts') : undefined),
     },
+    schemas: { pipeline: { type: 'object' } },
     streams: new EventStreams({ limits: () => defaultLimits, on: () => true, log: silent }),
     news: async () => [],
     status: () => fakeStatus,

@@ -1,6 +1,7 @@
 // Every route there is, in one list: the router, the index, the Allow headers, docs/http.md and the tests all read it.
 
 import type { Route } from '../route.ts';
+import { artifact, artifacts } from './artifacts.ts';
 import { auth, authAlias } from './auth.ts';
 import { call, calls } from './calls.ts';
 import { events } from './events.ts';
@@ -10,6 +11,7 @@ import { lines } from './lines.ts';
 import { news, newsAlias } from './news.ts';
 import { root } from './root.ts';
 import { run, runs } from './runs.ts';
+import { pipelineSchema } from './schemas.ts';
 import { status } from './status.ts';
 import { systems, systemsAlias } from './systems.ts';
 import { ws } from './ws.ts';
@@ -28,6 +30,9 @@ export const routes: readonly Route[] = [
   { path: '/api/v1/http/runs/{id}', summary: 'one run', scope: 'user.valid', answer: run },
   { path: '/api/v1/http/runs/{id}/lines', summary: 'lines of a run from a cursor, as JSON or text', scope: 'user.valid', answer: lines },
   { path: '/api/v1/http/runs/{id}/events', summary: 'a run as it goes on, as an event stream', scope: 'user.valid', answer: events },
+  { path: '/api/v1/http/runs/{id}/artifacts', summary: 'what the jobs of a run made', scope: 'user.valid', answer: artifacts },
+  { path: '/api/v1/http/runs/{id}/artifacts/{path…}', summary: 'one file of that', scope: 'user.valid', answer: artifact },
+  { path: '/api/v1/http/schemas/pipeline.json', summary: 'the JSON Schema of pipeline files', answer: pipelineSchema },
   { path: '/api/v1/http/status', summary: 'how the gateway is', scope: 'user.valid', answer: status },
   { path: '/api/v1/auth', summary: 'who you are, in the spelling of older clients', aliasOf: '/api/v1/http/auth', answer: authAlias },
   { path: '/api/v1/systems', summary: 'systems the gateway looks after, in the spelling of older clients', aliasOf: '/api/v1/http/systems', answer: systemsAlias },
