@@ -11,6 +11,8 @@ export interface Kept {
   readonly owing: boolean;
   /** Of its log, oldest first; the last one is written while the run goes on. */
   readonly segments: readonly Segment[];
+  /** Bytes of what its jobs made, which goes with the run. Absent: nothing. */
+  readonly artifactBytes?: number;
 }
 
 export interface Segment {
@@ -99,35 +101,37 @@ function forgetMany(draft: Draft, runs: readonly Kept[], runsMax: number): void 
 
 interface Candidate {
   readonly run: Kept;
-  readonly segment: Segment;
+  /** To be dropped; absent: the whole run is, for a run without any of its output is not worth a record. */
+  readonly segment?: Segment;
+  readonly bytes: number;
   readonly ageKey: number;
-  readonly last: boolean;
 }
 
 function dropMuch(draft: Draft, runs: readonly Kept[], bytesMax: number): void {
   const stored = runs.filter((run) => draft.has(run));
-  let over = stored.reduce((sum, run) => sum + bytesOf(draft.segments(run)), 0) - bytesMax;
+  let over = stored.reduce((sum, run) => sum + bytesOf(draft.segments(run)) + (run.artifactBytes ?? 0), 0) - bytesMax;
   if (!(over > 0)) return;
   const oldestFirst = stored.flatMap((run) => candidates(run, draft.segments(run))).sort((a, b) => a.ageKey - b.ageKey);
-  for (const { run, segment, last } of oldestFirst) {
+  for (const { run, segment, bytes } of oldestFirst) {
     if (over <= 0) return;
-    // A run without any of its output is not worth a record.
-    if (last) draft.forget(run);
+    if (segment === undefined) draft.forget(run);
     else draft.drop(run, segment);
-    over -= segment.bytes;
+    over -= bytes;
   }
 }
 
-/** The last segment of a run goes with the run, when that has ended. */
+/** The last segment of a run goes with the run, when that has ended, and so does what its jobs made. */
 function candidates(run: Kept, segments: readonly Segment[]): readonly Candidate[] {
-  const whole = run.endedMs !== undefined && !run.owing;
   let ageKey = 0;
-  return segments.flatMap((segment, at) => {
-    const last = at === segments.length - 1;
+  const older = segments.slice(0, -1).map((segment) => {
     // Clocks are set back; within a run the order of the segments is sure.
     ageKey = Math.max(ageKey, segment.modifiedMs);
-    return last && !whole ? [] : [{ run, segment, ageKey, last }];
+    return { run, segment, bytes: segment.bytes, ageKey };
   });
+  const last = segments.at(-1);
+  const bytes = (last?.bytes ?? 0) + (run.artifactBytes ?? 0);
+  if (run.endedMs === undefined || run.owing || (last === undefined && bytes === 0)) return older;
+  return [...older, { run, bytes, ageKey: Math.max(ageKey, last?.modifiedMs ?? run.endedMs) }];
 }
 
 function bytesOf(segments: readonly Segment[]): number {

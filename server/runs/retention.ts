@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RunRecord } from '../../protocol/record.ts';
 import type { Logger } from '../support/logger.ts';
+import { artifactBytes, artifactsName } from './artifacts.ts';
 import { dropSegments, listSegments, type SegmentSize } from './log/segments.ts';
 import { planRetention, type Kept, type Plan, type Rules } from './retention-plan.ts';
 import type { RunStore } from './store.ts';
@@ -43,6 +44,8 @@ interface Ended {
   readonly endedMs: number;
   /** Of a log that nobody writes: they change only by our own hand. Absent: not looked at yet. */
   segments?: readonly SegmentSize[];
+  /** The same of what its jobs made. */
+  artifactBytes?: number;
 }
 
 export class Retention {
@@ -138,14 +141,22 @@ export class Retention {
     const ended = [...this.#ended];
     const owing = new Set(this.#parts.store.owing());
     const kept: Kept[] = [];
-    for (const run of ended) kept.push({ ...run, owing: owing.has(run.id), segments: run.segments ?? await this.#look(run) });
-    for (const { id, record, log } of growing) kept.push({ id, call: record.call, owing: true, segments: await log.segments() });
+    for (const run of ended) kept.push({ ...await this.#looked(run), owing: owing.has(run.id) });
+    for (const { id, record, log } of growing) {
+      kept.push({ id, call: record.call, owing: true, segments: await log.segments(), artifactBytes: await this.#artifactBytes(id) });
+    }
     if (this.#stopped) return;
     await this.#perform(planRetention(kept, this.#parts.rules(), Date.now()), growing);
   }
 
-  async #look(run: Ended): Promise<readonly SegmentSize[]> {
-    return (run.segments = await listSegments(join(this.#parts.folder, run.id)));
+  async #looked(run: Ended): Promise<Omit<Kept, 'owing'>> {
+    run.segments ??= await listSegments(join(this.#parts.folder, run.id));
+    run.artifactBytes ??= await this.#artifactBytes(run.id);
+    return { ...run, segments: run.segments };
+  }
+
+  #artifactBytes(run: string): Promise<number> {
+    return artifactBytes(join(this.#parts.folder, run, artifactsName));
   }
 
   async #perform({ forget, drop }: Plan, growing: readonly Growing[]): Promise<void> {

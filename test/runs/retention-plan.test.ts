@@ -51,6 +51,23 @@ describe('what retention removes', () => {
     expect(plan([run('1', { bytes: 10 }), run('2', { bytes: 10, segments: segments(now) })], { bytes: 10 })).to.deep.equal({ forget: ['1'], drop: [] });
   });
 
+  it('is a run whose jobs made too much, counted with its output, and gone with it', () => {
+    const kept = [run('1', { artifactBytes: 100, segments: segments(10, 20) }), run('2', { artifactBytes: 30, segments: segments(40) }), run('3', { segments: segments(50) })];
+    expect(plan(kept, { bytes: 170 })).to.deep.equal({ forget: [], drop: [] });
+    expect(plan(kept, { bytes: 169 })).to.deep.equal({ forget: [], drop: [{ id: '1', below: 1 }] });
+    expect(plan(kept, { bytes: 159 })).to.deep.equal({ forget: ['1'], drop: [] });
+    expect(plan(kept, { bytes: 50 })).to.deep.equal({ forget: ['1'], drop: [] });
+    expect(plan(kept, { bytes: 49 })).to.deep.equal({ forget: ['1', '2'], drop: [] });
+  });
+
+  it('is a run that has printed nothing, when its jobs made too much; and none that has nothing at all', () => {
+    const kept = [run('0', { segments: [] }), run('1', { artifactBytes: 100, segments: [], endedMs: 30 }), run('2', { segments: segments(20) })];
+    expect(plan(kept, { bytes: 109 })).to.deep.equal({ forget: ['2'], drop: [] });
+    expect(plan(kept, { bytes: 99 })).to.deep.equal({ forget: ['2', '1'], drop: [] });
+    const held = [run('1', { artifactBytes: 100, segments: [], owing: true }), { ...growing('2', []), artifactBytes: 100 }, run('3')];
+    expect(plan(held, { bytes: 100 })).to.deep.equal({ forget: ['3'], drop: [] });
+  });
+
   it('is output in its order, although the clock was set back', () => {
     expect(plan([run('1', { segments: segments(90, 10, 20) }), run('2', { segments: segments(95) })], { bytes: 20 }).drop).to.deep.equal([{ id: '1', below: 2 }]);
   });

@@ -108,6 +108,27 @@ describe('retention', () => {
     expect(attic.folders()).to.deep.equal(['b', 'c']);
   }));
 
+  it('counts what jobs made, and removes it with the run, also of one that printed nothing', () => inAttic(async (attic) => {
+    const make = (id: string): void => {
+      mkdirSync(join(attic.folder, id, 'artifacts', 'build', 'deep'), { recursive: true });
+      writeFileSync(join(attic.folder, id, 'artifacts', 'build', 'deep', 'app'), Buffer.alloc(100_000));
+    };
+    attic.store.insert(recordOf('silent', 'ended', Date.now() - 9_000));
+    make('silent');
+    await attic.keep('loud', { agoMs: 5_000 });
+    make('loud');
+    await attic.keep('plain');
+    attic.rules = { bytes: 250_000 };
+    await started(attic);
+    expect(attic.folders()).to.deep.equal(['loud', 'plain', 'silent']);
+    attic.rules = { bytes: 150_000 };
+    await attic.retention.sweep();
+    expect([attic.ids(), attic.folders()]).to.deep.equal([['loud', 'plain'], ['loud', 'plain']]);
+    attic.rules = { runs: 1 };
+    await attic.retention.sweep();
+    expect([attic.ids(), attic.folders()]).to.deep.equal([['plain'], ['plain']]);
+  }));
+
   it('removes the oldest parts of a run that goes on, and goes on with it', () => inAttic(async (attic) => {
     const log = RunLog.create(join(attic.folder, 'growing'), { shape: 'lines', limits: { ...defaultLimits, segmentBytesMax: 64 << 10 }, onFailure: failIfBroken });
     attic.growing.push({ id: 'growing', record: { call: 'a' }, log });
