@@ -1,6 +1,8 @@
 // A run whose jobs print into one log: whoever watches knows whose each line is, wherever he begins.
 
 import { expect } from 'chai';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cli, startCli } from '../helpers/cli.ts';
 import { startTestGateway, type TestGateway } from '../helpers/gateway.ts';
@@ -130,6 +132,24 @@ describe('a run of several jobs', function () {
     pow.text('go\n');
     const { texts } = await pow.rest();
     expect(texts.join('').split('\n').sort()).to.deep.equal([...whole.map((line) => line.replace(/^.*?: /, '')), ''].sort());
+  });
+
+  it('keeps what its jobs made, to be listed and downloaded, while it goes on and when it is over', async () => {
+    const { run, finish } = await running();
+    const path = `/api/v1/http/runs/${run}/artifacts`;
+    expect(await gateway.getJson(path)).to.deep.equal({ artifacts: [] });
+    await mkdir(join(gateway.runsFolder, run, 'artifacts', 'build'), { recursive: true });
+    await writeFile(join(gateway.runsFolder, run, 'artifacts', 'build', 'app'), 'made');
+    const look = async (): Promise<void> => {
+      const { artifacts } = await gateway.getJson(path) as { artifacts: object[] };
+      expect(artifacts).to.have.length(1);
+      expect(artifacts[0]).to.include({ path: 'build/app', bytes: 4, type: 'file' });
+      expect(await (await fetch(`${gateway.url}${path}/build/app`)).text()).to.equal('made');
+      expect((await fetch(`${gateway.url}${path}/..%2flines`)).status).to.equal(404);
+    };
+    await look();
+    await finish();
+    await look();
   });
 
   it('is printed by the command line: all of it, one job, or with the names of the jobs', async () => {
