@@ -54,7 +54,7 @@ export interface StepContainer {
   /** What is at `path`, as an archive whose names begin with the last part of the path; undefined when there is nothing. Also after it has ended. */
   get(path: string): Promise<Archive | undefined>;
   /**
-   * Starts its command, without input. Resolves when that is running; `ended` when it has ended and its output is all passed on. Rejects with WorkFailed
+   * Starts its command, without input; where the streams of `output` end is the caller's to say. Resolves when that is running; `ended` when it has ended and its output is all passed on. Rejects with WorkFailed
    * when it cannot be started; `ended` rejects with WorkLost when its end was not seen, and resolves with `{}` when `remove` or the run's stop came first.
    */
   start(output: Output): Promise<{ readonly ended: Promise<Exit> }>;

@@ -27,7 +27,7 @@ export class RunContainers implements Containers {
   readonly #belongings = new Map<string, Promise<string>>();
   /** `USER` of images that were asked for. */
   readonly #users = new Map<string, string>();
-  readonly #names = new Set<string>();
+  readonly #steps = new Map<string, { readonly gone: boolean }>();
 
   constructor(parts: ContainersParts) {
     this.#parts = parts;
@@ -68,21 +68,23 @@ export class RunContainers implements Containers {
     const { engine, ports } = this.#parts;
     if (ports.signal.aborted) throw new WorkFailed('cannot create the container: the run is to stop');
     // The journal knows it by its name; a second one would be taken for it.
-    if (this.#names.has(spec.name)) throw new WorkFailed(`cannot create the container: the name "${spec.name}" is taken by another one`);
-    this.#names.add(spec.name);
+    if (this.#steps.get(spec.name)?.gone === false) throw new WorkFailed(`cannot create the container: the name "${spec.name}" is taken by another one`);
+    this.#steps.set(spec.name, { gone: false });
     const owed = ports.owe('container', spec.name, { host: engine.host });
     const creating = this.#create(spec, owed);
     owed.during(creating);
     try {
-      return await creating;
+      const step = await creating;
+      this.#steps.set(spec.name, step);
+      return step;
     } catch (error) {
       await owed.release();
-      this.#names.delete(spec.name);
+      this.#steps.delete(spec.name);
       throw error;
     }
   }
 
-  async #create(spec: StepSpec, owed: Obligation): Promise<StepContainer> {
+  async #create(spec: StepSpec, owed: Obligation): Promise<Step> {
     const { engine, ports, gateway } = this.#parts;
     const body = stepBody(spec, { run: ports.run, gateway, stop: ports.stop, podman: engine.podman });
     const container = await createContainer(engine, spec.name, body);

@@ -52,7 +52,8 @@ export function stepBody(spec: StepSpec, identity: ContainerIdentity): Docker.Co
     Labels: { ...body.Labels, [jobLabel]: spec.job },
     AttachStdin: false, OpenStdin: false, StdinOnce: false,
     ...(ports.length > 0 && { ExposedPorts: Object.fromEntries(ports.map((port) => [portKey(port), {}])) }),
-    ...(spec.health !== undefined && { Healthcheck: healthCheck(spec.health) }),
+    // Without one of ours it is healthy while it runs, whatever its image would look at.
+    Healthcheck: spec.health === undefined ? { Test: ['NONE'] } : healthCheck(spec.health),
     ...(spec.aliases !== undefined && spec.network !== undefined && {
       NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: [...spec.aliases] } } },
     }),

@@ -67,7 +67,7 @@ export function settling(flow: Promise<unknown>): { readonly settled: boolean; r
 }
 
 async function list(engine: Connection, entry: ObligationEntry): Promise<Docker.ContainerInfo[]> {
-  const filters = { label: [`${runLabel}=${entry.run}`], name: [`^/?${entry.id}$`] };
+  const filters = { label: [`${runLabel}=${entry.run}`], name: [`^/?${entry.id.replaceAll('.', '\\.')}$`] };
   return engine.docker.listContainers({ all: true, filters });
 }
 

@@ -34,6 +34,7 @@ export class Step implements StepContainer {
   /** The step that `remove` ends it by, as a receipt tells it. */
   #stage: 'removed' | 'SIGKILL' | 'exited' = 'removed';
   #removal: Promise<Release> | undefined;
+  #gone = false;
 
   constructor(parts: StepParts) {
     this.#parts = parts;
@@ -47,6 +48,11 @@ export class Step implements StepContainer {
 
   get id(): string {
     return this.#parts.container.id;
+  }
+
+  /** It was removed, and that was verified: its name is free. */
+  get gone(): boolean {
+    return this.#gone;
   }
 
   put(path: string, archive: Archive): Promise<void> {
@@ -93,7 +99,7 @@ export class Step implements StepContainer {
 
   stop(): Promise<Release> {
     this.#ending.abort();
-    return this.#parts.owed.release();
+    return this.#release();
   }
 
   get #over(): boolean {
@@ -136,6 +142,12 @@ export class Step implements StepContainer {
     owed.learn({ [removedAfter]: this.#stage });
     // What goes wrong here, its release finds: it looks whether the container is gone, and tries again when it is not.
     await remove(engine, this.id).catch(() => {});
-    return owed.release();
+    return this.#release();
+  }
+
+  async #release(): Promise<Release> {
+    const release = await this.#parts.owed.release();
+    this.#gone = 'how' in release;
+    return release;
   }
 }

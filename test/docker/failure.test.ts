@@ -14,6 +14,13 @@ describe('docker failure', () => {
         'exec: "nosuch": executable file not found in $PATH',
       'failed to create shim: OCI runtime create failed: container_linux.go:380: starting container process caused: exec: "x": permission denied: unknown':
         'exec: "x": permission denied',
+      'driver failed programming external connectivity on endpoint job_1 (12fcabfbd8d0095a03e37c5e360048faf74a11c454ab591456fa60a1cd785fe8): Bind for 0.0.0.0:8080 failed: port is already allocated':
+        'port 0.0.0.0:8080 is in use already',
+      'failed to set up container networking: driver failed programming external connectivity on endpoint job_1 (12fcab): Error starting userland proxy: listen tcp4 0.0.0.0:80: bind: address already in use':
+        'port 0.0.0.0:80 is in use already',
+      'driver failed programming external connectivity on endpoint job_1 (12fcab): Error starting userland proxy: listen tcp4 1.2.3.4:80: bind: cannot assign requested address':
+        'listen tcp4 1.2.3.4:80: bind: cannot assign requested address',
+      'Error processing tar file(exit status 1): write /big: no space left on device': 'write /big: no space left on device',
       'network nowhere not found': 'network nowhere not found',
       'unable to find user ghost: no matching entries in passwd file': 'unable to find user ghost: no matching entries in passwd file',
     };

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { WorkFailed, type ContainerSpec } from '../../calls/contract/engines.ts';
-import { createBody, imageReference } from '../../server/docker/options.ts';
+import { createBody, imageReference, stepBody } from '../../server/docker/options.ts';
 
 const identity = { run: 'r1', gateway: 'g1', stop: { signal: 'SIGINT', graceMs: 100 }, podman: false } as const;
 
@@ -68,5 +68,51 @@ describe('docker options', () => {
       [`a/b@${digest}`]: { fromImage: 'a/b', tag: digest },
     };
     for (const [image, reference] of Object.entries(table)) expect(imageReference(image), image).to.deep.equal(reference);
+  });
+
+  describe('of a step', () => {
+    const step = { name: 'n', job: 'build', image: 'busybox' } as const;
+
+    it('give it the label of its job beside those of its run', () => {
+      expect(stepBody(step, identity).Labels).to.deep.equal({ 'distillery.run': 'r1', 'distillery.gateway': 'g1', 'distillery.job': 'build' });
+    });
+
+    it('give it no input, and keep no log of it', () => {
+      const body = stepBody(step, identity);
+      expect(body).to.include({ AttachStdin: false, OpenStdin: false, StdinOnce: false, AttachStdout: true, AttachStderr: true, Tty: false });
+      expect(body.HostConfig?.LogConfig).to.deep.equal({ Type: 'none', Config: {} });
+      expect(body.HostConfig).to.include({ Init: true, AutoRemove: false });
+    });
+
+    it('leave out what podman does not know', () => {
+      expect(stepBody(step, { ...identity, podman: true }).HostConfig).to.not.have.any.keys('Init', 'LogConfig');
+    });
+
+    it('publish each port by itself', () => {
+      const ports = [
+        { hostIp: '0.0.0.0', hostPort: 8080, containerPort: 80 }, { hostIp: '127.0.0.1', hostPort: 8081, containerPort: 80 },
+        { hostIp: '0.0.0.0', hostPort: 8443, containerPort: 443 },
+      ];
+      const body = stepBody({ ...step, ports }, identity);
+      expect(body.ExposedPorts).to.deep.equal({ '80/tcp': {}, '443/tcp': {} });
+      expect(body.HostConfig?.PortBindings).to.deep.equal({
+        '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '8080' }, { HostIp: '127.0.0.1', HostPort: '8081' }],
+        '443/tcp': [{ HostIp: '0.0.0.0', HostPort: '8443' }],
+      });
+    });
+
+    it('give it names on its network', () => {
+      const body = stepBody({ ...step, network: 'own', aliases: ['db'] }, identity);
+      expect(body.HostConfig?.NetworkMode).to.equal('own');
+      expect(body.NetworkingConfig).to.deep.equal({ EndpointsConfig: { own: { Aliases: ['db'] } } });
+    });
+
+    it('look at its health in the engine\'s units, or not at all, whatever the image says', () => {
+      const health = { command: 'pg_isready', intervalMs: 1_500, timeoutMs: 2_000, retries: 3, startMs: 10_000 };
+      expect(stepBody({ ...step, health }, identity).Healthcheck).to.deep.equal({
+        Test: ['CMD-SHELL', 'pg_isready'], Interval: 1_500_000_000, Timeout: 2_000_000_000, Retries: 3, StartPeriod: 10_000_000_000,
+      });
+      expect(stepBody(step, identity).Healthcheck).to.deep.equal({ Test: ['NONE'] });
+    });
   });
 });

@@ -195,6 +195,8 @@ describe('docker steps', function () {
       }
       expect((await inspect(step)).State.Status).to.equal('created');
       await step.remove();
+      // It is free again.
+      await (await one.steps.create(spec)).remove();
     });
   });
 
