@@ -3,6 +3,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Containers } from '../../../calls/contract/containers.ts';
 import type { PipelineAllowance, PipelineEnding, PipelineSpec } from '../../../calls/contract/engines.ts';
 import { defaultLimits, type Limits } from '../../../protocol/limits.ts';
 import type { Receipt } from '../../../protocol/record.ts';
@@ -29,7 +30,8 @@ export interface Scene {
   /** Of the pipeline's file. */
   readonly folder?: string;
   readonly stop?: FakePorts['ports']['stop'];
-  readonly random?: () => number;
+  /** Stands between the pipeline and the engine, to force a fault. */
+  readonly between?: (containers: Containers) => Containers;
 }
 
 /** A pipeline that goes on. */
@@ -77,9 +79,9 @@ export async function openStage(): Promise<Stage> {
 
   const start = async (text: string, scene: Scene = {}): Promise<Playing> => {
     const parts: PipelineEngineParts = {
-      containers: (ports, options) => docker.steps(ports, options), process: (ports) => processes.process(ports),
+      containers: async (ports, options) => (scene.between ?? ((same) => same))(await docker.steps(ports, options)), process: (ports) => processes.process(ports),
       secret: async (name) => scene.secrets?.[name], environment: () => scene.environment ?? {}, limits: () => ({ ...defaultLimits, ...scene.limits }),
-      folder: join(folder, 'data'), random: scene.random ?? (() => 0.5), log: silent,
+      folder: join(folder, 'data'), random: () => 0.5, log: silent,
     };
     const engine = createPipelineEngine(parts);
     const releasers: Releasers = { container: docker.release, network: docker.releaseNetwork, volume: docker.releaseVolume, process: processes.release, folder: engine.releaseFolder };
@@ -97,7 +99,10 @@ export async function openStage(): Promise<Stage> {
       release: () => run.releaseWith(releasers),
       cancel: async () => {
         run.abort('cancelled');
+        // Begun while the body still goes on; what that opens meanwhile is released afterwards.
+        const begun = run.releaseWith(releasers);
         await ending.catch(() => {});
+        await begun;
         return run.releaseWith(releasers);
       },
     };
