@@ -61,9 +61,11 @@ export function createArtifacts(folder: string, limits: Pick<Limits, 'artifactBy
         if (archive === undefined) return { files: 0, bytes: 0, unmatched: selection.unmatched };
         const tree = await treeOf(job);
         const before = tree.tally;
-        await tree.unpack(archive, { place: (name, kind) => selection.place(name, kind), within: selection.within });
+        await tree.unpack(archive, selection.filling);
         return { files: tree.tally.files - before.files, bytes: tree.tally.bytes - before.bytes, unmatched: selection.unmatched };
       } catch (error) {
+        // It may not have been looked at, and then it is still open.
+        await archive?.[Symbol.asyncIterator]().return?.();
         await forget(job);
         throw failedAt(`cannot keep the artifact ${wish.path}`, error);
       }

@@ -3,6 +3,7 @@
 import { posix } from 'node:path';
 import { ArchiveError } from '../../support/archive/archive-error.ts';
 import { textOf, type Entry } from '../../support/archive/entries.ts';
+import type { Filling } from '../../support/archive/tree.ts';
 import { compileExpression, type Expression } from '../../support/expression.ts';
 import type { ArtifactWish } from './artifact-wishes.ts';
 import { withFolders } from './dockerignore.ts';
@@ -15,8 +16,6 @@ interface Pattern {
 }
 
 export class Selection {
-  /** Folder of the tree that links may not lead out of. */
-  readonly within: string;
   readonly #wish: ArtifactWish;
   /** The first part of every name in the archive. */
   readonly #base: string;
@@ -30,14 +29,22 @@ export class Selection {
     this.#base = bytesOf(posix.basename(wish.path));
     this.#as = bytesOf(wish.as);
     this.#patterns = wish.globs?.map(({ written, below }) => ({ written, ...(below !== '' && { expression: compiled(written, below) }) }));
-    // What a glob selects may lead to what another one does.
-    this.within = wish.globs === undefined ? this.#as : '';
   }
 
-  /** Where in the job's folder an entry goes, if it is kept. */
-  place(name: string, kind: Entry['kind']): string | undefined {
+  /** How the archive goes into the job's folder. */
+  get filling(): Filling {
+    return {
+      place: (name, kind) => this.#place(name, kind),
+      // What a glob selects may lead to what another one does.
+      within: this.#patterns === undefined ? this.#as : '',
+      rooted: this.#wish.path === '/',
+    };
+  }
+
+  #place(name: string, kind: Entry['kind']): string | undefined {
     const below = this.#below(name);
-    if (below === '' && kind === 'link' && this.#patterns === undefined) throw new ArchiveError('it is a symbolic link: name what it leads to');
+    const wanted = this.#patterns?.some(({ expression }) => expression === undefined) ?? true;
+    if (below === '' && kind === 'link' && wanted) throw new ArchiveError('it is a symbolic link: name what it leads to');
     if (!this.#selects(below)) return undefined;
     return [this.#as, below].filter((part) => part !== '').join('/');
   }

@@ -15,6 +15,8 @@ export interface Filling {
   readonly place?: (name: string, kind: Entry['kind']) => string | undefined;
   /** The folder of the tree that its links may not lead out of. Absent: the root. */
   readonly within?: string;
+  /** Names begin with a slash, as they are those of a whole machine; it means nothing. Absent: such names are refused. */
+  readonly rooted?: boolean;
 }
 
 /** What is at a path. Of a folder its mode and time are set last: it may be one that nothing can be written to. */
@@ -56,11 +58,11 @@ export class Tree {
    * Unpacks the archive; what is there already is replaced, but for folders, which are added to. One after the other, please. Throws ArchiveError when the archive cannot be read,
    * a name or link leads outside, the bounds are reached, or the disk refuses; what has been written is left for the caller to remove.
    */
-  async unpack(archive: AsyncIterable<Uint8Array>, { place = (name) => name, within = '' }: Filling = {}): Promise<void> {
+  async unpack(archive: AsyncIterable<Uint8Array>, { place = (name) => name, within = '', rooted = false }: Filling = {}): Promise<void> {
     for await (const entry of entriesOf(this.#bounded(archive))) {
-      const path = place(nameOf(entry), entry.kind);
+      const path = place(nameOf(entry, rooted), entry.kind);
       if (path === undefined) continue;
-      await this.#add(path, entry, { place, within }).catch((error: unknown) => { throw refusal(entry, error); });
+      await this.#add(path, entry, { place, within, rooted }).catch((error: unknown) => { throw refusal(entry, error); });
     }
     await this.#finish();
   }
@@ -125,9 +127,9 @@ export class Tree {
   }
 
   /** Its target is a name in the archive, as its own is. */
-  async #hardLink(path: string, entry: Entry, { place }: Required<Filling>): Promise<void> {
+  async #hardLink(path: string, entry: Entry, { place, rooted }: Required<Filling>): Promise<void> {
     const shown = textOf(entry.target);
-    const other = place(nameOf({ name: entry.target, shown }), 'file');
+    const other = place(nameOf({ name: entry.target, shown }, rooted), 'file');
     const made = other === undefined ? undefined : this.#made.get(other);
     const symbolic = other === undefined ? undefined : this.#links.get(other);
     if (symbolic !== undefined) this.#link(path, symbolic);
@@ -204,8 +206,8 @@ async function writeAll(file: FileHandle, piece: Uint8Array): Promise<void> {
 }
 
 /** The name without the parts that mean nothing; none with a part that must not be. */
-function nameOf({ name, shown }: { readonly name: string; readonly shown: string }): string {
-  if (name.startsWith('/')) throw new ArchiveError(`the name "${shown}" is absolute: names have to be relative`);
+function nameOf({ name, shown }: { readonly name: string; readonly shown: string }, rooted: boolean): string {
+  if (name.startsWith('/') && !rooted) throw new ArchiveError(`the name "${shown}" is absolute: names have to be relative`);
   if (name.includes('\0')) throw new ArchiveError(`the name ${JSON.stringify(shown)} has a zero byte in it`);
   if (name.length > nameBytesMax) throw new ArchiveError(`the name "${shown.slice(0, 100)}…" is longer than ${nameBytesMax} bytes`);
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
