@@ -15,12 +15,13 @@ import { measureLatency } from './latency.ts';
 import { measureLines } from './lines.ts';
 import { measureMemory } from './memory.ts';
 import { endAll } from './parts.ts';
+import { measurePipelines } from './pipelines.ts';
 import { measureReplay } from './replay.ts';
 import { asMarkdown, asText } from './table.ts';
 
 const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   lines: measureLines, memory: measureMemory, fanout: measureFanout, replay: measureReplay, latency: measureLatency, idle: measureIdle,
-  containers: measureContainers, cancel: measureCancel, connect: measureConnect,
+  containers: measureContainers, cancel: measureCancel, connect: measureConnect, pipelines: measurePipelines,
 };
 
 const help = `usage: npm run bench -- [--markdown] [NAME…]
@@ -35,7 +36,7 @@ Exit codes: 0 every required figure is reached, 1 one is missed or could not be 
 `;
 
 /** Nothing waits for ever, but the sum of all waits is long. */
-const deadlineMs = 12 * 60_000;
+const deadlineMs = 20 * 60_000;
 /** Above this load figures say more about the machine's other work. */
 const quiet = 2.5;
 

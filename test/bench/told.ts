@@ -18,12 +18,14 @@ export interface Ask {
   readonly call: string;
   /** Cancels when so many lines have come. */
   readonly cancelAfter?: number;
+  /** Hears of each line when it comes. */
+  readonly onLine?: (line: string) => void;
 }
 
 const toldMs = 30_000;
 
 /** Speaks distillery.v2. Throws when there is no result in time. */
-export async function ask(port: number, { call, cancelAfter }: Ask): Promise<Told> {
+export async function ask(port: number, { call, cancelAfter, onLine }: Ask): Promise<Told> {
   const started = performance.now();
   const ws = new WebSocket(`ws://127.0.0.1:${port}/api/v1/ws`, ['distillery.v2'], { perMessageDeflate: false });
   const lines: string[] = [];
@@ -34,6 +36,7 @@ export async function ask(port: number, { call, cancelAfter }: Ask): Promise<Tol
     ws.on('message', (data: Buffer, isBinary) => {
       const now = performance.now();
       if (!isBinary) {
+        onLine?.(data.toString('utf8'));
         if (lines.push(data.toString('utf8')) !== cancelAfter) return;
         cancelledAt = now;
         return ws.send(Buffer.from('{"signal":"cancel"}'));

@@ -1,8 +1,8 @@
 // A real gateway in a folder of its own on a free port, for one test or one file of tests.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { loadConfig } from '../../server/config/load.ts';
 import { formatProblems } from '../../server/config/format.ts';
 import { startGateway, type Gateway } from '../../server/gateway.ts';
@@ -24,9 +24,16 @@ export interface TestGateway {
   stop(): Promise<void>;
 }
 
-/** `yaml` is added to an API that is on, on a free loopback port; unless it says so, runs have no grace when the gateway stops. */
-export async function startTestGateway(yaml: string): Promise<TestGateway> {
+/**
+ * `yaml` is added to an API that is on, on a free loopback port; unless it says so, runs have no grace when the gateway stops. `files` stand beside it, by
+ * their names.
+ */
+export async function startTestGateway(yaml: string, files: Readonly<Record<string, string>> = {}): Promise<TestGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'gateway-'));
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), text);
+  }
   const file = join(folder, 'distillery.yaml');
   const http = /^http:/m.test(yaml) ? '' : 'http: { api: true, listen: "127.0.0.1:0" }\n';
   const shutdown = /^shutdown:/m.test(yaml) ? '' : 'shutdown: { grace: 0s }\n';
