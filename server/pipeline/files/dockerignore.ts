@@ -8,6 +8,7 @@ import { globExpression } from './glob.ts';
 
 /** Also of `copyIgnore`: each of them is tried on each file. */
 export const patternsMax = 1_000;
+export const patternCharsMax = 1_000;
 
 interface Rule {
   /** Begins with `!`. */
@@ -39,6 +40,7 @@ function ruleOf(line: string): readonly Rule[] {
     if (takes) throw new ArchiveError('.dockerignore: "!" alone means nothing: name what is to be taken');
     return [];
   }
+  if (written.length > patternCharsMax) throw new ArchiveError(`.dockerignore: a pattern has ${written.length} characters: at most ${patternCharsMax} are looked at`);
   const glob = posix.normalize(written).replace(/^\/(?=.)/, '').replace(/(?<=.)\/$/, '');
   const expression = compileExpression(globExpression(glob, 'docker'));
   if (expression === undefined) throw new ArchiveError(`.dockerignore: the pattern "${text}" means nothing: see what is in brackets`);

@@ -1,6 +1,6 @@
 // Which files are left out, said in the language of .gitignore.
 
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 import { systemCode, systemReason } from '../reason.ts';
@@ -37,12 +37,17 @@ export function judgeByAll(judges: readonly Judge[]): Judge {
 export async function firstIgnoreFile(root: string, names: readonly string[]): Promise<{ readonly name?: string; readonly patterns: readonly string[] }> {
   for (const name of names) {
     try {
-      const text = await readFile(join(root, name), 'utf8');
+      const path = join(root, name);
+      if ((await stat(path)).size > fileBytesMax) throw new ArchiveError(`"${name}" is too large to be read: at most ${fileBytesMax} bytes`);
+      const text = await readFile(path, 'utf8');
       return { name, patterns: text.replace(/^\uFEFF/, '').split(/\r?\n/) };
     } catch (error) {
       if (systemCode(error) === 'ENOENT') continue;
+      if (error instanceof ArchiveError) throw error;
       throw new ArchiveError(`cannot read "${name}": ${systemReason(error)}`, { cause: error });
     }
   }
   return { patterns: [] };
 }
+
+const fileBytesMax = 1 << 20;

@@ -59,10 +59,12 @@ export class Tree {
    * a name or link leads outside, the bounds are reached, or the disk refuses; what has been written is left for the caller to remove.
    */
   async unpack(archive: AsyncIterable<Uint8Array>, { place = (name) => name, within = '', rooted = false }: Filling = {}): Promise<void> {
-    for await (const entry of entriesOf(this.#bounded(archive))) {
+    const room = this.#room();
+    for await (const entry of entriesOf(bounded(archive, room))) {
       const path = place(nameOf(entry, rooted), entry.kind);
-      if (path === undefined) continue;
-      await this.#add(path, entry, { place, within, rooted }).catch((error: unknown) => { throw refusal(entry, error); });
+      // What is not kept takes none of the room.
+      if (path === undefined) room.bytes += entry.size + entryBytesMax;
+      else await this.#add(path, entry, { place, within, rooted }).catch((error: unknown) => { throw refusal(entry, error); });
     }
     await this.#finish();
   }
@@ -177,15 +179,9 @@ export class Tree {
   }
 
   /** Names, headers and zeros take room, too: an archive of nothing else has no end otherwise. */
-  async *#bounded(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  #room(): Room {
     const { bytesMax, entriesMax, tooMuch } = this.#budget.bounds;
-    const most = bytesMax + entriesMax * entryBytesMax + spareBytes;
-    let bytes = 0;
-    for await (const piece of archive) {
-      bytes += piece.length;
-      if (bytes > most) throw new ArchiveError(tooMuch('bytes'));
-      yield piece;
-    }
+    return { bytes: bytesMax + entriesMax * entryBytesMax + spareBytes, tooMuch: () => tooMuch('bytes') };
   }
 
   #at(path: string): Buffer {
@@ -199,7 +195,21 @@ const spareBytes = 1 << 20;
 
 /** The kernel's bound on a path is 4096, and it has to stand somewhere. */
 const nameBytesMax = 3_072;
-const depthMax = 256;
+const depthMax = 100;
+
+/** Bytes of an archive that may still come. */
+interface Room {
+  bytes: number;
+  readonly tooMuch: () => string;
+}
+
+async function* bounded(archive: AsyncIterable<Uint8Array>, room: Room): AsyncGenerator<Uint8Array> {
+  for await (const piece of archive) {
+    room.bytes -= piece.length;
+    if (room.bytes < 0) throw new ArchiveError(room.tooMuch());
+    yield piece;
+  }
+}
 
 async function writeAll(file: FileHandle, piece: Uint8Array): Promise<void> {
   for (let at = 0; at < piece.length; ) at += (await file.write(piece, at)).bytesWritten;

@@ -8,7 +8,7 @@ import { testEngine } from '../../docker/setup.ts';
 import { releasersOf, stepRun } from '../../docker/steps-setup.ts';
 import { sharedEngine } from '../../helpers/engine.ts';
 import { packFolder } from '../../../server/support/archive/pack.ts';
-import { failureOf, make, once, ownFolder, tarOf, treeOf, type TarEntry } from '../../helpers/trees.ts';
+import { cut, failureOf, make, once, ownFolder, tarOf, treeOf, type TarEntry } from '../../helpers/trees.ts';
 
 const limits = { artifactBytesMax: 1 << 20, artifactFilesMax: 100 };
 const wishesOf = (more: { artifactPath?: string; artifacts?: readonly string[]; workDir?: string }): readonly ArtifactWish[] =>
@@ -41,7 +41,7 @@ describe('artifacts', () => {
   let artifacts: Artifacts;
   beforeEach(() => { artifacts = createArtifacts(folder.at('runs/r/artifacts'), limits); });
   const kept = (): Record<string, string> => (existsSync(folder.at('runs')) ? treeOf(folder.at('runs/r/artifacts')) : {});
-  const keep = async (wish: ArtifactWish, entries: readonly TarEntry[], job = 'build') => artifacts.keep(job, wish, once(await tarOf(entries)));
+  const keep = async (wish: ArtifactWish, entries: readonly TarEntry[], job = 'build') => artifacts.keep(job, wish, cut(await tarOf(entries), () => 64 << 10));
 
   it('pin defect 4: a nested folder is kept as the tree it is', async () => {
     make(folder.at('in/dist'), { 'index.html': '<p>', 'assets/js/app.js': 'js', 'assets/empty/': '', 'latest': { to: 'assets/js' } });
@@ -122,6 +122,13 @@ describe('artifacts', () => {
     expect(Object.keys(kept())).to.deep.equal(['one', 'one/a', 'two', 'two/c']);
     const many = await failureOf(() => keep(wishOf({ artifactPath: '/root/d' }), Array.from({ length: 101 }, (_, i) => ({ name: `d/${i}`, content: '' })), 'three'));
     expect(many.message).to.contain('limit artifactFilesMax');
+  });
+
+  it('may be few of very much', async () => {
+    artifacts = createArtifacts(folder.at('runs/r/artifacts'), { artifactBytesMax: 10, artifactFilesMax: 2 });
+    const much = Array.from({ length: 40 }, (_, i) => ({ name: `root/${i}.o`, content: Buffer.alloc(100_000) }));
+    await keep(wishOf({ artifacts: ['*.txt'] }), [...much, { name: 'root/a.txt', content: 'a' }]);
+    expect(kept()).to.deep.equal({ 'build': 'folder', 'build/a.txt': 'a' });
   });
 
   it('have a folder for each job, whatever its name is', async () => {
