@@ -54,8 +54,8 @@ export interface StepContainer {
   /** What is at `path`, as an archive whose names begin with the last part of the path; undefined when there is nothing. Also after it has ended. */
   get(path: string): Promise<Archive | undefined>;
   /**
-   * Starts its command, without input; where the streams of `output` end is the caller's to say. Resolves when that is running; `ended` when it has ended and its output is all passed on. Rejects with WorkFailed
-   * when it cannot be started; `ended` rejects with WorkLost when its end was not seen, and resolves with `{}` when `remove` or the run's stop came first.
+   * Starts its command, without input. Resolves when that is running; `ended` when it has ended and its output is all passed on: where the streams of
+   * `output` end is the caller's to say. Rejects with WorkFailed when it cannot be started, `ended` too when only that one can tell; `ended` rejects with WorkLost when its end was not seen, and resolves with `{}` when `remove` or the run's stop came first.
    */
   start(output: Output): Promise<{ readonly ended: Promise<Exit> }>;
   /** Runs one more command in it, without input and terminal, in its working folder unless told otherwise. To be called while it runs. */
@@ -83,6 +83,8 @@ export interface BuildWish {
   /** Of the Dockerfile, in the archive. */
   readonly dockerfile: string;
   readonly context: Archive;
+  /** For the images it is made from: by the host of their registry, with its port; `docker.io` is that of names without one. */
+  readonly logins?: Readonly<Record<string, RegistryLogin>>;
   readonly signal: AbortSignal;
   /** What the build prints. */
   readonly output: Output;

@@ -1,11 +1,12 @@
 // Building an image from an archive with a Dockerfile, by the engine's own builder.
 
-import { setTimeout as pause } from 'node:timers/promises';
+import type { IncomingMessage } from 'node:http';
 import type { BuildWish } from '../../calls/contract/containers.ts';
 import { WorkFailed } from '../../calls/contract/engines.ts';
 import type { Output } from '../../calls/contract/ports.ts';
 import type { Connection } from './connect.ts';
-import { isUnreachable, saidBy, statusOf } from './failure.ts';
+import { isUnreachable, saidBy } from './failure.ts';
+import { logins, withoutPasswords } from './login.ts';
 import { messages } from './messages.ts';
 import { sent } from './sent.ts';
 
@@ -19,74 +20,96 @@ interface BuildMessage {
   readonly aux?: { readonly ID?: string };
 }
 
-/** Gives the id of the image. Throws WorkFailed with the engine's reason, also when the signal is aborted; nothing of the build is left then. */
+/** Gives the id of the image. Throws WorkFailed with the engine's reason, also when the signal is aborted; no container of the build is left then. */
 export async function buildImage(engine: Connection, wish: BuildWish): Promise<string> {
-  const { signal, tag } = wish;
+  const { signal, tag, output } = wish;
   const context = sent(wish.context);
-  const build = new Build(wish);
   try {
     signal.throwIfAborted();
-    const query = new URLSearchParams({ t: tag, dockerfile: wish.dockerfile, rm: '1', forcerm: '1' });
-    const answer = (await engine.dial({
-      path: `/build?${query}&`, method: 'POST', isStream: true, abortSignal: signal,
-      file: context.body, headers: { 'Content-Type': 'application/x-tar' },
-      statusCodes: { 200: true, 400: 'bad parameter', 500: 'server error' },
-    })) as AsyncIterable<Buffer>;
-    for await (const message of messages<BuildMessage>(answer)) await build.take(message);
-    signal.throwIfAborted();
-    return build.image ?? (await engine.docker.getImage(tag).inspect()).Id;
+    const answer = await ask(engine, wish, context.body);
+    const image = await read(answer, { signal, output });
+    return image ?? (await engine.docker.getImage(tag).inspect()).Id;
   } catch (error) {
-    if (signal.aborted) {
-      await build.cleared(engine);
-      throw new WorkFailed('cannot build the image: it was stopped', { cause: error });
-    }
+    if (signal.aborted) throw new WorkFailed('cannot build the image: it was stopped');
     context.blame();
-    throw new WorkFailed(`cannot build the image: ${whyNot(error)}`, { cause: error });
+    throw new WorkFailed(`cannot build the image: ${withoutPasswords(whyNot(error), Object.values(wish.logins ?? {}))}`);
   } finally {
     context.drop();
   }
 }
 
-function whyNot(error: unknown): string {
-  return error instanceof BuildRefused || !isUnreachable(error) ? saidBy(error) : 'the Docker engine broke off';
+/** Answered when the archive has been read, and before anything is done with it. */
+async function ask(engine: Connection, { tag, dockerfile, logins: wanted, signal }: BuildWish, body: ReturnType<typeof sent>['body']): Promise<IncomingMessage> {
+  const query = new URLSearchParams({ t: tag, dockerfile, rm: '1', forcerm: '1' });
+  const asking = new AbortController();
+  const giveUp = (): void => asking.abort();
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    return (await engine.dial({
+      path: `/build?${query}&`, method: 'POST', isStream: true, abortSignal: asking.signal,
+      file: body, headers: { 'Content-Type': 'application/x-tar', ...(wanted !== undefined && { 'X-Registry-Config': logins(wanted) }) },
+      statusCodes: { 200: true, 400: 'bad parameter', 500: 'server error' },
+    })) as IncomingMessage;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
+}
+
+const endMs = 15_000;
+
+/** The id of the image, when it was told. Throws BuildRefused with the engine's reason. */
+async function read(answer: IncomingMessage, { signal, output }: Pick<BuildWish, 'signal' | 'output'>): Promise<string | undefined> {
+  let image: string | undefined;
+  const over = hangUpWhen(signal, answer);
+  try {
+    for await (const message of messages<BuildMessage>(answer as AsyncIterable<Buffer>)) {
+      if (message.error !== undefined) throw new BuildRefused(message.error);
+      image = message.aux?.ID ?? image;
+      if (!signal.aborted) await tell(output, message, over.aborted);
+    }
+    signal.throwIfAborted();
+    return image;
+  } finally {
+    over.forget();
+  }
+}
+
+/**
+ * Only our direction is closed: by that the engine notices that the build is not wanted any more, and its answer ends when it has ended it and
+ * has removed the container of the step it was at.
+ */
+function hangUpWhen(signal: AbortSignal, answer: IncomingMessage): { readonly aborted: Promise<void>; forget(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  let hangUp = (): void => {};
+  const aborted = new Promise<void>((resolve) => {
+    hangUp = () => {
+      answer.socket.end();
+      timer = setTimeout(() => answer.destroy(), endMs);
+      resolve();
+    };
+  });
+  if (signal.aborted) hangUp();
+  else signal.addEventListener('abort', hangUp, { once: true });
+  return {
+    aborted,
+    forget: () => {
+      signal.removeEventListener('abort', hangUp);
+      clearTimeout(timer);
+    },
+  };
 }
 
 /** Said in the middle of the answer, which was 200 before the build began: a failure is just one more message. */
 class BuildRefused extends Error {}
 
-const clearMs = 5_000;
-const lookMs = 25;
+function whyNot(error: unknown): string {
+  return error instanceof BuildRefused || !isUnreachable(error) ? saidBy(error) : 'the Docker engine broke off';
+}
 
-/** What is known of a build while it goes on. */
-class Build {
-  image: string | undefined;
-  readonly #output: Output;
-  readonly #over: Promise<void>;
-  #container: string | undefined;
-
-  constructor({ output, signal }: BuildWish) {
-    this.#output = output;
-    this.#over = new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-  }
-
-  async take(message: BuildMessage): Promise<void> {
-    if (message.error !== undefined) throw new BuildRefused(message.error);
-    this.image = message.aux?.ID ?? this.image;
-    this.#container = /^ ---> Running in ([0-9a-f]{12})\n$/.exec(message.stream ?? '')?.[1] ?? this.#container;
-    const words = wordsOf(message);
-    if (words !== '') this.#output.write('stdout', Buffer.from(words));
-    if (this.#output.full) await Promise.race([this.#output.drained(), this.#over]);
-  }
-
-  /** Resolves when the container of the last step is gone: the engine removes it when it notices that nobody listens any more. */
-  async cleared({ docker }: Connection): Promise<void> {
-    const until = performance.now() + clearMs;
-    while (this.#container !== undefined && performance.now() < until) {
-      const gone = await docker.getContainer(this.#container).inspect().then(() => false, (error: unknown) => statusOf(error) === 404 || isUnreachable(error));
-      if (gone) return;
-      await pause(lookMs);
-    }
-  }
+async function tell(output: Output, message: BuildMessage, over: Promise<void>): Promise<void> {
+  const words = wordsOf(message);
+  if (words !== '') output.write('stdout', Buffer.from(words));
+  if (output.full) await Promise.race([output.drained(), over]);
 }
 
 function wordsOf({ stream, status, id, progressDetail }: BuildMessage): string {

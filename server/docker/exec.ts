@@ -17,8 +17,8 @@ export interface Command {
 /** One that has been started. Its socket is to be destroyed. */
 export interface Running {
   readonly socket: Socket;
-  /** Resolves when it has ended and its output is all passed on. Throws WorkFailed when there was no such command, WorkLost when its end cannot be known. */
-  ended(): Promise<Exit>;
+  /** Resolves when it has ended and its output is all passed on, as far as that could be had. Throws WorkFailed when there was no such command, WorkLost when its end cannot be known. */
+  ended(): Promise<{ readonly exit: Exit; readonly outputLost: boolean }>;
 }
 
 /** Throws WorkFailed with the engine's reason. */
@@ -35,14 +35,14 @@ export async function startCommand(engine: Connection, container: string, { word
   }
 }
 
-async function endOf(engine: Connection, { id, socket, output }: { readonly id: string; readonly socket: Socket; readonly output: Output }): Promise<Exit> {
+async function endOf(engine: Connection, { id, socket, output }: { readonly id: string; readonly socket: Socket; readonly output: Output }): ReturnType<Running['ended']> {
   const heard = new Refusal(output);
   // A broken stream is no end of the command: that is asked for in any case.
-  await pumpOutput(socket, heard).catch(() => {});
+  const outputLost = await pumpOutput(socket, heard).then(() => false, () => true);
   const exitCode = await exitCodeOf(engine, id);
   const reason = heard.reason(exitCode);
   if (reason !== undefined) throw new WorkFailed(`cannot run the command in the container: ${reason}`);
-  return { exitCode };
+  return { exit: { exitCode }, outputLost };
 }
 
 const lookMs = 50;

@@ -5,6 +5,7 @@ import { WorkFailed } from '../../calls/contract/engines.ts';
 import type { RunPorts } from '../../calls/contract/ports.ts';
 import type { Connection } from './connect.ts';
 import { isUnreachable, saidBy } from './failure.ts';
+import { oneLogin, withoutPasswords } from './login.ts';
 import { messages } from './messages.ts';
 import { imageReference } from './options.ts';
 import { PullProgress, type PullMessage } from './pull-progress.ts';
@@ -21,7 +22,7 @@ export interface PullWish {
 export async function pullImage(engine: Connection, wish: PullWish): Promise<void> {
   const { image, pullMs, signal, login } = wish;
   const timeout = AbortSignal.timeout(pullMs);
-  const failed = (why: string): WorkFailed => new WorkFailed(`cannot pull "${image}": ${without(login, why)}`);
+  const failed = (why: string): WorkFailed => new WorkFailed(`cannot pull "${image}": ${withoutPasswords(why, login === undefined ? [] : [login])}`);
   try {
     await read(engine, wish, AbortSignal.any([signal, timeout]));
   } catch (error) {
@@ -42,7 +43,7 @@ async function read(engine: Connection, { image, login, onMessage }: PullWish, a
     method: 'POST',
     isStream: true,
     abortSignal: abort,
-    ...(login !== undefined && { headers: { 'X-Registry-Auth': authOf(login) } }),
+    ...(login !== undefined && { headers: { 'X-Registry-Auth': oneLogin(login) } }),
     statusCodes: { 200: true, 404: 'no such image', 500: 'server error' },
   })) as AsyncIterable<Buffer>;
   for await (const message of messages<PullMessage>(answer)) {
@@ -50,16 +51,6 @@ async function read(engine: Connection, { image, login, onMessage }: PullWish, a
     onMessage?.(message);
   }
   abort.throwIfAborted();
-}
-
-/** Source: Docker Engine API 1.41, "Authentication": JSON in URL-safe base64. */
-function authOf({ username, password }: RegistryLogin): string {
-  return Buffer.from(JSON.stringify({ username, password })).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
-}
-
-/** A registry may answer with what it was told. */
-function without(login: RegistryLogin | undefined, words: string): string {
-  return login === undefined || login.password === '' ? words : words.replaceAll(login.password, '***');
 }
 
 type PullPorts = Pick<RunPorts, 'signal' | 'events'>;

@@ -112,7 +112,7 @@ export class Step implements StepContainer {
       const ending = await Promise.race([followContainer(life, open, output), this.#forced]);
       if (ending === undefined || ending.stopped) return {};
       this.#stage = 'exited';
-      if (ending.outputLost) this.#parts.ports.events.emit('output-lost', { container: this.name });
+      if (ending.outputLost) this.#tellLoss();
       if (ending.startFailure !== undefined) throw new WorkFailed(`cannot start the container: ${ending.startFailure}`);
       return ending.exit;
     } finally {
@@ -125,7 +125,9 @@ export class Step implements StepContainer {
     let running: Awaited<ReturnType<typeof startCommand>> | undefined;
     try {
       running = await startCommand(this.#parts.engine, this.id, command);
-      return await Promise.race([running.ended(), this.#forced.then(() => ({}))]);
+      const ending = await Promise.race([running.ended(), this.#forced]);
+      if (ending?.outputLost === true && !this.#over) this.#tellLoss();
+      return ending === undefined ? {} : ending.exit;
     } catch (error) {
       // The releaser may have removed the container under our hands: that is no failure of the work.
       if (this.#over) return {};
@@ -133,6 +135,10 @@ export class Step implements StepContainer {
     } finally {
       running?.socket.destroy();
     }
+  }
+
+  #tellLoss(): void {
+    this.#parts.ports.events.emit('output-lost', { container: this.name });
   }
 
   async #removeByForce(): Promise<Release> {

@@ -217,6 +217,20 @@ describe('docker images', function () {
       expect(it.run.output.stdout()).to.match(/\nlatest: Pulling from whole\/image-\d+\n/).and.to.not.contain('Downloading');
     });
 
+    it('pull it with a login where one is wanted, of which nothing is told', async () => {
+      const it = await stepRun(engine);
+      const base = image('whole', locked);
+      const wrong = { username: 'me', password: 'sesame-open-up' };
+      const build = (with_: RegistryLogin) => it.steps.build({
+        tag: 'from-behind', dockerfile: 'Dockerfile', context: archiveOf([dockerfile(`FROM ${base}\n`)]), signal: it.run.ports.signal, output: it.run.output,
+        logins: { [base.split('/')[0]!]: with_ },
+      });
+      const error = await failureOf(build(wrong));
+      expect(error.message).to.match(/^cannot build the image: .*(unauthorized|authentication required|no basic auth)/i);
+      expect(everythingIn(error) + it.run.output.stdout()).to.not.include(wrong.password);
+      made.push(await build(login));
+    });
+
     const failures: Record<string, { text: string; file?: string; tag?: string; message: RegExp }> = {
       'a step of it fails': { text: 'FROM busybox\nRUN exit 3\n', message: /^cannot build the image: The command '\/bin\/sh -c exit 3' returned a non-zero code: 3$/ },
       'no image to begin with': { text: 'FROM 127.0.0.1:1/nosuch\n', message: /^cannot build the image: .*connection refused/ },
@@ -236,19 +250,44 @@ describe('docker images', function () {
       });
     }
 
-    it('end at once when they are not wanted any more, and leave no container', async () => {
+    // Told before there is a container, and when there is one.
+    for (const moment of ['Step 2', 'Running in', 'has begun']) {
       for (const way of ['wish', 'run'] as const) {
-        const it = await stepRun(engine);
-        const stop = new AbortController();
-        const failure = failureOf(build(it, [dockerfile('FROM busybox\nRUN echo begun; sleep 60\n')], { signal: stop.signal, tag: 'never-built' }));
-        await it.run.output.has('begun');
-        if (way === 'wish') stop.abort();
-        else it.run.abort();
-        const error = await soon('the build ends', failure);
-        expect(error).to.be.instanceOf(WorkFailed);
-        expect(error.message).to.equal('cannot build the image: it was stopped');
-        expect(await containers()).to.deep.equal([]);
+        it(`end when the ${way} ends after "${moment}", and leave no container`, async () => {
+          const it = await stepRun(engine);
+          const stop = new AbortController();
+          const failure = failureOf(build(it, [dockerfile('FROM busybox\nRUN echo has "" begun | tr -s " "; sleep 60\n')], { signal: stop.signal, tag: 'never-built' }));
+          await it.run.output.has(`${moment}`);
+          if (way === 'wish') stop.abort();
+          else it.run.abort();
+          const error = await soon('the build ends', failure, 20_000);
+          expect(error).to.be.instanceOf(WorkFailed);
+          expect(error.message).to.equal('cannot build the image: it was stopped');
+          expect(await containers()).to.deep.equal([]);
+        });
       }
+    }
+
+    it('are not begun when that is over before, and the archive is dropped', async () => {
+      const it = await stepRun(engine);
+      it.run.abort();
+      expect((await failureOf(build(it, [dockerfile('FROM busybox\n')]))).message).to.equal('cannot build the image: it was stopped');
+      expect(it.run.output.stdout()).to.equal('');
+    });
+
+    it('end while their archive is still being read', async () => {
+      const it = await stepRun(engine);
+      let asked = (): void => {};
+      const wanted = new Promise<void>((resolve) => { asked = resolve; });
+      const context = (async function* () {
+        yield Buffer.alloc(100);
+        asked();
+        await new Promise(() => {});
+      })();
+      const failure = failureOf(it.steps.build({ tag: 'never-built', dockerfile: 'Dockerfile', context, signal: it.run.ports.signal, output: it.run.output }));
+      await wanted;
+      it.run.abort();
+      expect((await soon('the build ends', failure)).message).to.equal('cannot build the image: it was stopped');
     });
 
     it('end also when the log is behind', async () => {
