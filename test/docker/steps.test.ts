@@ -439,7 +439,8 @@ describe('docker steps', function () {
       expect(it.run.output.stdout()).to.contain('hello\n');
       const receipt = await it.run.releaseWith(releasersOf(engine));
       expect(receipt.clean).to.equal(true);
-      expect(receipt.released.map(({ kind, how }) => `${kind} ${how}`)).to.deep.equal(['container exited', receipt.released[1]?.how === 'exited' ? 'container exited' : 'container SIGTERM', 'network removed']);
+      expect(receipt.released.map(({ kind }) => kind)).to.deep.equal(['container', 'container', 'network']);
+      expect(receipt.released.at(-1)?.how).to.equal('removed');
     });
 
     it('carry the labels of the run, and are told apart though their names are hard to spell', async () => {
