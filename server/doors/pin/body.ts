@@ -10,17 +10,20 @@ import { pipeline } from 'node:stream/promises';
 import { Busboy, type BusboyHeaders } from '@fastify/busboy';
 import { PinRefusal } from './refusal.ts';
 
-/** Without a byte for so long, it does not come any more. */
-const stallMs = 30_000;
+export interface BodyBounds {
+  readonly textBytesMax: number;
+  /** Without a byte for so long, it does not come any more. */
+  readonly stallMs: number;
+}
 
 export function isForm({ headers }: IncomingMessage): boolean {
   return /^multipart\/form-data\b/i.test(headers['content-type'] ?? '');
 }
 
 /** Throws a PinRefusal when it is longer, or does not come to its end; what is left of it is not read then. */
-export async function textOf(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+export async function textOf(request: IncomingMessage, { textBytesMax: bytesMax, stallMs }: BodyBounds): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge('the body', bytesMax);
-  return patiently(request, () => collect(whole(request), { what: 'the body', bytesMax }));
+  return patiently(request, stallMs, () => collect(whole(request), { what: 'the body', bytesMax }));
 }
 
 export interface Form {
@@ -30,10 +33,9 @@ export interface Form {
   readonly files?: string;
 }
 
-export interface FormBounds {
+export interface FormBounds extends BodyBounds {
   /** Holds the files. */
   readonly folder: string;
-  readonly textBytesMax: number;
   readonly filesBytesMax: number;
 }
 
@@ -41,7 +43,7 @@ export interface FormBounds {
 export async function formOf(request: IncomingMessage, bounds: FormBounds): Promise<Form> {
   const file = join(bounds.folder, randomUUID());
   try {
-    return await patiently(request, () => parse(request, file, bounds));
+    return await patiently(request, bounds.stallMs, () => parse(request, file, bounds));
   } catch (error) {
     await rm(file, { force: true });
     throw error;
@@ -137,7 +139,7 @@ function whole(request: IncomingMessage): AsyncIterable<Buffer> {
 }
 
 /** A request that is cut off, or stands still, is an unreadable one. */
-async function patiently<T>(request: IncomingMessage, read: () => Promise<T>): Promise<T> {
+async function patiently<T>(request: IncomingMessage, stallMs: number, read: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   let wait = (): void => {};
   const stalled = new Promise<never>((_resolve, reject) => {

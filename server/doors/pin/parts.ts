@@ -40,7 +40,7 @@ export interface PinParts {
 
 export type PinLimits = Pick<Limits,
   | 'messageBytesMax' | 'workspaceBytesMax' | 'inputBytesMax' | 'requestMs' | 'writeStallMs' | 'heartbeatMs' | 'streamsMax' | 'socketBytesMax' | 'pageRunsMax'
-  | 'lineBytesMax' | 'tailBytesMax' | 'owedBytesMax'>;
+  | 'tailBytesMax' | 'owedBytesMax'>;
 
 /** What is wrong with a pipeline, as clients read it. */
 export interface PinError {

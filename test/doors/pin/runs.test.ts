@@ -1,7 +1,7 @@
 // The runs of the pin door: what is told of them while they go on, how they are stopped, what is remembered, and what a restart makes of them.
 
 import { expect } from 'chai';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunFacts } from '../../../server/runs/facts.ts';
 import { defaultLimits } from '../../../protocol/limits.ts';
@@ -126,6 +126,20 @@ describe('a run that was lost with its gateway', () => {
     expect((await stage.ask('/runs/never')).status).to.equal(404);
     expect(((await stage.ask('/runs')).json['runs'] as PinRecord[]).map(({ id }) => id)).to.have.members(['running', 'queued', 'over']);
     await closePin(stage);
+  }));
+
+  it('that was over has its end told, if that had not come to the disk', () => inFolder(async (folder) => {
+    const first = await openPin(folder);
+    const id = await first.trigger('fails');
+    const record = await first.over(id);
+    await closePin(first);
+    await rm(join(folder, 'pin', 'events'), { recursive: true });
+    const second = await openPin(folder);
+    expect(await second.record(id)).to.deep.equal(record);
+    const reader = await second.listen(`/runs/${id}/events`);
+    await reader.end();
+    expect(reader.events.map(({ type, error }) => [type, error])).to.deep.equal([['connection', undefined], ['pipeline_error', 'pipeline execution failed: command execution failed (exit code 1)']]);
+    await closePin(second);
   }));
 
   it('leaves no upload behind', () => inFolder(async (folder) => {

@@ -6,7 +6,7 @@ import { dataBytesMax, encodeEvent, eventTypes, headOf, type PinEvent } from '..
 import { jsonPieces, outputEvents } from '../../../server/doors/pin/events/output.ts';
 import { Jobs } from '../../../server/doors/pin/runs/jobs.ts';
 import { pinRecord } from '../../../server/doors/pin/runs/record.ts';
-import { failed, finished, started, triggered } from '../../../server/doors/pin/runs/told.ts';
+import { failed, finished, started, triggered, type Origin } from '../../../server/doors/pin/runs/told.ts';
 import { translate, type Said } from '../../../server/doors/pin/runs/translate.ts';
 import type { JobStep, PipelineEvent } from '../../../server/pipeline/run/events.ts';
 import type { RunRecord } from '../../../protocol/record.ts';
@@ -114,15 +114,16 @@ describe('the events of a run as a whole', () => {
   const origin = { source: 'http_endpoint' } as const;
   const file = { source: 'initial_file', file: 'start.yaml' } as const;
   const failure = 'job "build" failed: command execution failed (exit code 1)';
+  const end = (changed: Partial<RunRecord>, of: Origin): Said => finished(pinRecord({ ...run, ...changed }, { source: of.source, jobs: [] }), of);
   const table: readonly (readonly [string, Said, Said])[] = [
     ['when it is asked for', triggered(origin), { type: 'pipeline_trigger', level: 'info', message: 'Pipeline trigger request received', source: 'http_endpoint' }],
     ['when it begins', started({ source: 'github_webhook' }), { type: 'pipeline_started', level: 'info', message: 'Pipeline execution started', source: 'github_webhook' }],
-    ['when it has succeeded', finished(run, origin), { type: 'pipeline_complete', level: 'info', message: 'Pipeline execution completed successfully', source: 'http_endpoint', total_duration: '1m 30s' }],
-    ['when it has failed', finished({ ...run, outcome: 'failed', message: failure }, origin),
+    ['when it has succeeded', end({}, origin), { type: 'pipeline_complete', level: 'info', message: 'Pipeline execution completed successfully', source: 'http_endpoint', total_duration: '1m 30s' }],
+    ['when it has failed', end({ outcome: 'failed', message: failure }, origin),
       { type: 'pipeline_error', level: 'error', message: 'Pipeline execution failed', error: 'pipeline execution failed: command execution failed (exit code 1)', source: 'http_endpoint' }],
-    ['when it was cancelled', finished({ ...run, outcome: 'cancelled' }, origin), { type: 'pipeline_cancelled', level: 'warning', message: 'Pipeline execution cancelled', source: 'http_endpoint' }],
-    ['when the initial one has succeeded', finished(run, file), { type: 'pipeline_complete', level: 'info', message: 'Initial pipeline execution completed successfully', file: 'start.yaml', total_duration: '1m 30s' }],
-    ['when the initial one has failed', finished({ ...run, outcome: 'failed', message: failure }, file),
+    ['when it was cancelled', end({ outcome: 'cancelled' }, origin), { type: 'pipeline_cancelled', level: 'warning', message: 'Pipeline execution cancelled', source: 'http_endpoint' }],
+    ['when the initial one has succeeded', end({}, file), { type: 'pipeline_complete', level: 'info', message: 'Initial pipeline execution completed successfully', file: 'start.yaml', total_duration: '1m 30s' }],
+    ['when the initial one has failed', end({ outcome: 'failed', message: failure }, file),
       { type: 'pipeline_error', level: 'error', message: 'Initial pipeline execution failed', error: 'pipeline execution failed: command execution failed (exit code 1)', file: 'start.yaml' }],
     ['when it is refused', failed(origin, 'pipeline validation failed: x'), { type: 'pipeline_error', level: 'error', message: 'Pipeline execution failed', error: 'pipeline validation failed: x', source: 'http_endpoint' }],
   ];

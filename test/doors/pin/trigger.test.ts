@@ -198,6 +198,33 @@ describe('an error of the pin API', () => {
   }));
 });
 
+describe('a body that does not come', () => {
+  const begin = 'POST /trigger HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 60000\r\n\r\n--x\r\nContent-Disposition: form-data; name="files"; filename="f"\r\n\r\nabc';
+
+  it('to its end leaves nothing behind', () => withPin(async ({ port, folder, ask }) => {
+    const uploads = async (): Promise<number> => (await readdir(join(folder, 'pin', 'uploads'))).length;
+    const socket = connect(port, '127.0.0.1').on('error', () => {});
+    socket.write(begin);
+    await until('it has begun', async () => (await uploads()) === 1);
+    socket.destroy();
+    await until('it is gone', async () => (await uploads()) === 0);
+    expect((await ask('/runs')).json['runs']).to.deep.equal([]);
+  }));
+
+  for (const [what, text] of [['a form', begin], ['a text', 'POST /trigger HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\nabc']] as const) {
+    it(`as ${what} is waited for no longer than a head is`, () => withPin(async ({ port, folder }) => {
+      const socket = connect(port, '127.0.0.1').on('error', () => {});
+      let heard = '';
+      socket.on('data', (bytes: Buffer) => { heard += bytes.toString(); });
+      socket.write(text);
+      await until('it is told', () => heard.includes('invalid_request'));
+      expect(heard).to.contain('nothing of it came for');
+      socket.destroy();
+      expect(await readdir(join(folder, 'pin', 'uploads'))).to.deep.equal([]);
+    }, { limits: { requestMs: 100 } }));
+  }
+});
+
 describe('a pipeline with errors', () => {
   const errors = [
     { message: "either 'image' or 'dockerfile' must be specified", job: 'Build', field: 'Image', line: 7, column: 3 },

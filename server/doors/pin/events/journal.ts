@@ -12,10 +12,12 @@ export interface JournalParts {
   readonly folder: string;
   /** Of what is kept; the oldest goes when it is more. */
   readonly bytesMax: number;
-  readonly limits: Pick<LogLimits, 'lineBytesMax' | 'tailBytesMax' | 'owedBytesMax'>;
+  readonly limits: Pick<LogLimits, 'tailBytesMax' | 'owedBytesMax'>;
   readonly log: Logger;
 }
 
+/** No event is as long: none is ever cut. */
+const lineBytesMax = 1 << 20;
 /** What is removed at once is a part of all that is kept. */
 const segmentsKept = 8;
 const segmentBytes = { least: 64 << 10, most: 64 << 20 };
@@ -41,7 +43,7 @@ export class Journal {
     mkdirSync(folder, { recursive: true, mode: 0o750 });
     const { log } = await RunLog.resume(join(folder, 'events'), {
       shape: 'lines',
-      limits: { ...limits, segmentBytesMax: segmentBytesOf(parts), outputBytesMax: 0 },
+      limits: { ...limits, lineBytesMax, segmentBytesMax: segmentBytesOf(parts), outputBytesMax: 0 },
       onFailure: (error) => logger.error({ err: error }, 'events of the pin door cannot be stored; nothing more is told'),
     });
     return new Journal(log, EventIds.begin(join(folder, 'starts.json'), log.position.line), parts);

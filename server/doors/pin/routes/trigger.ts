@@ -23,8 +23,8 @@ export const triggerRoute: Route = {
 async function brought(request: IncomingMessage, { limits, uploads, isStopping }: DoorParts): Promise<Form> {
   // Before hundreds of megabytes are read for nothing.
   if (isStopping()) throw new PinRefusal('not_ready', 'the gateway is stopping', { headers: { 'Retry-After': '1' } });
-  const { messageBytesMax: textBytesMax, workspaceBytesMax: filesBytesMax } = limits();
-  return isForm(request) ? formOf(request, { folder: uploads, textBytesMax, filesBytesMax }) : { text: await textOf(request, textBytesMax) };
+  const { messageBytesMax: textBytesMax, workspaceBytesMax: filesBytesMax, requestMs: stallMs } = limits();
+  return isForm(request) ? formOf(request, { folder: uploads, textBytesMax, filesBytesMax, stallMs }) : { text: await textOf(request, { textBytesMax, stallMs }) };
 }
 
 function awaited(record: PinRecord): Answer {

@@ -15,7 +15,7 @@ export const webhookRoute: Route = {
     const { secrets: { github: secret }, options: { github } } = door;
     if (secret === undefined) throw new PinRefusal('not_ready', 'GitHub webhook secret is not configured');
     if (github?.pipeline === undefined) throw new PinRefusal('not_ready', 'GitHub webhook pipeline is not configured');
-    const body = await textOf(request, payloadBytesMax);
+    const body = await textOf(request, { textBytesMax: payloadBytesMax, stallMs: door.limits().requestMs });
     if (!isSigned(body, header(request.headers['x-hub-signature-256']), secret)) throw new PinRefusal('unauthorized', 'Invalid GitHub signature');
     if (header(request.headers['x-github-event']) !== 'push') return skipped({ message: 'event type ignored' });
     const { branch, commit, deleted } = pushOf(body, header(request.headers['content-type']));

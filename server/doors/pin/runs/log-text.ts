@@ -20,10 +20,12 @@ const waitingBytesMax = 256 << 10;
 
 /** Resolves when all of it is written and the response is ended, or the client has gone. Rejects when the journal cannot be read. */
 export async function writeLog(response: ServerResponse, stretch: Stretch, journal: Journal): Promise<void> {
-  const place = await journal.log.locate({ after: stretch.from }, 'lines');
-  if (stretch.to <= place.line || response.destroyed) return void response.end();
+  const place = await journal.log.locate({ after: Math.min(stretch.from, journal.count) }, 'lines');
+  // A crash may have taken the last of it, or a disk that was full.
+  const to = Math.min(stretch.to, journal.count);
+  if (to <= place.line || response.destroyed) return void response.end();
   await new Promise<void>((resolve, reject) => {
-    const outlet = new Scribe(response, stretch, place.line);
+    const outlet = new Scribe(response, { ...stretch, to }, place.line);
     const watcher: Watcher = new Watcher(journal.log, outlet, { shape: 'lines', from: place, onEnd: resolve, onError: reject });
     outlet.onDone = () => {
       watcher.stop();

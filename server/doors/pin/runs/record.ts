@@ -63,8 +63,3 @@ function errorOf(run: RunRecord): string {
   if (outcome === 'cancelled') return 'pipeline execution cancelled';
   return `pipeline execution failed: ${message.replace(failedJob, (_all, job: string) => `job '${job}' failed: `)}`;
 }
-
-/** As the event tells it: why, and not which job, for that has an event of its own. */
-export function eventErrorOf({ message = 'its end was not seen' }: RunRecord): string {
-  return `pipeline execution failed: ${message.replace(failedJob, '')}`;
-}

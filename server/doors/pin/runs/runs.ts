@@ -14,7 +14,7 @@ import { follow, lookBack } from './follower.ts';
 import { Jobs } from './jobs.ts';
 import type { Entry, Ledger } from './ledger.ts';
 import { lostError, pinRecord, statusOf, type PinRecord } from './record.ts';
-import { failed, finished, started, triggered, type Origin } from './told.ts';
+import { finished, started, triggered, type Origin } from './told.ts';
 import type { Said } from './translate.ts';
 
 export interface PinRunsParts extends Pick<PinParts, 'runs' | 'limits' | 'log' | 'options'> {
@@ -103,8 +103,12 @@ export class PinRuns {
 
   /** Those of which an earlier gateway did not see the end: it is told now. To be called once, before the first is started. */
   async settleLost(): Promise<void> {
-    const unended = this.#parts.ledger.list().filter(({ record }) => record.completed_at === undefined).reverse();
-    for (const entry of unended) await this.#settle(entry);
+    const { ledger, journal } = this.#parts;
+    const entries = [...ledger.list()].reverse();
+    // The gateway was killed when the end was written down, and the event was not on the disk yet.
+    const untold = entries.filter(({ to = 0 }) => to > journal.count);
+    for (const { record, origin, from } of untold) this.#conclude(record, { origin, from: Math.min(from, journal.count) });
+    for (const entry of entries.filter(({ record }) => record.completed_at === undefined)) await this.#settle(entry);
   }
 
   async #start(wanted: Wanted): Promise<Accepted> {
@@ -162,24 +166,22 @@ export class PinRuns {
     }
     const record = await run.ended;
     this.#live.delete(run.id);
-    return this.#conclude(record, jobs);
+    jobs.settle(statusOf(record));
+    this.executed++;
+    const entry = this.#parts.ledger.get(run.id)!;
+    return this.#conclude(pinRecord(record, { source: entry.origin.source, jobs: jobs.list() }), entry);
   }
 
   /** Remembered first: whoever hears of the end may ask for the record at once. */
-  #conclude(run: RunRecord, jobs: Jobs, lost = false): PinRecord {
+  #conclude(record: PinRecord, { origin, from }: Pick<Entry, 'origin' | 'from'>): PinRecord {
     const { ledger, journal, log } = this.#parts;
-    const { origin, from } = ledger.get(run.id)!;
-    jobs.settle(statusOf(run));
-    const known = pinRecord(run, { source: origin.source, jobs: jobs.list() });
-    const record: PinRecord = lost ? { ...known, status: 'failed', error: lostError } : known;
-    this.executed++;
-    this.last = run.id;
+    this.last = record.id;
     try {
       ledger.keep({ record, origin, from, to: journal.count + 1 });
     } catch (error) {
-      log.error({ run: run.id, err: error }, 'the record of a run cannot be stored');
+      log.error({ run: record.id, err: error }, 'the record of a run cannot be stored');
     }
-    this.#tell(run.id, lost ? failed(origin, lostError) : finished(run, origin));
+    this.#tell(record.id, finished(record, origin));
     return record;
   }
 
@@ -193,7 +195,10 @@ export class PinRuns {
     if (live !== undefined) return void this.#see(live, new Jobs());
     const jobs = new Jobs();
     await lookBack(runs.watch(id).log, jobs).catch((error: unknown) => log.error({ run: id, err: error }, 'the log of a run cannot be read'));
-    this.#conclude(run, jobs, run.outcome === 'unknown' || run.outcome === 'rejected');
+    jobs.settle(statusOf(run));
+    const record = pinRecord(run, { source: entry.origin.source, jobs: jobs.list() });
+    const isLost = run.outcome === 'unknown' || run.outcome === 'rejected';
+    this.#conclude(isLost ? { ...record, status: 'failed', error: lostError } : record, { ...entry, from: Math.min(entry.from, this.#parts.journal.count) });
   }
 
   #recordOf({ record, origin }: Entry): PinRecord {
