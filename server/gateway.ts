@@ -7,17 +7,21 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Call } from '../calls/contract/call.ts';
 import type { Caller } from '../calls/contract/context.ts';
-import { WorkFailed, type Availability, type EngineName } from '../calls/contract/engines.ts';
-import { createRegistry, type Registry } from '../calls/contract/registry.ts';
+import type { Availability, EngineName } from '../calls/contract/engines.ts';
+import { quote } from '../calls/contract/quote.ts';
 import { errors } from '../protocol/errors.ts';
 import { runStates, type RunState } from '../protocol/record.ts';
 import { checkHost } from './auth/hosts.ts';
 import { identify } from './auth/identify.ts';
 import { checkOrigin } from './auth/origins.ts';
 import { allows, scopeText } from './auth/scopes.ts';
+import { callsOf, type Calls } from './calls.ts';
 import type { Config } from './config/config.ts';
+import { readSecret } from './config/secret.ts';
+import { pinAllowance } from './doors/pin/call.ts';
+import { PinDoor } from './doors/pin/door.ts';
 import { PowDoor } from './doors/pow/door.ts';
-import { createDockerEngine, type DockerEngine } from './docker/engine.ts';
+import { artifactsOf, createEngines, type GatewayEngines } from './engines.ts';
 import { createHttpApp } from './http/app.ts';
 import { answerClientError } from './http/client-error.ts';
 import { callListing } from './http/listing.ts';
@@ -25,7 +29,8 @@ import { EventStreams } from './http/events/streams.ts';
 import { createNewsShelf } from './http/news/shelf.ts';
 import type { HttpParts, Status } from './http/parts.ts';
 import { serveWithoutUpgrade } from './http/without-upgrade.ts';
-import { createProcessEngine } from './process/engine.ts';
+import { planText } from './pipeline/engine.ts';
+import { pipelineSchema } from './pipeline/language/schema.ts';
 import { adoptRun } from './runs/adopt.ts';
 import { reconcile } from './runs/reconcile.ts';
 import { Refusal } from './runs/refusal.ts';
@@ -82,20 +87,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 /** A configuration and what is made from it, swapped as one. */
-interface Current {
+interface Current extends Calls {
   readonly config: Config;
-  readonly registry: Registry;
 }
 
 class House implements Gateway {
   readonly #options: GatewayOptions;
   readonly #store: RunStore;
-  readonly #docker: DockerEngine;
+  readonly #engines: GatewayEngines;
   readonly #runs: Runs;
   readonly #sessions: Sessions;
   readonly #streams: EventStreams;
   readonly #retention: Retention;
   readonly #pow: PowDoor;
+  #pin: PinDoor | undefined;
   readonly #server: Server;
   readonly #startedAt = new Date();
   readonly #reconcile: () => Promise<void>;
@@ -107,35 +112,34 @@ class House implements Gateway {
     const { config, log } = options;
     this.#options = options;
     this.#store = store;
-    this.#current = { config, registry: createRegistry(config.calls) };
-    const processes = createProcessEngine({ environment: config.environment, limits: config.limits, log });
-    this.#docker = createDockerEngine({
-      host: config.docker.host, ...(options.engines !== undefined && { candidates: options.engines }),
-      limits: config.limits, gateway: gatewayId(config.data), log,
-    });
-    const engines = { process: processes.process, terminal: processes.terminal, container: this.#docker.container, pipeline: noPipelines };
-    const releasers = { process: processes.release, container: this.#docker.release, network: this.#docker.releaseNetwork, volume: this.#docker.releaseVolume };
+    this.#current = { config, ...callsOf(config) };
+    const now = () => this.#current.config;
+    this.#engines = createEngines({ config, now, gateway: gatewayId(config.data), ...(options.engines !== undefined && { candidates: options.engines }), log });
+    const { engines, releasers, docker, awaitsInput } = this.#engines;
     const folder = join(config.data, 'runs');
     const shared = { store, engines, releasers, limits: config.limits, log };
-    const now = () => this.#current.config;
-    const watching = new Watching({ limits: () => now().limits, awaitsInput: processes.awaitsInput, log });
+    const watching = new Watching({ limits: () => now().limits, awaitsInput, log });
     this.#runs = new Runs({
-      ...shared, folder, node: config.node, registry: () => this.#current.registry, allows, scopeText,
+      ...shared, folder, node: config.node, registry: () => this.#current.all, allows, scopeText,
       onRun: (run) => lookAfter(run, watching), onStored: (record) => this.#retention.ended(record),
     });
     this.#retention = new Retention({
       store, folder, log, growing: () => this.#runs.live(), sweepMs: () => now().limits.sweepMs,
-      rules: () => ({ overall: now().retention, of: (call) => this.#current.registry.get(call)?.retention }),
+      rules: () => ({ overall: now().retention, of: (call) => this.#current.all.get(call)?.retention }),
     });
     this.#streams = new EventStreams({ limits: () => now().limits, on: () => now().http.api, log });
     const folderOf = (run: string): string => join(folder, run);
-    this.#reconcile = () => reconcile({ ...shared, folderOf, adopt: (record) => adoptRun(record, { ...shared, folderOf, foster: this.#docker, runs: this.#runs }) });
+    this.#reconcile = () => reconcile({ ...shared, folderOf, adopt: (record) => adoptRun(record, { ...shared, folderOf, foster: docker, runs: this.#runs }) });
     this.#sessions = new Sessions({ runs: { start: (request) => this.#start(request), attach: (run, caller) => this.#attach(run, caller) }, limits: () => now().limits, config: now, access: { identify, allows, checkHost, checkOrigin }, log });
     this.#pow = new PowDoor({
       runs: { start: (request) => this.#start(request), watch: (run) => this.#runs.watch(run) }, config: now, access: { identify, allows, scopeText, checkHost, checkOrigin }, log,
     });
     const readOnly = createHttpApp(this.#httpParts());
-    const app: RequestListener = (request, response) => (PowDoor.has(request.url) ? this.#pow.answer(request, response) : readOnly(request, response));
+    const app: RequestListener = (request, response) => {
+      if (PowDoor.has(request.url)) this.#pow.answer(request, response);
+      else if (this.#pin?.has(request.url) === true) this.#pin.answer(request, response);
+      else readOnly(request, response);
+    };
     this.#server = createServer({ requestTimeout: config.limits.requestMs, headersTimeout: config.limits.requestMs, connectionsCheckingInterval: 1000 }, app);
     this.#server.on('upgrade', (request, socket, head) => {
       if (wantsWebsocket(request)) this.#sessions.upgrade(request, socket, head);
@@ -156,13 +160,14 @@ class House implements Gateway {
       this.#server.once('error', reject);
       this.#server.listen({ host, port, backlog }, resolve);
     });
+    await this.#openPin();
     this.#retention.start();
     this.#options.log.info({ url: this.url, calls: this.#current.config.calls.length }, 'listening');
     return this;
   }
 
   reload(config: Config): void {
-    this.#current = { config, registry: createRegistry(config.calls) };
+    this.#current = { config, ...callsOf(config) };
     this.#lastReload = { at: new Date().toISOString(), ok: true, problems: 0 };
     this.#options.log.info({ api: config.http.api, calls: config.calls.length }, 'configuration reloaded');
   }
@@ -184,12 +189,14 @@ class House implements Gateway {
     const { limits, shutdown } = this.#current.config;
     this.#sessions.admitNoMore();
     this.#runs.admitNoMore();
+    this.#pin?.admitNoMore();
     if (shutdown.graceMs > 0) await this.#drain(shutdown.graceMs);
     this.#sessions.shutDown();
     this.#streams.shutDown();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
     await this.#runs.stopAll('shutdown');
+    await this.#pin?.close();
     // Results are on their way; a client that does not take its own within the stall bound is not waited for.
     await within(limits.writeStallMs + limits.closeMs, Promise.all([this.#sessions.empty(), this.#streams.empty()]), () => undefined);
     this.#sessions.close();
@@ -198,7 +205,7 @@ class House implements Gateway {
     this.#server.closeAllConnections();
     await closed;
     await this.#retention.stop();
-    this.#docker.close();
+    this.#engines.docker.close();
     this.#store.close();
     this.#options.log.info({}, 'stopped');
   }
@@ -213,9 +220,30 @@ class House implements Gateway {
     if (left > 0) log.info({ left }, 'the grace is over; what still runs is stopped');
   }
 
+  async #openPin(): Promise<void> {
+    const { config } = this.#current;
+    const { pin } = config.doors;
+    if (pin === undefined) return;
+    const { host } = config.http;
+    try {
+      this.#pin = await PinDoor.open({
+        options: pin, folder: join(config.data, 'pin'), version: this.#options.version, gatewayHost: host, limits: () => this.#current.config.limits,
+        runs: this.#runs, check: (text) => planText(text, pinAllowance(pin, host)).complaints,
+        artifacts: (run) => artifactsOf(config.data, run), secret: (source) => readSecret(source, process.env), log: this.#options.log,
+      });
+    } catch (error) {
+      this.#server.close();
+      this.#server.closeAllConnections();
+      throw error;
+    }
+  }
+
   /** A session may have been opened before the API was switched off. */
   #start(request: StartRequest): Started {
     this.#expectOn();
+    const { registry, all } = this.#current;
+    // There are calls that only doors make.
+    if (registry.get(request.call) === undefined && all.get(request.call) !== undefined) throw new Refusal('unknown-call', `no such call ${quote(request.call)}`);
     return this.#runs.start(request);
   }
 
@@ -237,9 +265,12 @@ class House implements Gateway {
         get: (id) => this.#runs.get(id),
         lines: (id, page) => this.#runs.lines(id, page),
         watch: (id) => this.#runs.watch(id),
+        artifacts: (id, max) => this.#runs.artifacts(id, max),
+        artifact: (id, path) => this.#runs.artifact(id, path),
       },
       streams: this.#streams,
       news: createNewsShelf(() => this.#current.config.news, this.#options.log),
+      schemas: { pipeline: pipelineSchema },
       status: () => this.#status(),
       ready: () => (this.#stopping === undefined ? { ready: true } : { ready: false, reason: 'the gateway is stopping' }),
       access: { identify, allows, scopeText, checkHost },
@@ -248,13 +279,8 @@ class House implements Gateway {
   }
 
   async #listCalls() {
-    const engines = await this.#engines();
+    const engines = await this.#engines.availability();
     return this.#current.registry.list().map((call) => callListing(call, availabilityOf(call, engines)));
-  }
-
-  async #engines(): Promise<Readonly<Record<EngineName, Availability>>> {
-    const container = await this.#docker.availability();
-    return { process: { available: true }, terminal: { available: true }, container, pipeline: container };
   }
 
   async #status(): Promise<Status> {
@@ -264,13 +290,11 @@ class House implements Gateway {
       version: this.#options.version, node: config.node, startedAt: this.#startedAt.toISOString(), uptimeMs: Date.now() - this.#startedAt.getTime(),
       state: this.#stopping === undefined ? 'running' : 'stopping', api: config.http.api,
       runs: Object.fromEntries(runStates.map((state) => [state, counted[state] ?? 0])) as Record<RunState, number>,
-      sessions: this.#sessions.size, engines: await this.#engines(),
+      sessions: this.#sessions.size, engines: await this.#engines.availability(),
       ...(this.#lastReload !== undefined && { lastReload: this.#lastReload }),
     };
   }
 }
-
-const noPipelines = () => (): Promise<never> => Promise.reject(new WorkFailed('pipelines cannot be run yet'));
 
 function availabilityOf(call: Call, engines: Readonly<Record<EngineName, Availability>>): Availability {
   return call.needs.map((engine) => engines[engine]).find((engine) => !engine.available) ?? { available: true };

@@ -15,10 +15,10 @@ export async function main(argv: readonly string[]): Promise<number> {
 /** The gateway and its configuration are loaded when they are asked for: a call, which needs neither, starts twice as fast. */
 const house: House = {
   version: version(),
-  async loadConfig(file) {
+  async loadConfig(file, options) {
     const { loadConfig } = await import('./config/load.ts');
     const { formatProblems } = await import('./config/format.ts');
-    const loaded = await loadConfig(file);
+    const loaded = await loadConfig(file, options?.withoutPipelines === true ? {} : { checkPipeline: (await import('./pipeline/engine.ts')).checkPipeline });
     if (!loaded.ok) return { ok: false, complain: (colour) => formatProblems(loaded.problems, { colour }) };
     const warnings = loaded.warnings.map((warning) => ({ ...warning, message: `warning: ${warning.message}` }));
     return { ok: true, config: loaded.config, complain: (colour) => formatProblems(warnings, { colour }) };

@@ -8,6 +8,7 @@ import { watchConfig, type Change } from './config/watch.ts';
 import { createDockerEngine } from './docker/engine.ts';
 import { startPrivateEngine, type PrivateEngine } from './docker/private-engine.ts';
 import { startGateway, type Gateway } from './gateway.ts';
+import { checkPipeline } from './pipeline/engine.ts';
 import { logOutput } from './support/log-output.ts';
 import type { Logger } from './support/logger.ts';
 
@@ -21,7 +22,7 @@ export async function startServing(options: ServeOptions, version: string): Prom
   try {
     const gateway = await startGateway({ config, version, log, ...(engine !== undefined && { engines: [engine.host] }) });
     const onChange = (change: Change): void => take(change, { gateway, log, listen: options.listen });
-    watchConfig(options.file, onChange, { running: options.config, signal: watching.signal });
+    watchConfig(options.file, onChange, { running: options.config, signal: watching.signal, checkPipeline });
     const stop = async (): Promise<void> => {
       watching.abort();
       await gateway.stop();

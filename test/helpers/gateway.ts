@@ -41,7 +41,10 @@ export async function startTestGateway(yaml: string, files: Readonly<Record<stri
   const loaded = await loadConfig(file);
   if (!loaded.ok) throw new Error(formatProblems(loaded.problems));
   const lines: string[] = [];
-  const gateway = await startGateway({ config: loaded.config, version: 'test', log: logInto(lines) });
+  const gateway = await startGateway({ config: loaded.config, version: 'test', log: logInto(lines) }).catch(async (error: unknown) => {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  });
   let stopped: Promise<void> | undefined;
   const end = async (): Promise<void> => {
     await gateway.stop();

@@ -39,3 +39,13 @@ export async function containersLeft(run?: string): Promise<string[]> {
   const found = await docker.listContainers({ all: true, filters: { label: [label] } });
   return found.map(({ Names, State }) => `container ${Names.join()} (${State})`);
 }
+
+/** Networks and volumes of runs on the engine of the tests. */
+export async function pipelineThingsLeft(run?: string): Promise<string[]> {
+  const host = process.env['DISTILLERY_TEST_ENGINE'];
+  if (host === undefined) return [];
+  const docker = new Docker({ socketPath: host.replace('unix://', '') });
+  const filters = { label: [run === undefined ? 'distillery.run' : `distillery.run=${run}`] };
+  const [networks, { Volumes }] = await Promise.all([docker.listNetworks({ filters }), docker.listVolumes({ filters })]);
+  return [...networks.map(({ Name }) => `network ${Name}`), ...Volumes.map(({ Name }) => `volume ${Name}`)];
+}
