@@ -7,6 +7,7 @@ import type { Logger } from '../support/logger.ts';
 import { releaseFolder } from './files/files.ts';
 import { readPipeline } from './language/check.ts';
 import type { Complaint } from './language/complaint.ts';
+import type { Pipeline } from './language/tree.ts';
 import { planPipeline } from './plan/build.ts';
 import type { Plan } from './plan/plan.ts';
 import { allowanceComplaints } from './run/allowance.ts';
@@ -51,12 +52,18 @@ export interface PlannedText {
 
 /** Everything that can be said of a text before it is run; with `allow` also what of it is not allowed. Never throws. */
 export function planText(text: string, allow?: PipelineAllowance): PlannedText {
-  const { pipeline, complaints } = readPipeline(text);
-  if (pipeline === undefined) return { complaints };
-  const refused = allow === undefined ? [] : allowanceComplaints(pipeline.jobs, allow);
-  const planned = planPipeline(pipeline);
-  const all = inOrder([...complaints, ...refused, ...('complaints' in planned ? planned.complaints : [])]);
-  return 'plan' in planned && refused.length === 0 ? { plan: planned.plan, complaints: all } : { complaints: all };
+  const { pipeline, complaints: own } = readPipeline(text);
+  if (allow === undefined) return planOf(pipeline, own);
+  // Asked again where it matters: whoever may have no host jobs hears of everything else, too.
+  const complaints = allow.hostJobs || pipeline?.jobs.every(({ base }) => base.type !== 'host') === true ? own : readPipeline(text, { hostJobs: false }).complaints;
+  return planOf(pipeline, [...complaints, ...allowanceComplaints(pipeline?.jobs ?? [], allow)]);
+}
+
+/** `complaints` may be such that nothing is planned although there is a pipeline. */
+function planOf(pipeline: Pipeline | undefined, complaints: readonly Complaint[]): PlannedText {
+  const planned = pipeline === undefined ? { complaints: [] } : planPipeline(pipeline);
+  const all = inOrder([...complaints, ...('complaints' in planned ? planned.complaints : [])]);
+  return 'plan' in planned && !all.some(({ severity }) => severity === 'error') ? { plan: planned.plan, complaints: all } : { complaints: all };
 }
 
 /** For those who check texts before they are accepted. Never throws. */

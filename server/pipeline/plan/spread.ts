@@ -1,5 +1,6 @@
 // Matrices spread out: a job becomes one planned job for each combination of its values, and each gets an id of its own.
 
+import { jobsMax } from '../language/bounds.ts';
 import type { Complaint } from '../language/complaint.ts';
 import type { Axis, Job } from '../language/tree.ts';
 import { fillJob } from './fill.ts';
@@ -19,17 +20,15 @@ export interface Variant {
   readonly matrix: Readonly<Record<string, string>>;
 }
 
-export const plannedJobsMax = 1_000;
-
-/** A complaint when the jobs with all their combinations are more than `plannedJobsMax`. Counted, not made: ten axes of ten values are ten thousand million. */
+/** A complaint when the jobs with all their combinations are more than `jobsMax`. Counted, not made: ten axes of ten values are ten thousand million. */
 export function tooMany(mentions: readonly Mentioned[]): readonly Complaint[] {
   const sizes = mentions.map(({ job }) => sizeOf(job));
   const all = sizes.reduce((sum, size) => sum + size, 0);
-  if (all <= plannedJobsMax) return [];
+  if (all <= jobsMax) return [];
   const largest = mentions[sizes.indexOf(Math.max(...sizes))]!.job;
   return [{
     code: 'INVALID_FIELD_VALUE', severity: 'error', job: largest.name, ...(largest.matrix.length > 0 && { field: 'matrix' }), ...largest.place,
-    message: `the pipeline comes to ${all} jobs; ${plannedJobsMax} is the most there may be`,
+    message: `the pipeline comes to ${all} jobs; ${jobsMax} is the most there may be`,
     suggestions: [largest.matrix.length > 0 ? 'take values out of the matrix' : 'make several pipelines of it'],
   }];
 }
@@ -59,10 +58,14 @@ function inWords(matrix: Readonly<Record<string, string>>): string {
   return values.length === 0 ? '' : ` (${values.join(', ')})`;
 }
 
-/** A job may be called `build#2` while another one, `build`, is named twice. */
+/** Ids are in every event of a job, and in what says whose its lines are. */
+const idCharsMax = 200;
+
+/** A job may be called `build#2` while another one, `build`, is named twice; and long ones may differ at their ends alone. */
 function unique(wanted: string, taken: Set<string>): string {
-  let id = wanted;
-  for (let n = 2; taken.has(id); n += 1) id = `${wanted}#${n}`;
+  const short = wanted.length <= idCharsMax ? wanted : `${wanted.slice(0, idCharsMax - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+  let id = short;
+  for (let n = 2; taken.has(id); n += 1) id = `${short}#${n}`;
   taken.add(id);
   return id;
 }

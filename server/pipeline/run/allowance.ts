@@ -7,14 +7,9 @@ import type { Complaint } from '../language/complaint.ts';
 import type { Job, Place, Volume } from '../language/tree.ts';
 import { lookAtFolder, type MountParts } from './mounts.ts';
 
-/** Looks at the text alone; whether a folder is one that may be mounted is known when links are followed. */
+/** Of the tree alone: whether a folder is one that may be mounted is known when links are followed. That of host jobs the language knows. */
 export function allowanceComplaints(jobs: readonly Job[], allow: PipelineAllowance): readonly Complaint[] {
-  return jobs.flatMap((job) => [...hostOf(job, allow), ...networkOf(job, allow), ...secretsOf(job, allow), ...mountsIn(job, allow)]);
-}
-
-function hostOf(job: Job, { hostJobs }: PipelineAllowance): readonly Complaint[] {
-  if (job.base.type !== 'host' || hostJobs) return [];
-  return [refusal(job, 'host', { message: 'host jobs are disabled', suggestions: ['run it in an image, or have the operator allow them'] })];
+  return jobs.flatMap((job) => [...networkOf(job, allow), ...secretsOf(job, allow), ...mountsIn(job, allow)]);
 }
 
 function networkOf(job: Job, { hostNetwork }: PipelineAllowance): readonly Complaint[] {

@@ -1,6 +1,7 @@
 // One try of a job on the gateway's own machine: processes of the run, in its workspace.
 
 import { tmpdir } from 'node:os';
+import { resolve } from 'node:path';
 import type { Exit, ProcessSpec } from '../../../calls/contract/engines.ts';
 import type { Input, Obligation, RunPorts } from '../../../calls/contract/ports.ts';
 import type { Workspace } from '../files/files.ts';
@@ -26,8 +27,7 @@ export interface HostJobParts {
 
 /** Resolves when none of its processes is there any more. Throws WorkFailed when it cannot be started. */
 export async function runHostJob(attempt: Attempt, parts: HostJobParts): Promise<TryEnd> {
-  const { planned: { job }, stop, number, warn } = attempt;
-  if (number === 1) for (const key of withoutMeaning(job)) warn(`job '${job.name}' runs on the host: ${key} has no meaning there`);
+  const { planned: { job }, stop, warn } = attempt;
   if (job.outputs.length === 0) return runOnHost(attempt, parts, {});
   const file = await parts.outputs.open();
   try {
@@ -49,20 +49,9 @@ async function runOnHost(attempt: Attempt, parts: HostJobParts, outputs: Pick<Jo
   return runScript((command) => inProcess({ argv: shellFor(command, job), env, cwd: folderOf(job, parts.workspace) }, attempt, parts), attempt);
 }
 
-const meaningless = {
-  port: ({ ports }) => ports.length > 0,
-  copyFiles: ({ copyFiles }) => copyFiles,
-  artifactPath: ({ artifactPath }) => artifactPath !== undefined,
-  artifacts: ({ artifacts }) => artifacts.length > 0,
-} as const satisfies Record<string, (job: Job) => boolean>;
-
-function withoutMeaning(job: Job): readonly string[] {
-  return Object.entries(meaningless).filter(([, has]) => has(job)).map(([key]) => key);
-}
-
 /** `/root` is what pin's jobs have when they say nothing; on this machine it is somebody's home. */
-function folderOf({ workDir, workDirWritten }: Job, { path }: Workspace): string {
-  return workDirWritten && workDir !== '/root' ? workDir : path ?? tmpdir();
+function folderOf({ workDir, workDirWritten }: Job, { path = tmpdir() }: Workspace): string {
+  return workDirWritten && workDir !== '/root' ? resolve(path, workDir) : path;
 }
 
 async function runScript(start: (command: string) => Promise<Exit>, { planned: { job }, tell, stop }: Attempt): Promise<TryEnd> {

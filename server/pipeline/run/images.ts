@@ -1,8 +1,11 @@
 // The image of each container: there already, pulled, or built. Asked for once in a run where it stays what it is.
 
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Containers, RegistryLogin } from '../../../calls/contract/containers.ts';
 import { buildContext, type Workspace } from '../files/files.ts';
 import type { Base, Service } from '../language/tree.ts';
+import { registriesIn } from './base-images.ts';
 import { imageTag } from './names.ts';
 import type { Attempt } from './attempt.ts';
 
@@ -48,12 +51,21 @@ export class Images {
     return pulled;
   }
 
-  async #build({ path }: Extract<Base, { type: 'dockerfile' }>, attempt: Attempt): Promise<string> {
+  async #build({ path, registry }: Extract<Base, { type: 'dockerfile' }>, attempt: Attempt): Promise<string> {
+    const { containers, workspace } = this.#parts;
     attempt.tell({ step: 'image-building', dockerfile: path });
-    const { archive, dockerfile } = await buildContext(this.#parts.workspace, path);
+    const { archive, dockerfile } = await buildContext(workspace, path);
     const tag = imageTag(attempt.planned.name);
-    const image = await this.#parts.containers.build({ tag, dockerfile, context: archive, signal: attempt.stop.signal, output: attempt.output });
+    const logins = registry === undefined ? {} : await this.#loginsFor(path, registry);
+    const image = await containers.build({ tag, dockerfile, context: archive, logins, signal: attempt.stop.signal, output: attempt.output });
     attempt.tell({ step: 'image-built', image: tag, dockerfile: path });
     return image;
+  }
+
+  /** The one login, for every registry that the Dockerfile has images from. */
+  async #loginsFor(path: string, secret: string): Promise<Readonly<Record<string, RegistryLogin>>> {
+    const login = this.#parts.login(secret);
+    const text = await readFile(join(this.#parts.workspace.path ?? '/', path), 'utf8');
+    return Object.fromEntries(registriesIn(text).map((registry) => [registry, login]));
   }
 }

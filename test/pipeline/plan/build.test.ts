@@ -50,6 +50,11 @@ describe('the plan of a workflow', () => {
     expect(new Set(plan.jobs.map(({ id }) => id)).size).to.equal(3);
   });
 
+  it('keeps ids short, and apart all the same', () => {
+    const plan = planned(inOrder(undefined, { t: { matrix: [{ name: 'v', values: ['x'.repeat(300), `${'x'.repeat(300)}y`] }] } }));
+    expect(plan.jobs.map(({ id }) => id.length)).to.deep.equal([200, 202]);
+  });
+
   it('takes jobs with needs out of the steps', () => {
     const plan = planned(inOrder('a n p q z', { a: {}, n: { needs: ['z'] }, p: { parallel: true }, q: { parallel: true, needs: [] }, z: {} }));
     expect(waits(plan)).to.deep.equal({ a: [], q: [], p: ['a'], z: ['p'], n: ['z'] });

@@ -36,6 +36,7 @@ describe('a job on the host', function () {
   it('runs in its workDir, or in the workspace where that is /root', async () => {
     const files = { file: '' };
     expect((await stage.play('a: { host: true, workDir: /usr, script: pwd }', { ...allowed, files })).stdout('a')).to.equal('/usr\n');
+    expect((await stage.play('a: { host: true, workDir: sub, script: ls }', { ...allowed, files: { 'sub/inner': '' } })).stdout('a')).to.equal('inner\n');
     expect((await stage.play('a: { host: true, workDir: /root, script: ls }', { ...allowed, files })).stdout('a')).to.equal('file\n');
   });
 
@@ -63,7 +64,7 @@ describe('a job on the host', function () {
 
   it('warns of keys that have no meaning there', async () => {
     const { told } = await stage.play('a: { host: true, port: "8080:80", copyFiles: true, artifactPath: /x, script: "true" }', allowed);
-    expect(told('pipeline-warning').map(({ message }) => message)).to.deep.equal(['port', 'copyFiles', 'artifactPath'].map((key) => `job 'a' runs on the host: ${key} has no meaning there`));
+    expect(told('pipeline-warning').map(({ message }) => message)).to.deep.equal(['port', 'copyFiles', 'artifactPath'].map((key) => `'${key}' has no effect in host jobs`));
   });
 
   it('has its output masked', async () => {
