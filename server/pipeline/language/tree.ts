@@ -2,13 +2,9 @@
 
 import type { HealthCheck, PublishedPort } from '../../../calls/contract/containers.ts';
 import type { Condition } from './condition.ts';
+import type { Place } from './place.ts';
 
-/** Where something stands in the file; lines and columns are counted from 1, columns and `length` in characters (UTF-16 units). */
-export interface Place {
-  readonly line: number;
-  readonly column: number;
-  readonly length: number;
-}
+export type { Place } from './place.ts';
 
 export interface Pipeline {
   /** Lines are shown with the time. */
@@ -49,7 +45,7 @@ export interface Job {
   readonly env: Readonly<Record<string, string>>;
   readonly copyFiles: boolean;
   readonly copyIgnore: readonly IgnorePattern[];
-  /** Absolute, `/root` when not written. */
+  /** Absolute, `/root` when not written. Of a job on the host it may be relative to the workspace. */
   readonly workDir: string;
   readonly workDirWritten: boolean;
   readonly ports: readonly PublishedPort[];

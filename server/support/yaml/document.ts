@@ -1,7 +1,7 @@
 // YAML text to a document, with every mistake of the text itself: syntax, keys given twice, aliases that lead nowhere.
 
-import { Composer, isMap, isScalar, Lexer, LineCounter, Parser } from 'yaml';
-import type { CST, Document, Node, YAMLMap } from 'yaml';
+import { Composer, isMap, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml';
+import type { CST, Document, YAMLMap } from 'yaml';
 import { quote } from '../../../calls/contract/quote.ts';
 import { resolveAliases } from './aliases.ts';
 import type { Aliases } from './aliases.ts';
@@ -10,8 +10,8 @@ import type { Fault } from './fault.ts';
 
 /** Levels of lists and mappings in one another. */
 const depthMax = 50;
-/** Words, marks, runs of spaces and line ends. An ordinary file has six in a line; this many take the parser a third of a second, whatever they are. */
-const lexemesMax = 150_000;
+/** Words, marks, runs of spaces and line ends. An ordinary file has six in a line; this many take half a second at worst. */
+const lexemesMax = 120_000;
 
 export interface YamlDocument {
   readonly text: string;
@@ -29,7 +29,8 @@ export function readYaml(text: string): YamlDocument {
   const lines = lineCounter(text);
   const { tokens, beyond } = tokenize(text);
   const { document, faults } = beyond === undefined ? compose(tokens, text) : { document: compose([], '').document, faults: [beyond] };
-  const aliases = resolveAliases(document);
+  // Most texts have none, and looking for them takes as long as the rest.
+  const aliases = text.includes('*') ? resolveAliases(document) : { targets: new Map(), faults: [] };
   const told = { text, lines, document, aliases };
   if (faults.length > 0) return { ...told, faults: firstPerLine(faults, lines), readable: false };
   return { ...told, faults: [...aliases.faults, ...duplicateKeys(document, lines)], readable: aliases.faults.length === 0 };
@@ -71,12 +72,18 @@ interface Composed {
 /** Keys given twice are looked for by ourselves: the composer would name neither the key nor the place of the first, and takes the square of their number. */
 function compose(tokens: readonly CST.Token[], text: string): Composed {
   const composer = new Composer({ prettyErrors: false, uniqueKeys: false, stringKeys: true });
-  const [document, second] = withoutTraces(() => [...composer.compose(tokens, true, text.length)]);
+  const { document, second } = withoutTraces(() => firstTwo(composer.compose(tokens, true, text.length)));
   if (document === undefined) throw new Error('the composer gives a document for any text');
   const told = [...document.errors, ...document.warnings].map(({ pos, code, message }) => syntax(pos[0], code, message));
   if (second !== undefined) told.push(syntax(second.range[0], 'MULTIPLE_DOCS', ''));
   if (document.directives?.yaml.version === '1.1') told.push(syntax(text.indexOf('%YAML'), 'YAML_VERSION', ''));
   return { document, faults: told };
+}
+
+/** What comes after is not even looked at. */
+function firstTwo(documents: Iterable<Document.Parsed>): { readonly document: Document.Parsed | undefined; readonly second: Document.Parsed | undefined } {
+  const [document, second] = documents;
+  return { document, second };
 }
 
 /** Each of its errors looks at the stack, which takes longer than all the rest. A text of nothing but mistakes has a hundred thousand of them. */
@@ -102,31 +109,37 @@ function syntax(offset: number, code: string, message: string): Fault {
   return { kind: 'syntax', offset: Math.max(0, offset), code, message: sayings[code] ?? message.charAt(0).toLowerCase() + message.slice(1) };
 }
 
+/** Keys that lead to a node, the last one first: most of them are never asked for. */
+interface Way {
+  readonly key: string | number;
+  readonly above?: Way | undefined;
+}
+
 function duplicateKeys(document: Document, lines: LineCounter): readonly Fault[] {
   const faults: Fault[] = [];
-  const look = (node: unknown, path: readonly (string | number)[]): void => {
-    if (typeof node !== 'object' || node === null) return;
-    if (isMap(node)) for (const fault of duplicatesIn(node, lines)) faults.push({ ...fault, path });
-    for (const [key, child] of childrenOf(node as Node)) look(child, [...path, key]);
+  const look = (node: unknown, way?: Way): void => {
+    if (isMap(node)) for (const fault of duplicatesIn(node, lines)) faults.push({ ...fault, path: pathOf(way) });
+    if (isMap(node)) for (const { key, value } of node.items) look(value, { key: isScalar(key) ? String(key.value) : '', above: way });
+    if (isSeq(node)) for (const [key, item] of node.items.entries()) look(item, { key, above: way });
   };
-  look(document.contents, []);
+  look(document.contents);
   return faults;
+}
+
+function pathOf(way: Way | undefined): readonly (string | number)[] {
+  return way === undefined ? [] : [...pathOf(way.above), way.key];
 }
 
 function duplicatesIn(map: YAMLMap, lines: LineCounter): readonly Fault[] {
   const first = new Map<string, number>();
-  return map.items.flatMap(({ key }) => {
-    if (!isScalar(key)) return [];
+  const faults: Fault[] = [];
+  for (const { key } of map.items) {
+    if (!isScalar(key)) continue;
     const name = String(key.value);
     const offset = key.range?.[0] ?? 0;
     const earlier = first.get(name);
     if (earlier === undefined) first.set(name, offset);
-    return earlier === undefined ? [] : [{ kind: 'duplicate' as const, offset, message: `the key ${quote(name)} is given twice, first in line ${lines.linePos(earlier).line}` }];
-  });
-}
-
-function childrenOf(node: Node): readonly (readonly [string | number, unknown])[] {
-  const items = (node as { items?: readonly unknown[] }).items ?? [];
-  if (!isMap(node)) return items.map((item, at) => [at, item] as const);
-  return node.items.map(({ key, value }) => [isScalar(key) ? String(key.value) : '', value] as const);
+    else faults.push({ kind: 'duplicate', offset, message: `the key ${quote(name)} is given twice, first in line ${lines.linePos(earlier).line}` });
+  }
+  return faults;
 }
