@@ -144,7 +144,7 @@ function fileFigures(): readonly Figure[] {
 }
 
 function valid(text: string) {
-  const { pipeline: tree, complaints } = checkPipeline(text, { file: 'bench.yaml' });
+  const { pipeline: tree, complaints } = checkPipeline(text);
   if (tree === undefined) throw new Error(`the file of the bench is refused: ${JSON.stringify(complaints.slice(0, 3))}`);
   return tree;
 }
