@@ -18,7 +18,6 @@ import { allows, scopeText } from './auth/scopes.ts';
 import { callsOf, type Calls } from './calls.ts';
 import type { Config } from './config/config.ts';
 import { readSecret } from './config/secret.ts';
-import { pinAllowance } from './doors/pin/call.ts';
 import { PinDoor } from './doors/pin/door.ts';
 import { PowDoor } from './doors/pow/door.ts';
 import { artifactsOf, createEngines, type GatewayEngines } from './engines.ts';
@@ -69,6 +68,8 @@ export interface Gateway {
 
 /** Connections waiting to be accepted; the kernel's own bound (net.core.somaxconn) may be lower. */
 const backlog = 4096;
+/** For a request that brings files, at a door under a prefix: the door itself notices when they do not come. */
+const uploadMs = 600_000;
 
 /**
  * Ends what an earlier gateway left behind, then listens. Throws when the data folder cannot be used, is in use by another gateway, or the
@@ -140,7 +141,8 @@ class House implements Gateway {
       else if (this.#pin?.has(request.url) === true) this.#pin.answer(request, response);
       else readOnly(request, response);
     };
-    this.#server = createServer({ requestTimeout: config.limits.requestMs, headersTimeout: config.limits.requestMs, connectionsCheckingInterval: 1000 }, app);
+    const requestTimeout = config.doors.pin?.prefix === undefined ? config.limits.requestMs : Math.max(config.limits.requestMs, uploadMs);
+    this.#server = createServer({ requestTimeout, headersTimeout: config.limits.requestMs, connectionsCheckingInterval: 1000 }, app);
     this.#server.on('upgrade', (request, socket, head) => {
       if (wantsWebsocket(request)) this.#sessions.upgrade(request, socket, head);
       else serveWithoutUpgrade(app, request, socket);
@@ -228,7 +230,7 @@ class House implements Gateway {
     try {
       this.#pin = await PinDoor.open({
         options: pin, folder: join(config.data, 'pin'), version: this.#options.version, gatewayHost: host, limits: () => this.#current.config.limits,
-        runs: this.#runs, check: (text) => planText(text, pinAllowance(pin, host)).complaints,
+        runs: this.#runs, check: (text) => planText(text, this.#current.pinAllowance).complaints,
         artifacts: (run) => artifactsOf(config.data, run), secret: (source) => readSecret(source, process.env), log: this.#options.log,
       });
     } catch (error) {

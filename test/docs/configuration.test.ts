@@ -6,10 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { containerKeys } from '../../calls/container.ts';
 import type { JsonSchema } from '../../calls/contract/call.ts';
+import type { PipelineAllowance } from '../../calls/contract/engines.ts';
 import { commonKeys, paramKeys, stopKeys } from '../../calls/contract/declaration.ts';
 import { concurrencyKeys, disconnectKeys, retentionKeys, usualQueue } from '../../calls/contract/policies.ts';
 import { formatDuration, formatSize, parseSize } from '../../calls/contract/units.ts';
 import { pipelineKeys } from '../../calls/pipeline.ts';
+import { optionDefaults } from '../../calls/pipeline-options.ts';
+import { pipelineRunCall } from '../../calls/pipeline-run.ts';
 import { processKind } from '../../calls/process.ts';
 import { terminalKind } from '../../calls/terminal.ts';
 import { limits } from '../../protocol/limits.ts';
@@ -118,6 +121,16 @@ describe('docs/calls.md', () => {
       expect(table(await read('calls.md'), `${title} key`).map(([key]) => key)).to.deep.equal(Object.keys(keys));
     });
   }
+
+  it('has the parameters and options of pipeline.run, with their defaults', async () => {
+    const text = await read('calls.md');
+    const { params, concurrency } = pipelineRunCall({ allow: {} as PipelineAllowance, workspaces: [], check: () => [], inWorkspaces: async (folder) => folder, stop: { signal: 'SIGTERM', graceMs: 0 } });
+    expect(table(text, 'parameter of pipeline.run').map(([name, value]) => [name, value])).to.deep.equal(params.map((param) => [param.name, param.default ?? 'required']));
+    expect(table(text, 'option of pipeline.run').map(([name, value]) => [name, value])).to.deep.equal(
+      Object.entries(optionDefaults).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
+    expect(concurrency).to.deep.equal({ limit: 8, queue: 100 });
+    expect(text).to.contain('At most\neight go on at once, and a hundred wait.');
+  });
 
   it('shows how many runs may wait when the call does not say', async () => {
     expect(table(await read('calls.md'), 'concurrency key').find(([key]) => key === 'queue')?.[1]).to.equal(String(usualQueue));

@@ -52,7 +52,7 @@ function describeEvent(event: RunEvent): string | undefined {
 }
 
 /** A receipt of more things than this is told by their kinds. */
-const releasedShown = 5;
+const releasedShown = 2;
 
 /** Outcome and receipt, in one line each. */
 export function describeResult(result: CallResult, paint: Painter): readonly string[] {

@@ -78,9 +78,11 @@ function stopRequest(): StopRequest {
   return { asked: promise, onSecond: (then) => { hurry = then; }, dispose };
 }
 
-function startProblem(error: unknown, { host, port }: ListenAddress): string {
-  const { code, message } = error as NodeJS.ErrnoException;
+/** The address may be that of a door, which the error names. */
+function startProblem(error: unknown, listen: ListenAddress): string {
+  const { code, message, address: host = listen.host, port = listen.port } = error as NodeJS.ErrnoException & Partial<{ address: string; port: number }>;
   const at = `${host}:${port}`;
+  if (code === 'EADDRINUSE' && (host !== listen.host || port !== listen.port)) return `${at} is in use already; give the door another address`;
   if (code === 'EADDRINUSE') return `${at} is in use already; --listen ${host}:0 picks a free port`;
   if (code === 'EACCES') return `may not listen on ${at}; ports below 1024 need root`;
   return `cannot start: ${message ?? String(error)}`;

@@ -57,8 +57,7 @@ export class Board implements View {
   }
 
   say(line: string): void {
-    this.#erase();
-    this.#screen.write(`${line}\n`);
+    this.#screen.write(`${this.#erasing()}${line}\n`);
     this.#draw();
   }
 
@@ -71,7 +70,7 @@ export class Board implements View {
   /** The rows as they are at the end stay, all of them. Safe twice. */
   end(): void {
     if (this.#over) return;
-    this.#erase();
+    this.#screen.write(this.#erasing());
     this.#over = true;
     clearInterval(this.#tick);
     clearTimeout(this.#soon);
@@ -98,21 +97,20 @@ export class Board implements View {
     clearTimeout(this.#soon);
     this.#soon = undefined;
     if (this.#over) return;
-    this.#erase();
     const { jobs } = this.#story;
     const below = [...(jobs.length === 0 ? [] : [this.#paint('dim', summaryRow(jobs))]), ...(this.#progress === undefined ? [] : [this.#progress])];
     const wish = this.#wish();
     const rows = [...jobRows(jobs, { ...wish, rows: Math.max(2, wish.rows - below.length) }), ...below];
-    if (rows.length === 0) return;
-    // Without wrapping, a row is a row however wide its characters turn out to be.
-    this.#screen.write(`\u001b[?7l${rows.join('\n')}\n\u001b[?7h`);
+    // In one piece, or it would flicker. Without wrapping, a row is a row however wide its characters turn out to be.
+    this.#screen.write(`${this.#erasing()}${rows.length === 0 ? '' : `\u001b[?7l${rows.join('\n')}\n\u001b[?7h`}`);
     this.#standing = rows.length;
   }
 
-  #erase(): void {
-    if (this.#standing === 0) return;
-    this.#screen.write(`\r\u001b[${Math.min(this.#standing, this.#screen.rows - 1)}A\u001b[J`);
+  /** What takes the rows away that stand there now. */
+  #erasing(): string {
+    const up = Math.min(this.#standing, this.#screen.rows - 1);
     this.#standing = 0;
+    return up === 0 ? '' : `\r\u001b[${up}A\u001b[J`;
   }
 
   #wish() {

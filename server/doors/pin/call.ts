@@ -35,8 +35,8 @@ export function paramsOf({ text, variables, source, workspace }: PinRequest): re
 }
 
 /** `gatewayHost` is where the gateway's own server listens. The text is not checked here: the door has done so. */
-export function pinCall(options: PinOptions, gatewayHost: string): Call {
-  const allow = pinAllowance(options, gatewayHost);
+export function pinCall(options: PinOptions, gatewayHost: string, secrets: readonly string[] = []): Call {
+  const allow = pinAllowance(options, gatewayHost, secrets);
   return {
     name: pinCallName,
     summary: 'A pipeline that came through the pin door',
@@ -57,9 +57,9 @@ export function pinCall(options: PinOptions, gatewayHost: string): Call {
   };
 }
 
-/** What pipelines that come through this door may do. */
-export function pinAllowance(options: PinOptions, gatewayHost: string): PipelineAllowance {
-  return { hostJobs: allowsHostJobs(options, gatewayHost), mounts: [], hostNetwork: false, engines: [], secrets: [] };
+/** What pipelines that come through this door may do. `secrets` are those that name its call. */
+export function pinAllowance(options: PinOptions, gatewayHost: string, secrets: readonly string[]): PipelineAllowance {
+  return { hostJobs: allowsHostJobs(options, gatewayHost), mounts: [], hostNetwork: false, engines: [], secrets };
 }
 
 function specOf(params: Readonly<Record<string, string>>, options: PinOptions, allow: PipelineAllowance): PipelineSpec {

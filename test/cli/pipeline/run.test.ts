@@ -289,6 +289,17 @@ describe('pipelines at the command line', function () {
     });
   });
 
+  describe('distillery validate, of what is only worth a word', () => {
+    it('finds it valid, and says it on stderr', async () => {
+      await write('odd.yaml', 'workflow: [a]\na: { image: x, colour: red }\n');
+      const pipeline = await cli(['validate', 'odd.yaml'], { cwd: folder });
+      expect([pipeline.code, pipeline.stdout]).to.deep.equal([0, 'odd.yaml: valid (1 job, 1 stage)\n']);
+      expect(pipeline.stderr).to.match(/^odd\.yaml:2:16: a\.colour: warning: .*\n {4}a: \{ image: x, colour: red \}\n {19}\^/);
+      const whole = await cli(['validate', await write('distillery.yaml', 'calls: { a: { pipeline: odd.yaml } }')], { cwd: folder });
+      expect([whole.code, whole.stderr]).to.deep.equal([0, pipeline.stderr]);
+    });
+  });
+
   describe('distillery init', () => {
     it('writes a pipeline that runs', async () => {
       const made = await distillery(['init']);
