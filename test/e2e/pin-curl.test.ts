@@ -122,4 +122,30 @@ describe('curl at the pin door', function () {
     expect(record.jobs.map(({ status, exit_code }) => [status, exit_code])).to.deep.equal([['failed', 3], ['skipped', undefined], ['skipped', undefined]]);
     expect(await gateway.logs(record.id)).to.match(/ \[info\] \[c\] Job skipped: job 'a' failed\n/);
   });
+
+  it('pin defect 14: fails with the command that failed, unless it is told not to mind', async () => {
+    const job = (more: string): string => `workflow: [a]\na: { image: '${busybox}', script: ['false', 'echo on'] ${more} }\n`;
+    expect(await gateway.over(await gateway.trigger(job('')))).to.include({ status: 'failed' });
+    expect(await gateway.over(await gateway.trigger(job(', errexit: false')))).to.include({ status: 'success' });
+  });
+
+  it('pin defect 26: pulls no image that is there without its tag, and fails where it cannot be pulled', async () => {
+    const there = await gateway.over(await gateway.trigger('workflow: [a]\na: { image: busybox, script: echo a }\n'));
+    expect(there.status).to.equal('success');
+    expect(await gateway.logs(there.id)).to.contain('Image is available').and.not.contain('Image pulling');
+    const missing = await gateway.over(await gateway.trigger('workflow: [a]\na: { image: "127.0.0.1:1/nothing", script: echo a }\n'));
+    expect(missing.status).to.equal('failed');
+    expect(await gateway.logs(missing.id)).to.match(/ \[info\] \[a\] Image pulling: 127\.0\.0\.1:1\/nothing(:latest)?\n\S+ \[info\] \[a\] Waiting for docker response\.\.\.\n/);
+  });
+
+  it('pin defect 13: takes whole numbers for backoff, and says what a line with a colon became', async () => {
+    const retried = await gateway.over(await gateway.trigger(`workflow: [a]\na: { image: '${busybox}', script: 'false', retry: { attempts: 2, delay: 0, backoff: 2 } }\n`));
+    expect(retried.jobs[0]).to.include({ status: 'failed', attempts: 2 });
+    expect(await gateway.logs(retried.id)).to.match(/ Job failed \(attempt 1\/2\), retrying in 0s: command execution failed \(exit code 1\)\n/).and.contain(' Job failed after 2 attempts\n');
+    await gateway.file('colon.yaml', `workflow: [a]\na:\n  image: ${busybox}\n  script:\n    - echo "A: b"\n`);
+    const { message, details, errors } = JSON.parse(await curl('--data-binary', `@${join(gateway.folder, 'colon.yaml')}`, `${gateway.pin}/trigger`)) as { message: string; details: object; errors: { suggestions: string[] }[] };
+    expect(message).to.equal('Pipeline validation failed: all script items must be strings, found mapping at index 0');
+    expect(details).to.include({ line: 5 });
+    expect(errors[0]!.suggestions.join()).to.match(/quote/i);
+  });
 });
