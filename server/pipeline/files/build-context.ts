@@ -29,8 +29,8 @@ export async function buildContext(workspace: Workspace, dockerfile: string): Pr
   try {
     const { patterns } = await firstIgnoreFile(root, [`${name}.dockerignore`, '.dockerignore']);
     const said = judgeByDockerignore(patterns);
-    // Without it there is nothing to build; many leave it out of the image by leaving it out here.
-    const judge: Judge = (path, isFolder) => (path === name ? 'take' : said(path, isFolder));
+    // The engine needs both, and leaves them out of the image itself where the one says so of the other.
+    const judge: Judge = (path, isFolder) => (path === name || path === '.dockerignore' ? 'take' : said(path, isFolder));
     const judges = [judge, judgeHidden({ path: root, hidden: workspace.hidden })];
     return { archive: failingAs(what, packFolder(root, { judge: judgeByAll(judges) })), dockerfile: name };
   } catch (error) {

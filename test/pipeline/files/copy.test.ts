@@ -116,16 +116,15 @@ describe('the context of a build', () => {
     expect(await contextOf('docker/Dockerfile.web')).to.deep.equal(['Dockerfile.web', { 'Dockerfile.web': 'FROM x', 'app': 'folder', 'app/b': 'b', 'link': '-> app' }]);
   });
 
-  it('is without what .dockerignore says, but never without the Dockerfile', async () => {
-    make(folder.at('ws'), {
-      '.dockerignore': '\uFEFF# comment\n*\n!src\nsrc/*.log\r\n!/src/keep.log\n', 'Dockerfile': 'FROM x', 'a': '', 'src/b': 'b', 'src/x.log': '', 'src/keep.log': 'k', 'node_modules/deep/c': '',
-    });
-    expect(await contextOf('./Dockerfile')).to.deep.equal(['Dockerfile', { 'Dockerfile': 'FROM x', 'src': 'folder', 'src/b': 'b', 'src/keep.log': 'k' }]);
+  it('is without what .dockerignore says, but never without the Dockerfile and itself, which the engine leaves out of the image', async () => {
+    const ignored = '\uFEFF# comment\n*\n!src\nsrc/*.log\r\n!/src/keep.log\n';
+    make(folder.at('ws'), { '.dockerignore': ignored, 'Dockerfile': 'FROM x', 'a': '', 'src/b': 'b', 'src/x.log': '', 'src/keep.log': 'k', 'node_modules/deep/c': '' });
+    expect(await contextOf('./Dockerfile')).to.deep.equal(['Dockerfile', { '.dockerignore': ignored, 'Dockerfile': 'FROM x', 'src': 'folder', 'src/b': 'b', 'src/keep.log': 'k' }]);
   });
 
   it('takes again what is in a folder that is left out, with the folders it is in', async () => {
-    make(folder.at('ws'), { '.dockerignore': 'out\n!out/deep/kept\n.dockerignore', 'Dockerfile': 'F', 'out/a': '', 'out/deep/kept': 'k', 'out/deep/b': '' });
-    expect((await contextOf('Dockerfile'))[1]).to.deep.equal({ 'Dockerfile': 'F', 'out': 'folder', 'out/deep': 'folder', 'out/deep/kept': 'k' });
+    make(folder.at('ws'), { '.dockerignore': 'out\n!out/deep/kept', 'Dockerfile': 'F', 'out/a': '', 'out/deep/kept': 'k', 'out/deep/b': '' });
+    expect((await contextOf('Dockerfile'))[1]).to.deep.equal({ '.dockerignore': 'out\n!out/deep/kept', 'Dockerfile': 'F', 'out': 'folder', 'out/deep': 'folder', 'out/deep/kept': 'k' });
   });
 
   it('listens to the file that is for this Dockerfile alone', async () => {
