@@ -1,11 +1,11 @@
 // Folders as a tar archive, read as it is wanted: memory does not depend on how much there is.
 
-import { constants } from 'node:fs';
-import { lstat, open, readlink, type FileHandle } from 'node:fs/promises';
-import { systemCode, systemReason } from '../reason.ts';
-import { ArchiveError } from './archive-error.ts';
+import { lstat } from 'node:fs/promises';
+import { inAdvance } from '../in-advance.ts';
+import { systemCode } from '../reason.ts';
 import { gathered } from './gathered.ts';
-import { encodeHeader, endOfArchive, padding } from './header.ts';
+import { encodeHeader, endOfArchive, padding, type Header } from './header.ts';
+import { openLarge, piecesOf, prepare, type Prepared } from './prepare.ts';
 import { walk, type Found, type Judge, type Verdict } from './walk.ts';
 
 export interface Source {
@@ -50,10 +50,10 @@ async function* entriesOf(sources: readonly Source[], watch: PackWatch): AsyncGe
   for (const { root, under = '', judge = takeAll, optional = false } of sources) {
     if (optional && await isMissing(root)) continue;
     const prefix = Buffer.from(under === '' ? '' : `${under}/`);
-    for await (const found of walk(root, judge, watch.onTrouble)) {
-      const size = yield* entry(found, Buffer.concat([prefix, found.name]), watch);
+    for await (const prepared of inAdvance(walk(root, judge, watch.onTrouble), preparedAtOnce, prepare)) {
+      const size = yield* entry(prepared, Buffer.concat([prefix, prepared.found.name]), watch);
       if (size === undefined) continue;
-      if (!found.stats.isDirectory()) files += 1;
+      if (!prepared.found.stats.isDirectory()) files += 1;
       bytes += size;
       watch.onPacked?.({ files, bytes });
     }
@@ -69,61 +69,58 @@ async function isMissing(root: string): Promise<boolean> {
   return lstat(root).then(() => false, (error: unknown) => systemCode(error) === 'ENOENT');
 }
 
+const preparedAtOnce = 16;
+
 /** Bytes of its content; undefined when it is not packed. */
-async function* entry(found: Found, name: Buffer, watch: PackWatch): AsyncGenerator<Uint8Array, number | undefined> {
-  const { path, shown, stats } = found;
-  const common = { name, mode: stats.mode, mtime: stats.mtimeMs / 1000, size: 0 };
-  try {
-    if (stats.isDirectory()) yield encodeHeader({ ...common, kind: 'folder' });
-    else if (stats.isSymbolicLink()) yield encodeHeader({ ...common, kind: 'link', target: await readlink(path, 'buffer') });
-    else if (stats.isFile()) return yield* fileEntry(found, common, watch);
-    else return skip('neither a file nor a folder nor a link: left out');
-    return 0;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return skip('gone before it was read: left out');
-    if (systemCode(error) === undefined) throw error;
-    throw new ArchiveError(`cannot read "${shown}": ${systemReason(error)}`, { cause: error });
+async function* entry({ found, read }: Prepared, name: Buffer, watch: PackWatch): AsyncGenerator<Uint8Array, number | undefined> {
+  const { shown, stats } = found;
+  const header = { name, mode: stats.mode, mtime: stats.mtimeMs / 1000, size: 0 };
+  if (read === 'gone') return skip('gone before it was read: left out');
+  if (stats.isDirectory()) yield encodeHeader({ ...header, kind: 'folder' });
+  else if (stats.isSymbolicLink()) yield encodeHeader({ ...header, kind: 'link', target: read! });
+  else if (!stats.isFile()) return skip('neither a file nor a folder nor a link: left out');
+  else if (read !== undefined) return yield* fileEntry(found, [read], { header, watch });
+  else {
+    const file = await openLarge(found);
+    if (file === undefined) return skip('gone before it was read: left out');
+    try {
+      return yield* fileEntry(found, piecesOf(file, found), { header, watch });
+    } finally {
+      await file.close();
+    }
   }
+  return 0;
 
   function skip(why: string): undefined {
     watch.onTrouble?.(shown, why);
   }
 }
 
-async function* fileEntry({ path, shown }: Found, common: { readonly name: Buffer; readonly mode: number; readonly mtime: number }, watch: PackWatch): AsyncGenerator<Uint8Array, number> {
-  // What was a file may be a pipe by now, whose other end nobody opens.
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const { size } = await file.stat();
-    yield encodeHeader({ ...common, kind: 'file', size });
-    const read = yield* content(file, size);
-    // The header has promised `size` bytes, so that is what has to follow.
-    if (read < size) {
-      watch.onTrouble?.(shown, 'became shorter while it was read: filled up with zeros');
-      yield* zeros(size - read);
-    } else if ((await file.stat()).size > size) watch.onTrouble?.(shown, 'became longer while it was read: what came later is left out');
-    yield padding(size);
-    return size;
-  } finally {
-    await file.close();
-  }
+interface FilePlace {
+  readonly header: Omit<Header, 'kind'>;
+  readonly watch: PackWatch;
 }
 
-const pieceBytes = 128 << 10;
-
-async function* content(file: FileHandle, size: number): AsyncGenerator<Uint8Array, number> {
-  let read = 0;
-  while (read < size) {
-    // A new one each time: whoever gets it may keep it.
-    const piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, size - read));
-    const { bytesRead } = await file.read(piece, 0, piece.length, null);
-    if (bytesRead === 0) break;
-    read += bytesRead;
-    yield piece.subarray(0, bytesRead);
+/** The header promises what was found, so that is what has to follow. */
+async function* fileEntry({ shown, stats: { size } }: Found, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, { header, watch }: FilePlace): AsyncGenerator<Uint8Array, number> {
+  yield encodeHeader({ ...header, kind: 'file', size });
+  let given = 0;
+  let longer = false;
+  for await (const piece of pieces) {
+    const fitting = piece.subarray(0, size - given);
+    longer ||= fitting.length < piece.length;
+    given += fitting.length;
+    yield fitting;
   }
-  return read;
+  if (longer) watch.onTrouble?.(shown, 'became longer while it was read: what came later is left out');
+  if (given < size) watch.onTrouble?.(shown, 'became shorter while it was read: filled up with zeros');
+  yield* zeros(size - given);
+  yield padding(size);
+  return size;
 }
+
+const zerosAtOnce = 128 << 10;
 
 async function* zeros(count: number): AsyncGenerator<Uint8Array> {
-  for (let left = count; left > 0; left -= pieceBytes) yield Buffer.alloc(Math.min(pieceBytes, left));
+  for (let left = count; left > 0; left -= zerosAtOnce) yield Buffer.alloc(Math.min(zerosAtOnce, left));
 }

@@ -26,12 +26,15 @@ const slash = Buffer.from('/');
 /** Links are not followed, but for `root` itself. What is gone by the time it is looked at is told to `onTrouble`. Throws ArchiveError for a folder that cannot be read. */
 export async function* walk(root: string, judge: Judge, onTrouble?: (path: string, what: string) => void): AsyncGenerator<Found> {
   const base = Buffer.from(`${root}/`);
-  /** Names that are still to be looked at, the next one last. */
-  const ahead = await namesIn(base, Buffer.alloc(0));
+  /** What is still to be looked at, the next one last. */
+  const ahead = (await namesIn(base, Buffer.alloc(0))).map((name): Ahead => ({ name }));
   /** Folders that wait for something in them to be taken, each in the one before. */
   let unsure: Found[] = [];
-  for (let name = ahead.pop(); name !== undefined; name = ahead.pop()) {
-    const found = await look(base, name);
+  for (let next = ahead.at(-1); next !== undefined; next = ahead.at(-1)) {
+    for (const soon of ahead.slice(-lookedAtOnce)) soon.looking ??= begun(look(base, soon.name));
+    ahead.pop();
+    const { name } = next;
+    const found = await next.looking;
     if (found === undefined) {
       onTrouble?.(name.toString(), 'gone before it was read: left out');
       continue;
@@ -46,8 +49,21 @@ export async function* walk(root: string, judge: Judge, onTrouble?: (path: strin
       unsure = [];
       yield found;
     }
-    if (isFolder) for (const inside of await namesIn(base, Buffer.concat([name, slash]))) ahead.push(inside);
+    if (isFolder) for (const inside of await namesIn(base, Buffer.concat([name, slash]))) ahead.push({ name: inside });
   }
+}
+
+interface Ahead {
+  readonly name: Buffer;
+  looking?: Promise<Found | undefined>;
+}
+
+const lookedAtOnce = 16;
+
+/** Its failure is heard of when it is its turn, if that ever comes. */
+function begun<T>(looking: Promise<T>): Promise<T> {
+  looking.catch(() => {});
+  return looking;
 }
 
 function isIn(name: Buffer, folder: Buffer): boolean {
