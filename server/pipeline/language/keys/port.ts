@@ -30,7 +30,7 @@ function readPort(field: Field, item: Item): readonly PublishedPort[] {
     const [ip, hostPort, containerPort] = parts.length === 2 ? ['0.0.0.0', ...parts] : parts;
     return [{ hostIp: ip === 'localhost' ? '127.0.0.1' : ip!, hostPort: Number(hostPort), containerPort: Number(containerPort) }];
   }
-  const at = fault.part === undefined || fault.part === '' ? item.value : within(field, item.value, [item.text.lastIndexOf(fault.part), fault.part.length]);
+  const at = fault.at === undefined ? item.value : within(field, item.value, [startOf(parts, fault.at, item.text), parts[fault.at]!.length]);
   wrong(field, `${intro(item.index)}${fault.message}`, { code: 'INVALID_PORT_FORMAT', at });
   return [];
 }
@@ -41,13 +41,21 @@ function partsOf(text: string): readonly string[] {
   return ip === undefined ? text.split(':').map((part) => part.trim()) : [ip, ...rest!.split(':').map((part) => part.trim())];
 }
 
-function faultIn(parts: readonly string[]): { readonly message: string; readonly part?: string } | undefined {
+/** Counted from the end: an address may hold colons of its own, and a part may be there twice. */
+function startOf(parts: readonly string[], at: number, text: string): number {
+  let end = text.length;
+  for (let behind = parts.length - 1; behind > at; behind -= 1) end = text.lastIndexOf(':', end - 1);
+  return text.lastIndexOf(parts[at]!, end - parts[at]!.length);
+}
+
+/** `at`: which part it is. */
+function faultIn(parts: readonly string[]): { readonly message: string; readonly at?: number } | undefined {
   if (parts.length !== 2 && parts.length !== 3) return { message: forms };
   if (parts.includes('')) return { message: parts.length === 2 ? 'both host and container ports must be specified' : 'host IP, host port, and container port must all be specified' };
-  const number = parts.slice(-2).find((part) => !isPort(part));
-  if (number !== undefined) return { message: `port numbers must be between 1 and 65535, got '${cut(number)}'`, part: number };
+  const at = parts.findIndex((part, index) => index >= parts.length - 2 && !isPort(part));
+  if (at !== -1) return { message: `port numbers must be between 1 and 65535, got '${cut(parts[at]!)}'`, at };
   const [ip] = parts;
-  return parts.length === 2 || ip === 'localhost' || isIP(ip!) !== 0 ? undefined : { message: `host IP must be an IP address or localhost, got '${cut(ip!)}'`, part: ip! };
+  return parts.length === 2 || ip === 'localhost' || isIP(ip!) !== 0 ? undefined : { message: `host IP must be an IP address or localhost, got '${cut(ip!)}'`, at: 0 };
 }
 
 function isPort(text: string): boolean {

@@ -16,7 +16,7 @@ const cachePattern = `^(${name}):(/[^:]*)$`;
 export const volumesKey: Key<readonly Volume[]> = {
   summary: 'Mounts: "name:/path" is a volume of the run, "./folder:/path" or "/folder:/path" a folder of the machine; ":ro" behind it for reading only.',
   schema: oneOrMore({ type: 'string', pattern: volumePattern }),
-  read: (field) => readMounts(field, volumePattern, { form: "'name:/path', './folder:/path' or '/folder:/path', with ':ro' behind it for reading only" })
+  read: (field) => readMounts(field, volumePattern, { form: "'name:/path', './folder:/path' or '/folder:/path', with ':ro' behind it for reading only", wayOut: asFolder })
     ?.map(({ item, parts: [, volume, source, path, mode] }) => ({
       source: volume !== undefined ? { name: volume } : { folder: source! }, path: path!, readOnly: mode === 'ro', place: place(field, item.value),
     })),
@@ -33,7 +33,14 @@ interface Mount {
   readonly parts: readonly (string | undefined)[];
 }
 
-function readMounts(field: Field, pattern: string, { form }: { readonly form: string }): readonly Mount[] | undefined {
+interface MountWords {
+  /** What it must be. */
+  readonly form: string;
+  /** Suggestions for what it is. */
+  readonly wayOut?: (text: string) => readonly string[];
+}
+
+function readMounts(field: Field, pattern: string, { form, wayOut = () => [] }: MountWords): readonly Mount[] | undefined {
   const items = readTexts(field, { all: `${field.name} items`, empty: (index) => itemEmpty(field, index), most: 100 });
   return items?.flatMap((item): readonly Mount[] => {
     const parts = new RegExp(pattern, 's').exec(item.text);
@@ -50,7 +57,7 @@ function isMountPoint(parts: readonly (string | undefined)[]): boolean {
   return /[^/]/.test(path) && !path.split('/').includes('..');
 }
 
-function wayOut(text: string): readonly string[] {
+function asFolder(text: string): readonly string[] {
   const [source = '', path = ''] = text.split(':');
-  return /^[A-Za-z0-9_.-]+\/[^:]*$/.test(source) && path.startsWith('/') ? [`write './${cut(text)}' for a folder`] : [];
+  return /^[A-Za-z0-9_][A-Za-z0-9_.-]*\/[^:]*$/.test(source) && path.startsWith('/') ? [`write './${cut(text)}' for a folder`] : [];
 }
