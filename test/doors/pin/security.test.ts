@@ -160,10 +160,6 @@ describe('a door that strangers can reach', () => {
       },
     },
   }));
-
-  it('is told in a loud voice', () => withPin(async ({ door }) => {
-    expect(door.url).to.match(/^http:\/\/0\.0\.0\.0:/);
-  }, { options: open({ withoutToken: true }) }));
 });
 
 describe('the call behind the pin door', () => {
