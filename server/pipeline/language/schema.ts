@@ -16,7 +16,7 @@ export const pipelineSchema: JsonSchema = {
   title: 'Pipeline',
   description: 'A pipeline of jobs in containers.',
   type: 'object',
-  properties: Object.fromEntries(Object.entries(topProperties()).map(([name, schema]) => [name, lateKeys.includes(name) ? { anyOf: [schema, job] } : schema])),
+  properties: Object.fromEntries(Object.entries(topProperties()).map(([name, schema]) => [name, lateKeys.includes(name) ? { description: schema['description'], anyOf: [schema, job] } : schema])),
   additionalProperties: { if: { type: 'object' }, then: job },
   $defs: { job: { ...schemaOf(jobKeys), description: 'A job.' } },
 };

@@ -17,10 +17,11 @@ export const secretsKey: Key<readonly SecretUse[]> = {
 function readList(field: Field): readonly SecretUse[] | undefined {
   const seen = new Set<string>();
   return readTexts(field, { all: `${field.name} items`, empty: (index) => itemEmpty(field, index), most: 100 })?.flatMap(({ text, value }): readonly SecretUse[] => {
-    const problem = variableProblem(text) ?? (seen.has(text) ? `"${text}" is given twice` : undefined);
+    const isTwice = seen.has(text);
     seen.add(text);
+    const problem = variableProblem(text) ?? (isTwice ? `"${text}" is given twice` : undefined);
     if (problem === undefined) return [{ variable: text, secret: text, place: place(field, value) }];
-    wrong(field, `${field.name}: ${problem}`, { at: value, suggestions: objectProblem(text) === undefined && !seen.has(text) ? [`write it as a mapping: { VARIABLE: ${cut(text)} }`] : [] });
+    wrong(field, `${field.name}: ${problem}`, { at: value, suggestions: isTwice || objectProblem(text) !== undefined ? [] : [`write it as a mapping: { VARIABLE: ${cut(text)} }`] });
     return [];
   });
 }
