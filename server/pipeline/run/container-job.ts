@@ -16,7 +16,9 @@ import { endOfScript, shownCommand } from './messages.ts';
 import { mountsOf, type MountParts } from './mounts.ts';
 import { safeName } from './names.ts';
 import type { JobNetwork, Networks } from './networks.ts';
+import { OutputTail } from './output-tail.ts';
 import { allOutputs, outputPlace } from './outputs.ts';
+import { pause } from './pause.ts';
 import { joined, keeper, shellFor } from './script.ts';
 import { startServices } from './services.ts';
 
@@ -95,10 +97,16 @@ async function useContainer(container: StepContainer, image: string, work: Work)
   // Heard of below; or not at all, where the script is executed in it.
   ended.catch(() => {});
   tell({ step: 'container-started', container: container.id, image });
-  const end = job.soloExecution ? await eachAlone(container, work.attempt) : await allTogether(ended, work.attempt);
+  const end = job.soloExecution ? await eachAlone({ container, ended }, work.attempt) : await allTogether(ended, work.attempt);
   stop.check();
   if (end.type === 'succeeded') await keep(container, work);
   return end;
+}
+
+/** A container that is kept there for commands to be executed in it. */
+interface Keeping {
+  readonly container: StepContainer;
+  readonly ended: Promise<Exit>;
 }
 
 /** Whatever has to be there before it starts. */
@@ -113,23 +121,35 @@ async function fill(container: StepContainer, { attempt, parts }: Work): Promise
   }
 }
 
-async function allTogether(ended: Promise<Exit>, { tell, stop, planned: { job } }: Attempt): Promise<TryEnd> {
+async function allTogether(ended: Promise<Exit>, { tell, warn, stop, planned: { job } }: Attempt): Promise<TryEnd> {
   if (job.script.length > 0) tell({ step: 'shell-started' });
   const exit = await ended;
   stop.check();
+  if (exit.exitCode === 0 && exit.oomKilled === true) warn(`job '${job.name}': a part of it ran out of memory and was killed`);
   return scriptEnd(exit, { tell });
 }
 
-async function eachAlone(container: StepContainer, { tell, stop, output, planned: { job } }: Attempt): Promise<TryEnd> {
+async function eachAlone({ container, ended }: Keeping, { tell, stop, output, planned: { job } }: Attempt): Promise<TryEnd> {
   for (const item of job.script) {
     const command = shownCommand(item);
     tell({ step: 'command-started', command });
     const exit = await container.exec(shellFor(item, job), { output, workdir: job.workDir });
     stop.check();
-    const end = scriptEnd(exit, { tell, command });
+    const oomKilled = exit.exitCode === killedBySigkill && job.memoryBytes !== undefined && (await ranOutOfMemory({ container, ended }, stop.signal));
+    const end = scriptEnd({ ...exit, ...(oomKilled && { oomKilled }) }, { tell, command });
     if (end.type !== 'succeeded') return end;
   }
   return { type: 'succeeded', exitCode: 0 };
+}
+
+const killedBySigkill = 137;
+const keeperMs = 5_000;
+
+/** The engine knows it of the whole container, and tells it when that ends: so its keeper is asked to go. */
+async function ranOutOfMemory({ container, ended }: Keeping, signal: AbortSignal): Promise<boolean> {
+  await container.exec(['/bin/sh', '-c', 'kill -TERM 1'], { output: new OutputTail() }).catch(() => {});
+  const exit = await Promise.race([ended, pause(keeperMs, signal)]).catch(() => undefined);
+  return exit?.oomKilled === true;
 }
 
 function scriptEnd(exit: Exit, { tell, command }: Pick<Attempt, 'tell'> & { readonly command?: string }): TryEnd {

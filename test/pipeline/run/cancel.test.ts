@@ -60,7 +60,7 @@ describe('a pipeline that is cancelled', function () {
   it('gives all of its containers the grace at the same time', async () => {
     const stubborn = '{ image: busybox, network: none, script: ["trap \'\' TERM", "echo up", "while true; do sleep 1; done"] }';
     const names = ['a', 'b', 'c', 'd'];
-    const graceMs = 1_000;
+    const graceMs = 2_000;
     const playing = await stage.start(names.map((name) => `${name}: ${stubborn}`).join('\n'), { stop: { signal: 'SIGTERM', graceMs } });
     await Promise.all(names.map((name) => playing.run.output.part(name).has('up')));
     const { released } = await playing.cancel();

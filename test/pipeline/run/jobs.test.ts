@@ -141,6 +141,15 @@ describe('a job in a container', function () {
     expect(told('job-ended')[0]).to.include({ oomKilled: true });
   });
 
+  it('tells that memory ran out with soloExecution, and of a part of it that was killed', async () => {
+    const { value, told } = await stage.play(`
+      solo: { image: busybox, network: none, memory: 16m, soloExecution: true, script: [echo well, "tail -c 200m /dev/zero"] }
+      part: { image: busybox, network: none, memory: 16m, script: "tail -c 200m /dev/zero || true" }`);
+    expect(value.jobs[0]).to.deep.include({ status: 'failed', exitCode: 137, message: 'out of memory: command execution failed (exit code 137)' });
+    expect(value.jobs[1]).to.include({ status: 'succeeded' });
+    expect(told('pipeline-warning').map(({ message }) => message)).to.deep.equal(["job 'part': a part of it ran out of memory and was killed"]);
+  });
+
   it('fails with the engine\'s reason when there is no such image', async () => {
     const { value } = await stage.play('a: { image: "no.such.host/x:1", pull: never, script: "true" }');
     expect(value.jobs[0]).to.include({ status: 'failed' });
