@@ -2,6 +2,8 @@
 
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { complaintLine } from '../../calls/contract/pipeline-complaint.ts';
@@ -16,6 +18,7 @@ import { topKeys } from '../../server/pipeline/language/keys/top-keys.ts';
 import type { JobStep, PipelineEvent, SkipReason } from '../../server/pipeline/run/events.ts';
 import { allowanceFor, type Given } from '../contract/pipeline-vectors.ts';
 import { openPeers, type Peers } from '../contract/pipeline-peers.ts';
+import { startCli } from '../helpers/cli.ts';
 import { allKeys, keysUsed } from '../helpers/pipelines/keys-used.ts';
 import type { Played } from '../helpers/pipelines/play.ts';
 import { readTree, type Tree } from '../helpers/pipelines/tree.ts';
@@ -72,6 +75,17 @@ describe('docs/pipelines.md', function () {
       if (kept !== undefined) expect(await readTree(join(gateway.runsFolder, played.run, 'artifacts'))).to.deep.equal(kept);
     });
   }
+
+  it('shows the plan of an example as it is printed', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'plan-'));
+    try {
+      await writeFile(join(folder, 'release.yaml'), examples.find(({ heading }) => heading === 'Order')!.yaml);
+      const { stdout } = await startCli(['plan', 'release.yaml'], { cwd: folder, input: '' }).ended;
+      expect(text).to.contain(`    $ distillery plan release.yaml\n${stdout.replaceAll(/^(?=.)/gm, '    ')}`);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
 
   it('has an example for every key', () => {
     const used = keysUsed(examples.map(({ yaml }) => parse(yaml) as unknown));
