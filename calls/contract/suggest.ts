@@ -5,7 +5,7 @@ import { distance } from 'fastest-levenshtein';
 /** Comparing costs the product of the lengths, and names come from the wire. */
 const wordLengthMax = 100;
 
-/** The nearest of `known`, when it is near enough that saying it helps: at most a third of the letters differ. */
+/** The nearest of `known`, when it is near enough that saying it helps: about a third of the letters differ at most, of five two, as when two have changed places. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   if (word.length > wordLengthMax) return undefined;
   let best: { readonly name: string; readonly away: number } | undefined;
@@ -24,5 +24,5 @@ export function didYouMean(word: string, known: Iterable<string>): string {
 
 function isNear(away: number, word: string, name: string): boolean {
   const longer = Math.max(word.length, name.length);
-  return away < word.length && away <= Math.max(1, Math.floor(longer / 3));
+  return away < word.length && away <= Math.max(1, Math.floor((longer + 1) / 3));
 }
