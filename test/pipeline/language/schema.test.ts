@@ -1,5 +1,7 @@
 import { Ajv } from 'ajv';
 import { expect } from 'chai';
+import { readdirSync, readFileSync } from 'node:fs';
+import { parse } from 'yaml';
 import { checkPipeline } from '../../../server/pipeline/language/check.ts';
 import { dockerKeys } from '../../../server/pipeline/language/keys/docker.ts';
 import { healthKeys } from '../../../server/pipeline/language/keys/health.ts';
@@ -8,7 +10,6 @@ import { retryKeys } from '../../../server/pipeline/language/keys/retry.ts';
 import { serviceKeys } from '../../../server/pipeline/language/keys/service-keys.ts';
 import { topKeys } from '../../../server/pipeline/language/keys/top-keys.ts';
 import { pipelineSchema } from '../../../server/pipeline/language/schema.ts';
-import { parse } from 'yaml';
 import { oneJob } from './told.ts';
 
 type Mapping = Readonly<Record<string, unknown>>;
@@ -25,6 +26,9 @@ function keysUnder(...path: readonly string[]): readonly string[] {
 
 const validate = new Ajv({ strict: false, allErrors: true }).compile(pipelineSchema);
 const services = ['$defs', 'job', 'properties', 'services', 'additionalProperties'];
+
+const folder = new URL('../../vectors/pipelines/', import.meta.url);
+const vectors = readdirSync(folder).filter((name) => name.endsWith('.yaml')).map((name) => [name, readFileSync(new URL(name, folder), 'utf8')] as const);
 
 /** One of each key, and of each form it may have. */
 const valid: readonly string[] = [
@@ -72,6 +76,17 @@ describe('the schema of pipelines', () => {
     const written = new Set(valid.flatMap((text) => Object.values(parse(text) as Mapping)).flatMap((value) => (typeof value === 'object' && value !== null ? Object.keys(value) : [])));
     expect(Object.keys(jobKeys).filter((key) => !written.has(key))).to.deep.equal([]);
   });
+
+  for (const [name, text] of vectors) {
+    const { pipeline } = checkPipeline(text);
+    if (pipeline === undefined) continue;
+    it(`takes ${name} as the check does`, () => {
+      const runs = new Set(pipeline.jobs.map((one) => one.name.toLowerCase()));
+      // What stands in a job that does not run is looked at by the schema alone.
+      const kept = Object.entries(parse(text) as Mapping).filter(([key, value]) => typeof value !== 'object' || runs.has(key.toLowerCase()) || Object.hasOwn(topKeys, key));
+      expect(validate(Object.fromEntries(kept)), JSON.stringify(validate.errors)).to.equal(true);
+    });
+  }
 
   for (const text of invalid) {
     it(`refuses ${JSON.stringify(text)}`, () => {
