@@ -152,10 +152,10 @@ function viewFor({ json, plain, quiet, detach }: RunFlags, { stdout, stderr, env
 /** The folder, with a word now and then on how much of it is sent. */
 async function send(folder: string, call: OpenCall, { view, say }: { readonly view: View; say(line: string): void }): Promise<void> {
   const progress = view.progress?.bind(view) ?? (() => {});
-  const { files, bytes } = await sendFolder(folder, call, {
+  const sent = await sendFolder(folder, call, {
     onProgress: (tally) => progress(`sending files: ${tally.files} (${size(tally.bytes)})`),
     onTrouble: (path, what) => say(`warning: ${path}: ${what}`),
   });
   progress(undefined);
-  say(`sent ${files} file${files === 1 ? '' : 's'} (${size(bytes)})`);
+  if (sent !== undefined) say(`sent ${sent.files} file${sent.files === 1 ? '' : 's'} (${size(sent.bytes)})`);
 }

@@ -22,8 +22,8 @@ export interface SendNews {
   onTrouble(path: string, what: string): void;
 }
 
-/** Resolves with what was sent when all is, or nobody will read it. Throws an Error, for people, when a file cannot be read. */
-export async function sendFolder(folder: string, call: Pick<OpenCall, 'write' | 'end'>, { onProgress, onTrouble }: SendNews): Promise<Tally> {
+/** Resolves with what was sent when all is; with undefined when nobody will read it. Throws an Error, for people, when a file cannot be read. */
+export async function sendFolder(folder: string, call: Pick<OpenCall, 'write' | 'end'>, { onProgress, onTrouble }: SendNews): Promise<Tally | undefined> {
   const { patterns } = await firstIgnoreFile(folder, [ignoreFile]);
   let sent: Tally = { files: 0, bytes: 0 };
   const archive = packFolder(folder, {
@@ -33,7 +33,7 @@ export async function sendFolder(folder: string, call: Pick<OpenCall, 'write' | 
       onProgress(tally);
     },
   });
-  for await (const line of toBase64Lines(gzipped(archive), lineChars)) if (!(await call.write(line))) return sent;
+  for await (const line of toBase64Lines(gzipped(archive), lineChars)) if (!(await call.write(line))) return undefined;
   call.end();
   return sent;
 }

@@ -1,6 +1,7 @@
 // `distillery run`, `plan`, `validate` and `init` as people use them: a child process, a real gateway, a real engine, and a real terminal.
 
 import { expect } from 'chai';
+import { randomBytes } from 'node:crypto';
 import { chmod, lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -142,6 +143,20 @@ describe('pipelines at the command line', function () {
       await writeFile(join(folder, 'large'), Buffer.alloc(20 << 20, 'some text that is not always the same 0123456789\n'));
       const sum = await write('sum.yaml', 'workflow: [sum]\nsum: { image: "busybox:latest", copyFiles: true, script: "wc -c < large" }');
       expect((await distillery(['run', '-q', sum])).stdout).to.equal(`[sum] ${20 << 20}\n`);
+    });
+
+    it('stops sending when nobody takes it any more', async () => {
+      await writeFile(join(folder, 'large'), randomBytes(20 << 20));
+      const small = await startTestGateway(`docker: { host: "${await sharedEngine()}" }\nlimits: { workspaceBytesMax: 1m }`);
+      try {
+        const sum = await write('sum.yaml', 'workflow: [sum]\nsum: { image: "busybox:latest", copyFiles: true, script: "wc -c < large" }');
+        const { code, stderr } = await distillery(['run', sum, '--url', small.url]);
+        expect(code).to.equal(1);
+        expect(stderr).not.to.match(/^sent /m);
+        expect(stderr).to.match(/^failed, .*workspaceBytesMax|^failed, .*1m/m);
+      } finally {
+        await small.stop();
+      }
     });
 
     it('tells everything as JSON, the result last', async () => {
