@@ -5,7 +5,7 @@ import { WorkFailed, type PipelineAllowance, type PipelineEnding, type PipelineS
 import type { Releaser, RunPorts } from '../../calls/contract/ports.ts';
 import type { Logger } from '../support/logger.ts';
 import { releaseFolder } from './files/files.ts';
-import { readPipeline } from './language/check.ts';
+import { checkPipeline as readPipeline } from './language/check.ts';
 import type { Complaint } from './language/complaint.ts';
 import type { Pipeline } from './language/tree.ts';
 import { planPipeline } from './plan/build.ts';

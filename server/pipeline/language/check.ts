@@ -39,8 +39,6 @@ export function checkPipeline(text: string, { hostJobs = true }: CheckOptions = 
   return file === undefined || remarks.some(isError) ? { complaints } : { pipeline: pipelineOf(file, ground), complaints };
 }
 
-export { checkPipeline as readPipeline };
-
 function unreadable(at: number, detail: string, suggestions: readonly string[] = []): Remark {
   return { code: 'INVALID_CONFIG', message: `failed to parse YAML configuration: ${detail}`, at: { start: at, end: at + 1 }, suggestions };
 }

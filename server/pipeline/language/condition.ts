@@ -25,8 +25,6 @@ export function holds({ expression }: Pick<Condition, 'expression'>, lookup: Loo
   return isTrue(expression, lookup);
 }
 
-export { holds as evaluate };
-
 function isTrue(expression: Expression, lookup: Lookup): boolean {
   switch (expression.type) {
     case 'or': return expression.parts.some((part) => isTrue(part, lookup));
