@@ -103,12 +103,17 @@ async function expectRun(vector: Vector, { gateway, played }: Came): Promise<voi
   const begun = afterBeginning(events, vector.expect, run);
   expect(problemsOfOrder(begun, run.events)).to.deep.equal([]);
   for (const never of run.never ?? []) expect(events.filter((event) => isOne(event, never))).to.deep.equal([]);
+  for (const { from, to, ms } of run.within ?? []) expect(timeOf(events.findLast((event) => isOne(event, to))) - timeOf(events.find((event) => isOne(event, from)))).to.be.below(ms);
   for (const { time } of events) expect(time).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   expectLines(linesByJob(lines), run.lines);
   expectSummary(played, run);
   expect(await readTree(join(gateway.runsFolder, played.run, 'artifacts'))).to.deep.equal(run.artifacts ?? {});
   expect(result['cleanup']).to.deep.include({ clean: true, left: [] });
   expect([...await containersLeft(played.run), ...await pipelineThingsLeft(played.run)]).to.deep.equal([]);
+}
+
+function timeOf(event: Event | undefined): number {
+  return Date.parse(String(event?.['time']));
 }
 
 /** What follows the plan and what the file is worth a word for; nothing is told of a pipeline that cannot begin. */

@@ -42,6 +42,7 @@ export type Diagnostic = Omit<Complaint, 'length' | 'suggestions'> & { readonly 
 export interface ExpectedRun {
   readonly events: ExpectedEvents;
   readonly never?: readonly ExpectedEvent[];
+  readonly within?: readonly { readonly from: ExpectedEvent; readonly to: ExpectedEvent; readonly ms: number }[];
   readonly lines: Readonly<Record<string, readonly string[] | { readonly stdout: ExpectedLines; readonly stderr: ExpectedLines }>>;
   readonly artifacts?: Tree;
   readonly outputs?: Readonly<Record<string, string>>;
