@@ -33,7 +33,8 @@ const vectors = readdirSync(folder).filter((name) => name.endsWith('.yaml')).map
 /** One of each key, and of each form it may have. */
 const valid: readonly string[] = [
   'workflow: a\na: { image: x }\nlogsWithTime: "true"\nfailFast: false\nname: x\ndocker: { host: tcp://x:1 }\n',
-  'workflow: [a, a]\na: { dockerfile: x, foo: 1 }\nlogsWithTime: 1\nversion: 3\ndocker:\n',
+  'workflow: [a, a]\na: { dockerfile: x, foo: 1 }\nlogsWithTime: "TRUE"\nversion: 3\ndocker:\nname: 5\n',
+  'workflow: a\na: { image: x }\nlogsWithTime: 1\nname:\n',
   'workflow: [failFast, name]\nfailFast: { image: x }\nname: { image: y }\n',
   'a: { host: true, needs: [] }\nb: { image: x, needs: [a] }\nc: { image: x, needs: a b }\n',
   oneJob('script: x', 'soloExecution: true', 'errexit: false', 'env: A=1', 'copyFiles: true', 'copyIgnore: x', 'workDir: /x', 'port: 8080:80', 'artifactPath: x', 'condition: $A', 'parallel: true', 'timeout: 5'),

@@ -18,7 +18,7 @@ const words: Readonly<Record<string, boolean>> = { true: true, false: false, 1: 
 export function looseFlagKey(summary: string): Key<boolean> {
   return {
     summary,
-    schema: { enum: [true, false, 1, 0, 'true', 'false', '1', '0'] },
+    schema: { anyOf: [{ enum: [true, false, 1, 0] }, { type: 'string', pattern: '^\\s*([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|1|0)\\s*$' }] },
     read(field) {
       const { value } = field;
       const word = value.is === 'string' ? value.text.trim().toLowerCase() : value.is === 'number' ? String(value.value) : '';

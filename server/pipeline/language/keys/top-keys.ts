@@ -2,7 +2,7 @@
 
 import { flagKey, looseFlagKey } from './flag.ts';
 import { dockerKey } from './docker.ts';
-import { textKey } from './text.ts';
+import { nameKey } from './name.ts';
 import { workflowKey } from './workflow.ts';
 
 export const topKeys = {
@@ -10,7 +10,7 @@ export const topKeys = {
   logsWithTime: looseFlagKey('Lines are shown with the time.'),
   docker: dockerKey,
   failFast: flagKey('After the first failure nothing more is started; true when not written.'),
-  name: textKey('What the pipeline is called, for people.'),
+  name: nameKey,
 };
 
 /** Younger than pin: a file of pin's may have a job of this name, which is a mapping. */
