@@ -1,7 +1,7 @@
 // Pipelines by every way they are asked for over the wire: declared calls, and pipeline.run with a stock websocket client, on a real engine.
 
 import { expect } from 'chai';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pack } from 'tar-stream';
 import type { RunRecord } from '../../protocol/record.ts';
@@ -183,6 +183,24 @@ describe('pipelines that are called', function () {
       expect(json.at(-1)).to.include({ success: false, status: 'cancelled' });
       expect(json.at(-1)!['cleanup']).to.include({ clean: true });
     });
+  });
+});
+
+describe('the pipeline of the example distillery.yaml', function () {
+  this.timeout(60_000);
+
+  it('does what its call says', async () => {
+    const words = await readFile(new URL('../../docs/examples/words.yaml', import.meta.url), 'utf8');
+    const gateway = await startTestGateway(`docker: { host: "${await sharedEngine()}" }\ncalls: { words: { params: [{ name: text }], pipeline: words.yaml } }`, { 'words.yaml': words });
+    try {
+      const client = await wsClient(gateway.wsUrl, ['distillery.v2']);
+      client.control({ call: 'words', params: ['one two three'] });
+      const { texts, json } = await client.rest();
+      expect(texts).to.have.members(['counting words', 'counting letters', '3 words of 11 letters']);
+      expect(json.at(-1)).to.have.nested.property('value.outputs').that.deep.equals({ WORDS: '3', LETTERS: '11' });
+    } finally {
+      await gateway.stop();
+    }
   });
 });
 

@@ -73,6 +73,9 @@ export function runCommand(house: House, ends: Ends, exit: (code: number) => voi
     .action(async (file: string | undefined, flags: RunFlags) => exit(await run(file ?? flags.filepath, flags, { house, ends })));
 }
 
+/** As long as a lost connection is made again. */
+const graceToReturn = 'grace:1m';
+
 interface RunParts {
   readonly house: House;
   readonly ends: Ends;
@@ -105,7 +108,7 @@ interface Going {
 
 function runAt(url: string, { flags, pipeline, folder, ends }: Going): Promise<number> {
   const { id, result, detach = false } = flags;
-  const onDisconnect = flags.onDisconnect ?? (detach ? 'detach' : undefined);
+  const onDisconnect = flags.onDisconnect ?? (detach ? 'detach' : flags.reconnect ? graceToReturn : undefined);
   const view = viewFor(flags, ends);
   const say = (line: string): void => {
     if (flags.quiet !== true) (view.say ?? ((text: string) => ends.stderr.write(`${text}\n`)))(printable(line));

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn, type IPty } from 'node-pty';
 import { bin, cli, startCli, type CliOptions } from '../../helpers/cli.ts';
+import { cuttingProxy, type Cut } from '../../helpers/cutting-proxy.ts';
 import { sharedEngine } from '../../helpers/engine.ts';
 import { startTestGateway, type TestGateway } from '../../helpers/gateway.ts';
 import { newestRuns, settled } from '../../helpers/settled.ts';
@@ -143,6 +144,22 @@ describe('pipelines at the command line', function () {
       await writeFile(join(folder, 'large'), Buffer.alloc(20 << 20, 'some text that is not always the same 0123456789\n'));
       const sum = await write('sum.yaml', 'workflow: [sum]\nsum: { image: "busybox:latest", copyFiles: true, script: "wc -c < large" }');
       expect((await distillery(['run', '-q', sum])).stdout).to.equal(`[sum] ${20 << 20}\n`);
+    });
+
+    it('survives lost connections: files arrive whole, and each line once', async () => {
+      await writeFile(join(folder, 'large'), randomBytes(3 << 20));
+      const cuts: Cut[] = [{ direction: 'up', afterBytes: 700_000 }, { direction: 'up', afterBytes: 1_200_000 }, { direction: 'down', afterBytes: 6_000 }, { direction: 'down', afterBytes: 3_000 }];
+      const proxy = await cuttingProxy(gateway.url, () => cuts.shift());
+      try {
+        const count = await write('count.yaml', 'workflow: [count]\ncount: { image: "busybox:latest", copyFiles: true, script: ["wc -c < large", "seq 5000"] }');
+        const { stdout, stderr, code } = await distillery(['run', count, '--url', proxy.url]);
+        expect(code, stderr).to.equal(0);
+        expect(stdout).to.equal(`[count] ${3 << 20}\n${Array.from({ length: 5_000 }, (_, at) => `[count] ${at + 1}\n`).join('')}`);
+        expect(stderr).to.match(/connection lost; trying to connect again\n(.*\n)*connected again, and going on where it was left/);
+        expect(proxy.cuts()).to.equal(4);
+      } finally {
+        await proxy.close();
+      }
     });
 
     it('stops sending when nobody takes it any more', async () => {
