@@ -1,10 +1,12 @@
 // The gateway, held against test/vectors/pipelines: what is said of each file, what is planned, and what comes of it on a real engine.
 
+import { Ajv } from 'ajv';
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { planText } from '../../server/pipeline/engine.ts';
+import { pipelineSchema } from '../../server/pipeline/language/schema.ts';
 import type { TestGateway } from '../helpers/gateway.ts';
 import { containersLeft, pipelineThingsLeft } from '../helpers/leftovers.ts';
 import { fits } from '../helpers/pipelines/fits.ts';
@@ -48,6 +50,16 @@ describe('the vectors of pipelines', function () {
       await expectRun(vector, await begin(vector));
     });
   }
+
+  it('fit the schema that editors get, where they are right', () => {
+    const fitsSchema = new Ajv({ strict: false }).compile(pipelineSchema);
+    for (const { name, text, expect: { diagnostics, plan } } of vectors) {
+      if (plan === undefined) continue;
+      const passedOver = diagnostics.filter(({ field }) => field === undefined).map(({ job }) => job);
+      const held = Object.fromEntries(Object.entries(parse(text) as object).filter(([key]) => !passedOver.includes(key)));
+      expect(fitsSchema(held), `${name}: ${JSON.stringify(fitsSchema.errors)}`).to.equal(true);
+    }
+  });
 
   it('have one for every key', () => {
     const files = vectors.filter(({ expect: { diagnostics } }) => diagnostics.every(({ code }) => code !== 'INVALID_CONFIG'));
