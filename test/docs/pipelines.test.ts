@@ -36,7 +36,7 @@ type Facts<Type extends EventType> = Extract<PipelineEvent, { readonly type: Typ
 
 // The compiler sees to it that these have all there are: `?` is behind those that may be absent.
 const events: { readonly [Type in EventType]: { readonly [Fact in Exclude<keyof Facts<Type>, 'type' | 'time'>]-?: undefined extends Facts<Type>[Fact] ? '?' : '' } } = {
-  'pipeline-planned': { jobs: '', logsWithTime: '' },
+  'pipeline-planned': { jobs: '', logsWithTime: '', from: '?', of: '?' },
   'pipeline-warning': { message: '', line: '?', column: '?' },
   'job-queued': { job: '' },
   'job-started': { job: '', attempt: '', attempts: '' },

@@ -30,10 +30,13 @@ export function describeStep(event: RunEvent): string | undefined {
 const jobsShown = 10;
 
 const sayings: Readonly<Record<string, (event: RunEvent) => string | undefined>> = {
-  'pipeline-planned': ({ jobs }) => {
+  // Of many jobs there are several of these; the first one says how many there are.
+  'pipeline-planned': ({ jobs, from = 0, of }) => {
+    if (from !== 0) return undefined;
     const ids = (Array.isArray(jobs) ? jobs : []).map((job) => fact((job as { id?: unknown }).id));
-    const more = ids.length - jobsShown;
-    return `${count(ids.length, 'job')}: ${ids.slice(0, jobsShown).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+    const all = typeof of === 'number' ? of : ids.length;
+    const more = all - jobsShown;
+    return `${count(all, 'job')}: ${ids.slice(0, jobsShown).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
   },
   'pipeline-warning': ({ message, line, column }) => `warning: ${typeof line === 'number' ? `line ${line}, column ${fact(column)}: ` : ''}${fact(message)}`,
   'job-started': ({ attempt, attempts }) => (Number(attempt) > 1 ? `started again (attempt ${fact(attempt)} of ${fact(attempts)})` : 'started'),

@@ -29,7 +29,7 @@ export type JobStep =
 
 /** `job` is the id of the plan. `time` is RFC 3339 in UTC with milliseconds, and stands in every one of them. */
 export type PipelineEvent = { readonly time: string } & (
-  | { readonly type: 'pipeline-planned'; readonly jobs: readonly { readonly id: string; readonly name: string; readonly after: readonly string[]; readonly stage: number }[]; readonly logsWithTime: boolean }
+  | PipelinePlanned
   /** Something in the file that is worth a word; it is run all the same. */
   | { readonly type: 'pipeline-warning'; readonly message: string; readonly line?: number; readonly column?: number }
   /** All it waited for is over; it starts as soon as there is a place for it. */
@@ -40,6 +40,25 @@ export type PipelineEvent = { readonly time: string } & (
   | { readonly type: 'job-retrying'; readonly job: string; readonly attempt: number; readonly attempts: number; readonly delayMs: number; readonly message: string }
   | { readonly type: 'job-skipped'; readonly job: string; readonly reason: SkipReason; readonly condition?: string; /** The id of the first that did. */ readonly failed?: string }
   | JobEnded);
+
+/** In the order of the plan. Of many jobs there are several of these, one after another: then `from` of `of` jobs came before. */
+export interface PipelinePlanned {
+  readonly type: 'pipeline-planned';
+  readonly jobs: readonly ToldPlan[];
+  readonly logsWithTime: boolean;
+  readonly from?: number;
+  readonly of?: number;
+}
+
+export interface ToldPlan {
+  readonly id: string;
+  readonly name: string;
+  /** Of more than 50 the first ones. */
+  readonly after: readonly string[];
+  /** How many more it waits for. */
+  readonly afterMore?: number;
+  readonly stage: number;
+}
 
 export interface JobEnded {
   readonly type: 'job-ended';

@@ -26,6 +26,7 @@ import { containerNames } from './names.ts';
 import { Networks } from './networks.ts';
 import { pause } from './pause.ts';
 import { fetchSecrets, type Secrets } from './secrets.ts';
+import { planEvents } from './tell-plan.ts';
 import { createTeller, type Teller } from './tell.ts';
 import { tryJob } from './try-job.ts';
 
@@ -77,10 +78,7 @@ export async function runPipeline(run: PipelineRun, parts: PipelineParts): Promi
 }
 
 function tellBeginning({ plan, warnings }: PipelineRun, { tell }: Teller): void {
-  tell({
-    type: 'pipeline-planned', logsWithTime: plan.pipeline.logsWithTime,
-    jobs: plan.jobs.map(({ id, name, after, stage }) => ({ id, name, after, stage })),
-  });
+  for (const event of planEvents(plan)) tell(event);
   for (const { message, line, column } of warnings) tell({ type: 'pipeline-warning', message, line, column });
 }
 
