@@ -122,7 +122,7 @@ export class Session {
     if (this.#outlet.full || !this.#speaks) return;
     const { ws, dialect } = this.#connection;
     if (this.#pong !== undefined) ws.pong(this.#pong);
-    if (this.#credit !== undefined) this.#say(dialect.credit?.(this.#credit));
+    if (this.#credit !== undefined) this.#outlet.say(dialect.credit?.(this.#credit));
     this.#pong = undefined;
     this.#credit = undefined;
   }
@@ -196,11 +196,11 @@ export class Session {
   #news(): BondNews {
     const { dialect } = this.#connection;
     return {
-      announce: (message) => this.#say(dialect.announce?.(message)),
-      notice: (code, message) => this.#say(dialect.notice?.({ notice: { code, message } })),
+      announce: (message) => this.#outlet.say(dialect.announce?.(message)),
+      notice: (code, message) => this.#outlet.say(dialect.notice?.({ notice: { code, message } })),
       credit: (message) => {
         // What was received is told at once, and once; the rest may wait for the newest.
-        if (message.input.received !== undefined) return this.#say(dialect.credit?.(message));
+        if (message.input.received !== undefined) return this.#outlet.say(dialect.credit?.(message));
         this.#credit = message;
         this.#payOwed();
       },
@@ -254,11 +254,6 @@ export class Session {
     this.#bond?.loosen();
     if (ws.readyState !== WebSocket.OPEN) return;
     ws.send(dialect.result(result, ending), { binary: true }, () => ws.finish(dialect.closeCode(ending)));
-  }
-
-  #say(message: Uint8Array | undefined): void {
-    const { ws } = this.#connection;
-    if (message !== undefined && ws.readyState === WebSocket.OPEN) ws.send(message, { binary: true });
   }
 
   #lose(): void {

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import type { Dialect } from '../../protocol/dialects/dialect.ts';
 import type { GapReason } from '../../protocol/messages.ts';
+import { frameBinary } from '../runs/log/frames.ts';
 import type { Outlet } from '../runs/watcher.ts';
 
 /** Waiting in the sockets of all outlets. */
@@ -55,14 +56,17 @@ export class SocketOutlet implements Outlet {
   }
 
   event(json: Uint8Array): void {
-    this.#control(this.#dialect.event?.(json));
+    this.say(this.#dialect.event?.(json));
   }
 
   gap(from: number, to: number, reason: GapReason): void {
-    this.#control(this.#dialect.gap?.({ gap: { from, to, reason } }));
+    this.say(this.#dialect.gap?.({ gap: { from, to, reason } }));
   }
 
-  #control(message: Uint8Array | undefined): void {
-    if (message !== undefined && this.#ws.readyState === WebSocket.OPEN) this.#ws.send(message, { binary: true });
+  /** Passes on a control message, where the dialect has one: header and message in one write, which ws makes two. */
+  say(message: Uint8Array | undefined): void {
+    if (message === undefined || this.#ws.readyState !== WebSocket.OPEN) return;
+    this.#socket.write(frameBinary(message));
+    this.#count();
   }
 }

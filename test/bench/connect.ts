@@ -6,9 +6,9 @@ import { children, gateway, websocketd } from './parts.ts';
 import { gather, leave, type Door } from './watchers.ts';
 
 const clients = 500;
-const rounds = 5;
+const rounds = 7;
 /** Servers run for long; what is measured is not their first second. */
-const warmRounds = 8;
+const warmRounds = 16;
 const endMs = 60_000;
 const requiredRatio = 0.2;
 const argv = ['sh', '-c', 'echo hello; exec sleep 60'] as const;

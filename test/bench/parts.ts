@@ -2,6 +2,7 @@
 
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,10 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
 import { soon } from '../helpers/until.ts';
 
-const bin = fileURLToPath(new URL('../../server/cli/bin.js', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const bin = join(root, 'server/cli/bin.js');
+/** What `npm start` tells Node. */
+const usualArgs = nodeArgsOf((JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } }).scripts.start);
 
 /** Everything started here and not yet ended. */
 const running = new Set<ChildProcess>();
@@ -32,11 +36,11 @@ export interface MeasuredGateway extends Measured {
 /** Arguments of Node that make a gateway collect its garbage on SIGUSR2, and say when that is done. */
 export const collectable = ['--expose-gc', '--import', `data:text/javascript,process.on('SIGUSR2',()=>{gc();gc();setTimeout(()=>{gc();console.log('collected')},500)})`] as const;
 
-/** `distillery serve` with this configuration, API on. `nodeArgs` are for Node. */
+/** `distillery serve` as `npm start` starts it, with this configuration, API on. `nodeArgs` are further ones for Node. */
 export async function gateway(yaml: string, nodeArgs: readonly string[] = []): Promise<MeasuredGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-'));
   await writeFile(join(folder, 'distillery.yaml'), `http: { api: true, listen: "127.0.0.1:0" }\ndata: data\n${yaml}`);
-  const args = [...nodeArgs, bin, 'serve', '--config', join(folder, 'distillery.yaml')];
+  const args = [...usualArgs, ...nodeArgs, bin, 'serve', '--config', join(folder, 'distillery.yaml')];
   const child = start(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, LOG_LEVEL: 'warn' } });
   const port = Number(/:(\d+)\s*$/.exec(await firstWords(child))?.[1]);
   return {
@@ -86,7 +90,7 @@ export async function sendToEach(argv: readonly string[]): Promise<Measured> {
       child ??= spawn(${JSON.stringify(argv[0])}, ${JSON.stringify(argv.slice(1))}, { stdio: ['ignore', 'pipe', 'ignore'] });
       if (child.stdout.listenerCount('data') === 0) child.stdout.setEncoding('utf8').on('data', tell);
     });`;
-  const child = start(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'], cwd: fileURLToPath(new URL('../..', import.meta.url)) });
+  const child = start(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'], cwd: root });
   return { port: Number(await firstWords(child)), pid: child.pid!, stop: () => end(child) };
 }
 
@@ -125,6 +129,10 @@ function start(program: string, args: readonly string[], options: SpawnOptions):
   child.once('exit', () => running.delete(child));
   child.once('error', () => running.delete(child));
   return child;
+}
+
+function nodeArgsOf(command: string): readonly string[] {
+  return command.split(' ').filter((word) => word.startsWith('--') && command.indexOf(word) < command.indexOf('server/cli/bin.js'));
 }
 
 async function firstWords(child: ChildProcess): Promise<string> {
