@@ -17,6 +17,8 @@ export class Starter {
   #lastMs = -Infinity;
   /** The last two came close together. */
   #isBurst = false;
+  /** So much was to be read and answered in the last turn that others are likely to be on their way still. */
+  #isBusy = false;
 
   /** `start` is called soon, after those that came before. It must not throw. */
   push(start: () => void): void {
@@ -30,15 +32,26 @@ export class Starter {
   }
 
   #turn(): void {
-    if (this.#expectsMore(performance.now())) return void setTimeout(() => this.#turn(), lullMs);
+    if (this.#expectsMore(performance.now())) return this.#turnLater();
     const next = this.#waiting.shift();
     this.#isComing = this.#waiting.length > 0;
     if (this.#isComing) setImmediate(() => this.#turn());
     next?.start();
   }
 
+  /** Behind all that can be read by then: a lull counts only when nothing else has taken the time. */
+  #turnLater(): void {
+    setTimeout(() => {
+      const before = performance.now();
+      setImmediate(() => {
+        this.#isBusy = performance.now() - before > lullMs;
+        this.#turn();
+      });
+    }, lullMs);
+  }
+
   #expectsMore(now: number): boolean {
     const [first] = this.#waiting;
-    return this.#isBurst && now - this.#lastMs < lullMs && first !== undefined && now - first.sinceMs < waitMsMax;
+    return this.#isBurst && (this.#isBusy || now - this.#lastMs < lullMs) && first !== undefined && now - first.sinceMs < waitMsMax;
   }
 }

@@ -31,7 +31,10 @@ export function wantsWebsocket({ url, headers }: IncomingMessage): boolean {
 
 /** Where a websocket is opened with this address; undefined when none is. */
 export function endpointOf(url: string | undefined): Endpoint | undefined {
-  const path = pathOf(url);
+  return endpointAt(pathOf(url));
+}
+
+function endpointAt(path: string): Endpoint | undefined {
   return endpoints.find((endpoint) => endpoint === path);
 }
 
@@ -39,8 +42,8 @@ export function endpointOf(url: string | undefined): Endpoint | undefined {
 export function admit(request: IncomingMessage, parts: AdmissionParts & { stopping: boolean; full: boolean }): Admitted | { refused: HttpRefusal } {
   const admitted = check(request, parts);
   // Clients of that address read text.
-  const plain = /^\/api\/v1\/pow(\/|$)/.test(pathOf(request.url));
-  return plain && 'refused' in admitted ? { refused: { ...admitted.refused, plain } } : admitted;
+  const plain = 'refused' in admitted && /^\/api\/v1\/pow(\/|$)/.test(pathOf(request.url));
+  return plain ? { refused: { ...admitted.refused, plain } } : admitted;
 }
 
 function check(request: IncomingMessage, { config, access, stopping, full }: AdmissionParts & { stopping: boolean; full: boolean }): Admitted | { refused: HttpRefusal } {
@@ -49,7 +52,7 @@ function check(request: IncomingMessage, { config, access, stopping, full }: Adm
   const path = pathOf(request.url);
   if (/^\/api(\/|$)/.test(path) && !http.api) return refuse('not_implemented');
   if ('refused' in access.checkHost(headers.host, { listenHost: http.host, domains: http.domains })) return refuse('unknown_host');
-  const endpoint = endpointOf(request.url);
+  const endpoint = endpointAt(path);
   if (endpoint === undefined) return refuse('not_found', `no websocket here; it is at ${endpoints[0]}`);
   const handshake = checkHandshake(request);
   if (handshake !== undefined) return { refused: handshake };

@@ -46,7 +46,9 @@ export class Bond {
   readonly #parts: BondParts;
   readonly #shape: Shape;
   readonly #stay: Stay | undefined;
-  readonly #closing = new AbortController();
+  /** Looks for the place of the cursor. */
+  #seeking: AbortController | undefined;
+  #isLoose = false;
   readonly #noticed = new Set<NoticeCode>();
   #input: InputHold | undefined;
   #watcher: Pick<Watcher, 'position' | 'wake' | 'stop'> | undefined;
@@ -69,15 +71,17 @@ export class Bond {
       lost: () => this.#inputLost(),
     });
     const kept = live?.kept ?? Promise.resolve();
-    kept.then(() => this.#find(cursor), (error: unknown) => { if (!this.#closing.signal.aborted) tell.refused(error); });
+    kept.then(() => this.#find(cursor), (error: unknown) => { if (!this.#isLoose) tell.refused(error); });
     if (feeds && !mayControl) this.#notice('read-only', 'this session may watch the run, and not feed it');
   }
 
   #find(cursor: Cursor | undefined): void {
+    if (this.#isLoose) return;
     if (cursor === undefined) return this.#follow({ place: beginning });
     const { attached: { run }, tell } = this.#parts;
-    run.log.find(cursor, this.#shape, this.#closing.signal).then((found) => this.#follow(found)).catch((error: unknown) => {
-      if (!this.#closing.signal.aborted) tell.unreadable(error);
+    this.#seeking = new AbortController();
+    run.log.find(cursor, this.#shape, this.#seeking.signal).then((found) => this.#follow(found)).catch((error: unknown) => {
+      if (!this.#isLoose) tell.unreadable(error);
     });
   }
 
@@ -134,7 +138,8 @@ export class Bond {
 
   /** The client is gone, or the session is over. Safe twice. */
   loosen(): void {
-    this.#closing.abort();
+    this.#isLoose = true;
+    this.#seeking?.abort();
     this.#stay?.lose();
     this.#input?.release();
     this.#input = undefined;
@@ -143,9 +148,9 @@ export class Bond {
   }
 
   #follow({ place: from, told }: Found): void {
-    if (this.#closing.signal.aborted) return;
+    if (this.#isLoose) return;
     const { attached: { run }, text, outlet, limits, cursor, tell } = this.#parts;
-    const onEnd = (): void => void run.ended.then((record) => { if (!this.#closing.signal.aborted) tell.over(record); });
+    const onEnd = (): void => void run.ended.then((record) => { if (!this.#isLoose) tell.over(record); });
     const onError = (error: unknown): void => tell.unreadable(error);
     // Raw text is told from the beginning only: that dialect cannot resume.
     const watcher = text === 'raw'

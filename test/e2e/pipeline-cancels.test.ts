@@ -12,7 +12,7 @@ import { randomFrom } from '../helpers/random.ts';
 import { wsClient } from '../helpers/ws-client.ts';
 
 /** `npm run soak:pipelines` has 200. */
-const count = Number(process.env['PIPELINE_CANCELS'] ?? 20);
+const count = Number(process.env['PIPELINE_CANCELS'] ?? 12);
 const seed = Number(process.env['PIPELINE_SEED'] ?? 20_261_125);
 const atOnce = 4;
 

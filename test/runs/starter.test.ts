@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { MessageChannel } from 'node:worker_threads';
 import { Starter } from '../../server/runs/starter.ts';
 import { until } from '../helpers/until.ts';
 
@@ -27,6 +28,30 @@ describe('the starter', () => {
     }
     expect(started).to.deep.equal(Array.from({ length: 50 }, (_, i) => i));
     expect(turns.size).to.equal(50);
+  });
+
+  it('waits for those that are on their way while others are being heard, however long that takes', async () => {
+    const starter = new Starter();
+    let started = 0;
+    const push = (): void => starter.push(() => { started++; });
+    push();
+    push();
+    const { port1, port2 } = new MessageChannel();
+    const startedMeanwhile = await new Promise<number>((resolve) => {
+      let left = 6;
+      // Comes when the event loop reads, as what clients say does.
+      port1.on('message', () => {
+        for (const until = performance.now() + 8; performance.now() < until;) continue;
+        left -= 1;
+        if (left > 0) return port2.postMessage('');
+        push();
+        resolve(started);
+      });
+      port2.postMessage('');
+    });
+    port1.close();
+    expect(startedMeanwhile).to.equal(0);
+    await until('all are started', () => started === 3);
   });
 
   it('does not wait for ever for those that keep coming', async () => {
