@@ -43,7 +43,8 @@ describe('the starter', () => {
       port1.on('message', () => {
         for (const until = performance.now() + 8; performance.now() < until;) continue;
         left -= 1;
-        if (left > 0) return port2.postMessage('');
+        // In the next turn: all that is there is heard in one.
+        if (left > 0) return void setImmediate(() => port2.postMessage(''));
         push();
         resolve(started);
       });
