@@ -17,7 +17,7 @@ export class Starter {
   #lastMs = -Infinity;
   /** The last two came close together. */
   #isBurst = false;
-  /** So much was to be read and answered in the last turn that others are likely to be on their way still. */
+  /** Since the last one came, there was no turn of the event loop yet with little to be read and answered: others are likely to be on their way. */
   #isBusy = false;
 
   /** `start` is called soon, after those that came before. It must not throw. */
@@ -25,6 +25,7 @@ export class Starter {
     const now = performance.now();
     this.#isBurst = now - this.#lastMs < lullMs;
     this.#lastMs = now;
+    this.#isBusy = true;
     this.#waiting.push({ start, sinceMs: now });
     if (this.#isComing) return;
     this.#isComing = true;
