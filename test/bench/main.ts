@@ -26,7 +26,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
 
 const help = `usage: npm run bench -- [--markdown] [NAME…]
 
-Measures the gateway against its peers on this machine, in turns, and prints one table. Takes four to nine minutes; with names, only those:
+Measures the gateway against its peers on this machine, in turns, and prints one table. Takes six to ten minutes; with names, only those:
 ${Object.keys(benches).join(', ')}.
 
   --markdown   the table as docs/performance.md has it
