@@ -49,9 +49,9 @@ describe('docker files', function () {
   const file = (name: string, text = `${name}\n`) => ({ name, text });
 
   it('are there when it starts, with their modes, links and empty folders', async () => {
-    const script = 'cd /work && cat a/b.txt && ls -l a | grep -o "^l.*" | cut -c1-10 && cat a/link && stat -c "%a %n" run.sh empty && ./run.sh';
+    const script = 'cd /code && cat a/b.txt && ls -l a | grep -o "^l.*" | cut -c1-10 && cat a/link && stat -c "%a %n" run.sh empty && ./run.sh';
     await having(script, {}, async (step, it) => {
-      await step.put('/work', archiveOf([
+      await step.put('/code', archiveOf([
         file('a/b.txt'), { name: 'a/link', type: 'symlink', linkname: 'b.txt' }, { name: 'empty', type: 'directory', mode: 0o750 },
         { name: 'run.sh', mode: 0o755, text: '#!/bin/sh\necho ran\n' },
       ]));
@@ -108,8 +108,8 @@ describe('docker files', function () {
     const archive = () => archiveOf([{ name: 'folder', type: 'directory', uid: 0, gid: 0 }, { name: 'folder/file', text: 'x', uid: 42, gid: 42 }]);
     for (const [user, ids] of [['1234:5678', '1234:5678'], ['1234', '1234:0'], ['nobody', '65534:65534'], ['nobody:root', '65534:0']] as const) {
       it(`belong to them, and the folder does: ${user}`, async () => {
-        await having(mine, { user, workdir: '/work/here' }, async (step, it) => {
-          await step.put('/work/here', archive());
+        await having(mine, { user, workdir: '/code/here' }, async (step, it) => {
+          await step.put('/code/here', archive());
           expect(await outputOf(step, it)).to.equal(`${ids} .\n${ids} folder\n${ids} folder/file\n`);
         });
       });
@@ -121,7 +121,7 @@ describe('docker files', function () {
       const image = await it.steps.build({ tag: 'of-nobody', dockerfile: 'Dockerfile', signal: it.run.ports.signal, output: it.run.output, context });
       for (const asked of [false, true]) {
         if (asked) await it.steps.image({ image, pull: 'never', signal: it.run.ports.signal, onPull: () => {} });
-        const step = await it.steps.create(it.sh('id -un; touch /new/made/x /work/x && stat -c %U /new/made /work', { name: it.name(), image, workdir: '/work' }));
+        const step = await it.steps.create(it.sh('id -un; touch /new/made/x /code/x && stat -c %U /new/made /code', { name: it.name(), image, workdir: '/code' }));
         await step.put('/new/made', archiveOf([]));
         await (await step.start(it.run.output)).ended;
         await step.remove();
@@ -146,7 +146,7 @@ describe('docker files', function () {
   });
 
   it('cannot be put into a container whose root is read-only, which says so however much there is', async () => {
-    await having('true', { readOnly: true, user: '1234', workdir: '/work' }, async (step) => {
+    await having('true', { readOnly: true, user: '1234', workdir: '/code' }, async (step) => {
       let ended = false;
       async function* endless(): AsyncGenerator<Uint8Array> {
         try {
@@ -155,9 +155,9 @@ describe('docker files', function () {
           ended = true;
         }
       }
-      const error = await failureOf(step.put('/work', endless()));
+      const error = await failureOf(step.put('/code', endless()));
       expect(error).to.be.instanceOf(WorkFailed);
-      expect(error.message).to.equal('cannot put files to "/work": container rootfs is marked read-only');
+      expect(error.message).to.equal('cannot put files to "/code": container rootfs is marked read-only');
       await soon('the archive is dropped', (async () => { while (!ended) await new Promise(setImmediate); })());
     });
   });

@@ -40,13 +40,13 @@ describe('docker steps cancel', function () {
     const [network, volume] = await Promise.all([steps.network('n'), steps.volume('v')]);
     const service = await steps.create(sh('exec sleep 60', { name: name('service'), network, aliases: ['s'] }));
     await service.start(run.output);
-    const job = await steps.create(sh('sleep 0.2', { network, volumes: [`${volume}:/v`], user: '1234', workdir: '/work' }));
-    await job.put('/work', archiveOf([{ name: 'file', text: 'x'.repeat(10_000) }]));
+    const job = await steps.create(sh('sleep 0.2', { network, volumes: [`${volume}:/v`], user: '1234', workdir: '/code' }));
+    await job.put('/code', archiveOf([{ name: 'file', text: 'x'.repeat(10_000) }]));
     const { ended } = await job.start(run.output);
     await job.exec(['sh', '-c', 'echo hello'], { output: run.output });
     await service.health();
     await ended;
-    await (await job.get('/work'))?.[Symbol.asyncIterator]().return?.();
+    await (await job.get('/code'))?.[Symbol.asyncIterator]().return?.();
     await Promise.all([job.remove(), service.remove()]);
   }
 

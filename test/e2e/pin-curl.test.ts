@@ -62,7 +62,7 @@ describe('curl at the pin door', function () {
     const folder = join(gateway.folder, 'sent');
     await mkdir(join(folder, 'src'), { recursive: true });
     await writeFile(join(folder, 'src', 'greeting.txt'), 'from afar');
-    await gateway.file('copy.yaml', `workflow: [copy]\ncopy: { image: '${busybox}', copyFiles: true, workDir: /work, script: ['cat src/greeting.txt', 'mkdir -p out/deep', 'cp src/greeting.txt out/deep/'], artifactPath: /work/out }\n`);
+    await gateway.file('copy.yaml', `workflow: [copy]\ncopy: { image: '${busybox}', copyFiles: true, workDir: /code, script: ['cat src/greeting.txt', 'mkdir -p out/deep', 'cp src/greeting.txt out/deep/'], artifactPath: /code/out }\n`);
     for (const flags of ['-c', '-cz']) {
       const tar = join(gateway.folder, 'files.tar');
       await program('tar', [flags, '-f', tar, '-C', folder, '.']);

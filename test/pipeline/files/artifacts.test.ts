@@ -162,17 +162,17 @@ describe('artifacts of a real container', function () {
     const it = await stepRun(engine);
     const script = `mkdir -p dist/a/b dist/empty "dist/sp ace" && echo deep > dist/a/b/c && echo ü > "dist/sp ace/ü" && ln -s a/b dist/l && ln dist/a/b/c dist/hard && chmod 700 dist/a/b/c
       echo one > one.log; echo two > two.txt; ln -s dist to-dist; ln -s /etc dist2; mkfifo dist/pipe`;
-    const step = await it.steps.create(it.sh(script, { workdir: '/work' }));
+    const step = await it.steps.create(it.sh(script, { workdir: '/code' }));
     try {
       expect(await (await step.start(it.run.output)).ended, it.run.output.stderr()).to.deep.include({ exitCode: 0 });
       const artifacts = createArtifacts(folder.at('artifacts'), limits);
-      for (const wish of wishesOf({ workDir: '/work', artifactPath: 'dist', artifacts: ['*.log', 'none/*', 'two.txt'] })) await artifacts.keep('job', wish, await step.get(wish.path));
+      for (const wish of wishesOf({ workDir: '/code', artifactPath: 'dist', artifacts: ['*.log', 'none/*', 'two.txt'] })) await artifacts.keep('job', wish, await step.get(wish.path));
       expect(treeOf(folder.at('artifacts/job'))).to.deep.equal({
         'dist': 'folder', 'dist/a': 'folder', 'dist/a/b': 'folder', 'dist/a/b/c': 'deep\n', 'dist/empty': 'folder', 'dist/hard': 'deep\n', 'dist/l': '-> a/b', 'dist/sp ace': 'folder', 'dist/sp ace/ü': 'ü\n',
         'one.log': 'one\n', 'two.txt': 'two\n',
       });
       expect(lstatSync(folder.at('artifacts/job/dist/a/b/c')).mode & 0o777).to.equal(0o700);
-      const [link] = wishesOf({ artifactPath: '/work/to-dist' });
+      const [link] = wishesOf({ artifactPath: '/code/to-dist' });
       expect((await failureOf(async () => artifacts.keep('job', link!, await step.get(link!.path)))).message).to.contain('it is a symbolic link: name what it leads to');
       const [root] = wishesOf({ workDir: '/', artifacts: ['wor?/*.log'] });
       expect(await artifacts.keep('root', root!, await step.get(root!.path))).to.deep.include({ files: 1 });
