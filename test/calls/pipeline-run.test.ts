@@ -14,7 +14,7 @@ const complaint = (line: number, more: Partial<PipelineComplaint> = {}): Pipelin
 function call(complaints: readonly PipelineComplaint[] = []) {
   const asked: unknown[] = [];
   const made = pipelineRunCall({
-    allow, workspaces: ['/srv/work'], stop: { signal: 'SIGTERM', graceMs: 1_000 },
+    allow, workspaces: ['/srv/jobs'], stop: { signal: 'SIGTERM', graceMs: 1_000 },
     check: (text, allowed) => { asked.push([text, allowed]); return complaints; },
     inWorkspaces: async (folder) => `/real${folder}`,
   });
@@ -46,7 +46,7 @@ describe('pipeline.run', () => {
     expect(await specFor({ file: 'x.yaml', variables: { A: '1' }, workspace: 'input' })).to.deep.equal({
       text: 'a: {}', file: 'x.yaml', variables: { A: '1' }, workspace: { from: 'input', encoding: 'base64' }, allow,
     });
-    expect((await specFor({ workspace: '/srv/work/a' })).workspace).to.deep.equal({ from: 'folder', path: '/real/srv/work/a' });
+    expect((await specFor({ workspace: '/srv/jobs/a' })).workspace).to.deep.equal({ from: 'folder', path: '/real/srv/jobs/a' });
   });
 
   it('has the text checked with what it may do, and finds nothing wrong with a warning', () => {
@@ -81,16 +81,16 @@ describe('the options of pipeline.run', () => {
     ['{"variables":{"A":1}}', 'the variable "A" must be a text, not 1'],
     ['{"variables":{"A":"\\u0000"}}', 'the variable "A" must not contain a NUL character'],
     ['{"workspace":"srv"}', 'workspace must be "none", "input" or an absolute folder, not "srv"'],
-    ['{"workspace":"/srv/work/../etc"}', 'workspace "/srv/work/../etc" must be written without "." and ".."'],
-    ['{"workspace":"/srv/workshop"}', 'workspace "/srv/workshop" is not inside of a folder that the operator allows; pipelines.workspaces of the configuration names those that are'],
+    ['{"workspace":"/srv/jobs/../etc"}', 'workspace "/srv/jobs/../etc" must be written without "." and ".."'],
+    ['{"workspace":"/srv/jobsshop"}', 'workspace "/srv/jobsshop" is not inside of a folder that the operator allows; pipelines.workspaces of the configuration names those that are'],
     ['{"nowhere":1}', 'unknown option "nowhere"; the options are file, variables, workspace'],
   ] as const) {
-    it(`are refused as ${text}`, () => expect(readPipelineOptions(text, ['/srv/work'])).to.deep.equal({ ok: false, problems: [problem] }));
+    it(`are refused as ${text}`, () => expect(readPipelineOptions(text, ['/srv/jobs'])).to.deep.equal({ ok: false, problems: [problem] }));
   }
 
   it('may name an allowed folder, and what is in it', () => {
-    for (const workspace of ['/srv/work', '/srv/work/', '/srv/work/a/b']) {
-      expect(readPipelineOptions(JSON.stringify({ workspace }), ['/srv/work'])).to.deep.include({ ok: true });
+    for (const workspace of ['/srv/jobs', '/srv/jobs/', '/srv/jobs/a/b']) {
+      expect(readPipelineOptions(JSON.stringify({ workspace }), ['/srv/jobs'])).to.deep.include({ ok: true });
     }
     expect(readPipelineOptions('{"workspace":"/etc"}', ['/'])).to.deep.include({ ok: true });
   });

@@ -174,9 +174,9 @@ describe('artifacts of a real container', function () {
       expect(lstatSync(folder.at('artifacts/job/dist/a/b/c')).mode & 0o777).to.equal(0o700);
       const [link] = wishesOf({ artifactPath: '/code/to-dist' });
       expect((await failureOf(async () => artifacts.keep('job', link!, await step.get(link!.path)))).message).to.contain('it is a symbolic link: name what it leads to');
-      const [root] = wishesOf({ workDir: '/', artifacts: ['wor?/*.log'] });
+      const [root] = wishesOf({ workDir: '/', artifacts: ['cod?/*.log'] });
       expect(await artifacts.keep('root', root!, await step.get(root!.path))).to.deep.include({ files: 1 });
-      expect(treeOf(folder.at('artifacts/root'))).to.deep.equal({ 'work': 'folder', 'work/one.log': 'one\n' });
+      expect(treeOf(folder.at('artifacts/root'))).to.deep.equal({ 'code': 'folder', 'code/one.log': 'one\n' });
     } finally {
       await step.remove();
       await it.run.releaseWith(releasersOf(engine));
