@@ -59,7 +59,7 @@ describe('a job in a container', function () {
   it('with soloExecution, has a fresh shell for each item, in its folder, and stops at the first that fails', async () => {
     const { value, stdout, steps, told } = await stage.play(`
       a: { image: busybox, network: none, soloExecution: true, workDir: /code, script: ["x=1; cd /; echo one", "pwd; echo $x.", "echo no; exit 3", echo never] }`);
-    expect(stdout('a')).to.equal('one\n/work\n.\nno\n');
+    expect(stdout('a')).to.equal('one\n/code\n.\nno\n');
     expect(value.jobs[0]).to.deep.include({ status: 'failed', exitCode: 3, message: 'command execution failed (exit code 3)' });
     expect(told('job-ended')[0]).to.deep.include({ command: 'echo no; exit 3', exitCode: 3 });
     expect(steps('a').filter((step) => step === 'command-started')).to.have.lengthOf(3);
