@@ -81,6 +81,8 @@ async function eachPart(request: IncomingMessage, take: (name: string, part: Rea
         taking.push(taken);
         taken.catch(reject);
       });
+      // Silently passed over, what comes behind would be missing: the files, or the pipeline itself.
+      form.on('partsLimit', () => reject(unreadable(`it has more than ${partsMax} parts`)));
       form.on('finish', resolve);
       form.on('error', (error) => reject(unreadable((error as Error).message)));
       request.on('close', () => { if (!request.complete) reject(unreadable('it was cut off')); });

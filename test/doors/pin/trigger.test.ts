@@ -144,6 +144,7 @@ describe('an error of the pin API', () => {
     { status: 400, error: 'invalid_request', why: 'a form has no boundary', ask: ({ ask }) => ask('/trigger', post('x', { 'Content-Type': 'multipart/form-data' })) },
     { status: 400, error: 'invalid_request', why: 'a form ends in the middle', ask: ({ ask }) => ask('/trigger', post('--x\r\nContent-Disposition: form-data; name="files"; filename="f"\r\n\r\nabc', { 'Content-Type': 'multipart/form-data; boundary=x' })) },
     { status: 400, error: 'invalid_request', why: 'a part is there twice', ask: ({ ask }) => ask('/trigger', post(twice())) },
+    { status: 400, error: 'invalid_request', why: 'there are more parts than anybody needs', ask: ({ ask }) => ask('/trigger', post(formOf({ ...manyParts(20), pipeline: played('usual') }))) },
     { status: 401, error: 'unauthorized', why: 'there is no token', options: { options: { token: { variable: 'T' } }, secrets: { T: 'secret' } }, ask: ({ ask }) => ask('/trigger', post(played('usual'))) },
     { status: 403, error: 'forbidden', why: 'it comes from a page of elsewhere', ask: ({ ask }) => ask('/trigger', post(played('usual'), { Origin: 'http://evil.example' })) },
     { status: 404, error: 'not_found', why: 'there is nothing', ask: ({ ask }) => ask('/nothing') },
@@ -319,6 +320,10 @@ describe('a trigger with files', () => {
 });
 
 const seen: number[] = [];
+
+function manyParts(count: number): Readonly<Record<string, string>> {
+  return Object.fromEntries(Array.from({ length: count }, (_, at) => [`other${at}`, 'x']));
+}
 
 function twice(): FormData {
   const form = formOf({ pipeline: played('usual') });
