@@ -43,13 +43,21 @@ export class Pipelines {
     return { ...accepted, warnings };
   }
 
+  /** To those who listen, when it was for the trigger itself (400): a fault of ours, and what is no fault of the text, are told in the answer alone. */
+  tellRefused(origin: Origin, why: unknown): void {
+    if (!(why instanceof PinRefusal) || why.status !== 400) return;
+    const { code, message } = why;
+    const error = code === 'validation_failed' ? message.replace(/^P/, 'p') : message;
+    for (const said of [triggered(origin), failed(origin, error)]) this.#parts.journal.append(said);
+  }
+
   async #checked({ text, origin, upload }: Brought): Promise<{ readonly text: string; readonly warnings: readonly PinError[] }> {
     try {
       const read = decode(text);
       return { text: read, warnings: this.#check(read, origin) };
     } catch (error) {
       if (upload !== undefined) await rm(upload, { force: true });
-      if (error instanceof PinRefusal) this.#tellRefused(origin, error);
+      this.tellRefused(origin, error);
       throw error;
     }
   }
@@ -63,11 +71,6 @@ export class Pipelines {
     const details = { ...(job !== undefined && { job }), ...(field !== undefined && { field }), line, column };
     throw first.code === 'INVALID_CONFIG' ? new PinRefusal('invalid_yaml', message, { details, errors })
       : new PinRefusal('validation_failed', `Pipeline validation failed: ${message}`, { details, errors });
-  }
-
-  #tellRefused(origin: Origin, { code, message }: PinRefusal): void {
-    const error = code === 'validation_failed' ? message.replace(/^P/, 'p') : message;
-    for (const said of [triggered(origin), failed(origin, error)]) this.#parts.journal.append(said);
   }
 }
 

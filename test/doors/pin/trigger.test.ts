@@ -267,6 +267,34 @@ describe('a pipeline with errors', () => {
   }));
 });
 
+describe('a trigger that cannot be read', () => {
+  const words: readonly (readonly [string, (stage: PinStage) => Promise<unknown>, string])[] = [
+    ['a form without a boundary', ({ ask }) => ask('/trigger', post('x', { 'Content-Type': 'multipart/form-data' })), 'the request cannot be read: '],
+    ['a parameter of other words', ({ ask }) => ask('/trigger?wait=maybe', post(played('usual'))), 'wait must be true or false'],
+  ];
+  for (const [what, ask, why] of words) {
+    it(`as ${what} is told to those who listen, without a run`, () => withPin(async (stage) => {
+      const reader = await stage.listen();
+      await ask(stage);
+      await ask(stage);
+      await until('both are told', () => reader.events.filter(({ type }) => type === 'pipeline_error').length === 2);
+      const { run_id, error, source } = await reader.event('pipeline_error');
+      expect({ run_id, source }).to.deep.equal({ run_id: undefined, source: 'http_endpoint' });
+      expect(error).to.match(new RegExp(`^${why}`));
+      expect(reader.events.map(({ type }) => type).slice(-4)).to.deep.equal(['pipeline_trigger', 'pipeline_error', 'pipeline_trigger', 'pipeline_error']);
+      reader.cut();
+    }));
+  }
+
+  it('because it is too large is told to nobody', () => withPin(async ({ ask, listen }) => {
+    const reader = await listen();
+    await ask('/trigger', post('#'.repeat((1 << 20) + 1)));
+    await ask('/trigger', post(''));
+    expect(await reader.event('pipeline_error')).to.include({ error: 'Empty YAML configuration' });
+    reader.cut();
+  }));
+});
+
 describe('a trigger with files', () => {
   it('pin defect 24: hands them to the run as they are', () => withPin(async ({ ask, folder }) => {
     const files = Buffer.from(Array.from({ length: 3 << 20 }, (_, at) => at % 251));
