@@ -134,12 +134,13 @@ export class ClientCall implements OpenCall {
     if (this.#announced) return this.#delivery.put({ run });
     this.#announced = true;
     this.#link.thrives();
-    if (this.#lost) this.#delivery.put({ connection: 'resumed' });
-    this.#lost = false;
-    if (run.state !== before?.state) this.#delivery.put({ run });
     const starts = before === undefined && 'call' in this.#opening.first;
     this.#input.begin({ addedBytes: run.terminal === true ? 0 : 1, fresh: starts });
     this.#sayAgain(run.state);
+    // Whoever cancels when he hears of the run has it said once: a second time would skip the grace.
+    if (this.#lost) this.#delivery.put({ connection: 'resumed' });
+    this.#lost = false;
+    if (run.state !== before?.state) this.#delivery.put({ run });
   }
 
   /** What was asked for and may not have arrived. A run that is being cancelled was asked already. */

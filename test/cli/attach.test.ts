@@ -16,6 +16,7 @@ calls:
   held: { process: [sh, -c, 'seq 3; read -r line; echo "got $line"; exit 4'], onDisconnect: detach }
   deaf: { process: [sh, -c, 'trap "" TERM; echo ready; while :; do sleep 0.05; done'], onDisconnect: detach, stop: { grace: 60s } }
   asleep: { process: [sh, -c, 'echo ready; exec sleep 60'], onDisconnect: { default: detach, allow: [detach, "grace:30s"] } }
+  tidy: { process: [sh, -c, 'trap "sleep 0.2; echo tidied; exit 0" TERM; echo ready; while :; do sleep 0.05; done'], onDisconnect: detach, stop: { grace: 60s } }
   owned: { process: [sleep, "60"], onDisconnect: cancel }
   large: { process: [seq, '2000000'], onDisconnect: detach, retention: { bytes: 1m } }
 `;
@@ -203,6 +204,15 @@ describe('the command line, of a run that exists', function () {
       expect([stdout, code]).to.deep.equal(['', 0]);
       expect(stderr).to.match(/^cancelled, client requested cancellation\nclean: process-1 SIGKILL/m);
       expect(await distillery(['cancel', run])).to.include({ code: 0 });
+    });
+
+    it('leaves the run the time to end in good order', async () => {
+      const run = await leave('tidy');
+      await start(['attach', run]).says(/ready/);
+      const { stderr, code } = await distillery(['cancel', run]);
+      expect(code).to.equal(0);
+      expect(stderr).to.match(/^clean: process-1 SIGTERM/m);
+      expect((await distillery(['logs', run])).stdout).to.match(/^tidied$/m);
     });
 
     it('need not wait', async () => {
