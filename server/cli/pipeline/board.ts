@@ -98,8 +98,8 @@ export class Board implements View {
     this.#soon = undefined;
     if (this.#over) return;
     const { jobs } = this.#story;
-    const below = [...(jobs.length === 0 ? [] : [this.#paint('dim', summaryRow(jobs))]), ...(this.#progress === undefined ? [] : [this.#progress])];
     const wish = this.#wish();
+    const below = [...(jobs.length === 0 ? [] : [this.#paint('dim', summaryRow(jobs, wish.cols))]), ...(this.#progress === undefined ? [] : [this.#progress])];
     const rows = [...jobRows(jobs, { ...wish, rows: Math.max(2, wish.rows - below.length) }), ...below];
     // In one piece, or it would flicker. Without wrapping, a row is a row however wide its characters turn out to be.
     this.#screen.write(`${this.#erasing()}${rows.length === 0 ? '' : `\u001b[?7l${rows.join('\n')}\n\u001b[?7h`}`);

@@ -29,13 +29,13 @@ export function jobRows(jobs: readonly JobSoFar[], wish: RowsWish): readonly str
   const shown = chosen(jobs, wish.rows);
   const idChars = Math.min(idCharsMax, Math.max(0, ...jobs.map(({ id }) => id.length)));
   const rows = shown.map((job) => row(job, idChars, wish));
-  return shown.length === jobs.length ? rows : [...rows, wish.paint('dim', `… and ${counted(jobs.filter((job) => !shown.includes(job)))}`)];
+  return shown.length === jobs.length ? rows : [...rows, wish.paint('dim', cut(`… and ${counted(jobs.filter((job) => !shown.includes(job)))}`, wish.cols))];
 }
 
-/** `2 of 5 jobs over: 1 succeeded, 1 failed, 3 waiting`. */
-export function summaryRow(jobs: readonly JobSoFar[]): string {
+/** `2 of 5 jobs over: 1 succeeded, 1 failed, 3 waiting`, in at most `cols` characters. */
+export function summaryRow(jobs: readonly JobSoFar[], cols: number): string {
   const over = jobs.filter(({ state }) => isOver(state)).length;
-  return `${over} of ${jobs.length} job${jobs.length === 1 ? '' : 's'} over: ${counted(jobs)}`;
+  return cut(`${over} of ${jobs.length} job${jobs.length === 1 ? '' : 's'} over: ${counted(jobs)}`, cols);
 }
 
 export function isOver(state: JobState): boolean {

@@ -99,7 +99,7 @@ describe('rows of the live view', () => {
       'lint   queued',
       'ship   waiting            after build, test',
     ]);
-    expect(summaryRow(jobs)).to.equal('3 of 6 jobs over: 1 failed, 1 running, 1 queued, 1 succeeded, 1 skipped, 1 waiting');
+    expect(summaryRow(jobs, 100)).to.equal('3 of 6 jobs over: 1 failed, 1 running, 1 queued, 1 succeeded, 1 skipped, 1 waiting');
   });
 
   it('are never wider than the screen, and have nothing in them that a terminal obeys', () => {
@@ -107,6 +107,12 @@ describe('rows of the live view', () => {
     const [row = ''] = jobRows(jobs, { ...wish, cols: 40 });
     expect(row).to.have.length(40);
     expect(row).to.match(/^a  running +2\.0s  \u{fffd}\[2Jx+…$/u);
+  });
+
+  it('are cut where they are about all jobs, too', () => {
+    const { jobs } = told(planned({ a: [], b: [], c: [], d: [] }), ended('a'), event('job-started', { job: 'b', attempt: 1, attempts: 1 }), event('job-queued', { job: 'c' }));
+    expect(summaryRow(jobs, 30)).to.equal('1 of 4 jobs over: 1 running, …');
+    expect(jobRows(jobs, { ...wish, cols: 22, rows: 2 }).at(-1)).to.equal('… and 1 queued, 1 suc…');
   });
 
   it('are those of most interest where there is no room for all', () => {
