@@ -1,6 +1,6 @@
 // Problems as people read them in a terminal: where, what, the line itself, and a caret under the spot.
 
-import { excerpt } from '../support/yaml/excerpt.ts';
+import { excerpt, printable } from '../support/yaml/excerpt.ts';
 import type { Problem } from './problem.ts';
 
 const plain = { place: '', caret: '', end: '' };
@@ -19,7 +19,8 @@ export function formatProblem(problem: Problem): string {
 
 function headline({ file, line, column, path, message }: Problem, paint: typeof plain): string {
   const place = line === 0 ? `${file}:` : `${file}:${line}:${column}:`;
-  return [`${paint.place}${place}${paint.end}`, ...(path === '' ? [] : [`${path}:`]), message].join(' ');
+  const what = [...(path === '' ? [] : [`${path}:`]), message].join(' ');
+  return `${paint.place}${printable(place)}${paint.end} ${printable(what)}`;
 }
 
 function spot({ line, column, source }: Problem, paint: typeof plain): readonly string[] {

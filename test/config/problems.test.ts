@@ -163,6 +163,12 @@ describe('problems of a configuration', () => {
     expect(lines.every((line) => line.length < 400 && !line.includes('\u001b'))).to.equal(true);
   }));
 
+  it('stay one line each, and no terminal obeys the names in them', () => {
+    const problem = { file: 'a\u001b.yaml', line: 1, column: 1, path: 'new\nline\u001b[2J', message: 'bad \u009b31m', source: 'x' };
+    expect(formatProblems([problem])).to.equal('a\u{fffd}.yaml:1:1: new\u{fffd}line\u{fffd}[2J: bad \u{fffd}31m\n    x\n    ^');
+    expect(formatProblems([problem], { colour: true })).to.match(/^\u001b\[1m.*: bad/);
+  });
+
   it('tell of a file that cannot be read', () => inFolder(async ({ path, file }) => {
     const missing = await loadConfig(file);
     expect(missing.ok ? '' : formatProblems(missing.problems)).to.equal(`${file}: there is no such file; write one, or name another with --config (looked for distillery.yaml)`);
