@@ -4,13 +4,11 @@ import { sessionEndings } from '../close-codes.ts';
 import { decodeJson, encodeJson, isObject } from '../codec.ts';
 import type { ClientMessage, TerminalSize } from '../messages.ts';
 import type { Dialect } from './dialect.ts';
+import { runIdPattern } from '../run-id.ts';
 import { readV1 } from './v1.ts';
 
 /** Columns and rows are 16-bit numbers in the kernel (ioctl_tty(2), TIOCSWINSZ); 0 would mean "unknown". */
 export const terminalSizeMax = 65_535;
-
-/** Ids that a client may choose for its run; they name a folder. */
-export const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 export const v2: Dialect = {
   name: 'distillery.v2',

@@ -225,5 +225,13 @@ describe('the command line, of a run that exists', function () {
     it('says that there is no such run', async () => {
       expect(await distillery(['cancel', 'nowhere'])).to.include({ code: 2 });
     });
+
+    it('says what an id of a run is, as every command does', async () => {
+      for (const args of [['cancel', 'a b'], ['attach', '../x'], ['logs', '_a'], ['call', '--id', 'a b', 'count'], ['run', '--id', 'é', '-']]) {
+        const { stderr, code } = await distillery(args);
+        expect(code, args.join(' ')).to.equal(2);
+        expect(stderr, args.join(' ')).to.contain('It must be 1 to 64 letters, digits, "_" and "-"');
+      }
+    });
   });
 });

@@ -9,7 +9,7 @@ import { creditBytes, utf8Length } from '../../protocol/client-input.ts';
 import { clientSubprotocol, endpoint, openCall } from '../../protocol/client.ts';
 import type { CallOptions, Item, SocketConstructor } from '../../protocol/client.ts';
 import { scriptedServer } from '../helpers/scripted-server.ts';
-import { runIdPattern } from '../../protocol/dialects/v2.ts';
+import { runIdPattern } from '../../protocol/run-id.ts';
 import type { Peer, ScriptedServer } from '../helpers/scripted-server.ts';
 
 const running = { run: { id: 'r1', call: 'echo', state: 'running', next: 1 } };

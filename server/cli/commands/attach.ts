@@ -5,6 +5,7 @@ import { attachRun } from '../../../protocol/client.ts';
 import { runAtTerminal } from '../call/run-at-terminal.ts';
 import type { Ends, House } from '../parts.ts';
 import { wholeNumber } from './numbers.ts';
+import { runId } from './run-id.ts';
 import { atGateway, whereTexts, type WhereFlags } from './where.ts';
 
 interface AttachFlags extends WhereFlags {
@@ -30,7 +31,7 @@ export function attachCommand(house: House, ends: Ends, exit: (code: number) => 
   return new Command('attach')
     .summary('watch a run that exists')
     .description('Watch a run to its end, from its beginning or from any line. Output goes to stdout, status to stderr.')
-    .argument('<run>', 'id of the run')
+    .argument('<run>', 'id of the run', runId)
     .option('--after <lines>', 'lines (of a terminal: bytes) that are known already', wholeNumber)
     .option('--tail <lines>', 'begin with the last so many', wholeNumber)
     .option('-i, --input', 'feed the run with stdin; who fed it before does so no more')

@@ -5,6 +5,7 @@ import { exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { openCall } from '../../../protocol/client.ts';
 import { runAtTerminal } from '../call/run-at-terminal.ts';
 import type { Ends, House } from '../parts.ts';
+import { runId } from './run-id.ts';
 import { atGateway, whereTexts, type WhereFlags } from './where.ts';
 
 interface CallFlags extends WhereFlags {
@@ -47,7 +48,7 @@ export function callCommand(house: House, ends: Ends, exit: (code: number) => vo
     .option('--config <file>', whereTexts.config)
     .option('-q, --quiet', 'no status on stderr')
     .option('-d, --detach', 'leave the run to itself as soon as it is accepted, without input; its id goes to stdout')
-    .option('--id <run>', 'id of the run; if there is such a run of this call, it is gone on with')
+    .option('--id <run>', 'id of the run; if there is such a run of this call, it is gone on with', runId)
     .option('--on-disconnect <policy>', 'what becomes of the run while nobody is connected: cancel, detach, or grace:30s')
     .option('--no-reconnect', 'end when the connection is lost')
     .option('-n, --no-stdin', 'do not read stdin; the input of the run ends at once')

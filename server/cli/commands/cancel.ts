@@ -5,6 +5,7 @@ import { attachRun, type CallResult } from '../../../protocol/client.ts';
 import { runAtTerminal } from '../call/run-at-terminal.ts';
 import { exitCodeOf, exitCodes } from '../exit-codes.ts';
 import type { Ends, House } from '../parts.ts';
+import { runId } from './run-id.ts';
 import { atGateway, whereTexts, type WhereFlags } from './where.ts';
 
 interface CancelFlags extends WhereFlags {
@@ -28,7 +29,7 @@ export function cancelCommand(house: House, ends: Ends, exit: (code: number) => 
   return new Command('cancel')
     .summary('stop a run')
     .description('Stop a run in good order, and wait until everything it started is gone.')
-    .argument('<run>', 'id of the run')
+    .argument('<run>', 'id of the run', runId)
     .option('--no-wait', 'ask the run to stop, and do not wait for that')
     .option('--url <url>', whereTexts.url)
     .option('--config <file>', whereTexts.config)

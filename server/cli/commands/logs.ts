@@ -13,6 +13,7 @@ import { complain, describeGap } from '../call/status.ts';
 import { exitCodeOf, exitCodes } from '../exit-codes.ts';
 import type { Ends, House } from '../parts.ts';
 import { wholeNumber } from './numbers.ts';
+import { runId } from './run-id.ts';
 import { atGateway, whereTexts, type WhereFlags } from './where.ts';
 
 interface LogsFlags extends WhereFlags {
@@ -42,7 +43,7 @@ export function logsCommand(house: House, ends: Ends, exit: (code: number) => vo
   return new Command('logs')
     .summary('print the stored lines of a run')
     .description('Print the lines of a run that are stored, and with --follow those that come, to its end. Nothing else is on stdout.')
-    .argument('<run>', 'id of the run')
+    .argument('<run>', 'id of the run', runId)
     .option('-f, --follow', 'go on until the run ends')
     .option('--after <lines>', 'lines (with --follow, of a terminal: bytes) that are known already', wholeNumber)
     .option('--tail <lines>', 'only the last so many', wholeNumber)

@@ -13,6 +13,7 @@ import { Board, type Screen } from '../pipeline/board.ts';
 import { readPipelineFile, usualFiles, type PipelineFile } from '../pipeline/read.ts';
 import { folderProblem, ignoreFile, sendFolder } from '../pipeline/send.ts';
 import { jsonView, prefixedView } from '../pipeline/views.ts';
+import { runId } from './run-id.ts';
 import { variableOption, type Variables } from './variables.ts';
 import { atGateway, whereTexts, type WhereFlags } from './where.ts';
 
@@ -63,7 +64,7 @@ export function runCommand(house: House, ends: Ends, exit: (code: number) => voi
     .option('--plain', 'lines in place of the live view')
     .option('--json', 'everything that is told as one line of JSON each, on stdout')
     .option('-q, --quiet', 'no status on stderr')
-    .option('--id <run>', 'id of the run; if there is such a run, it is gone on with')
+    .option('--id <run>', 'id of the run; if there is such a run, it is gone on with', runId)
     .option('--on-disconnect <policy>', 'what becomes of the run while nobody is connected: cancel, detach, or grace:30s')
     .option('--no-reconnect', 'end when the connection is lost')
     .option('--result <file>', 'write the result to this file as JSON; "-" is stderr')

@@ -1,6 +1,6 @@
 // Run records: a page of them, or one by its id.
 
-import { runIdPattern } from '../../../protocol/dialects/v2.ts';
+import { runIdPattern } from '../../../protocol/run-id.ts';
 import { runStates } from '../../../protocol/record.ts';
 import type { RunRecord, RunState } from '../../../protocol/record.ts';
 import type { HttpParts } from '../parts.ts';
