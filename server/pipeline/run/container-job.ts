@@ -121,11 +121,11 @@ async function fill(container: StepContainer, { attempt, parts }: Work): Promise
   }
 }
 
-async function allTogether(ended: Promise<Exit>, { tell, warn, stop, planned: { job } }: Attempt): Promise<TryEnd> {
+async function allTogether(ended: Promise<Exit>, { tell, warn, stop, planned: { id, job } }: Attempt): Promise<TryEnd> {
   if (job.script.length > 0) tell({ step: 'shell-started' });
   const exit = await ended;
   stop.check();
-  if (exit.exitCode === 0 && exit.oomKilled === true) warn(`job '${job.name}': a part of it ran out of memory and was killed`);
+  if (exit.exitCode === 0 && exit.oomKilled === true) warn(`job '${id}': a part of it ran out of memory and was killed`);
   return scriptEnd(exit, { tell });
 }
 
@@ -182,7 +182,7 @@ async function keepArtifacts(container: StepContainer, { attempt: { planned, tel
     const { files, bytes, unmatched } = await parts.artifacts.keep(planned.id, wish, await container.get(wish.path));
     sum.files += files;
     sum.bytes += bytes;
-    for (const glob of unmatched) warn(`job '${planned.name}': nothing matches the artifact ${glob}`);
+    for (const glob of unmatched) warn(`job '${planned.id}': nothing matches the artifact ${glob}`);
     stop.check();
   }
   tell({ step: 'artifacts-kept', ...sum });

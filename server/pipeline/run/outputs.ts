@@ -18,7 +18,7 @@ export const outputPlace = {
 } as const;
 
 /** Every output that the job has declared: what it has not written is empty, and that is told. */
-export function allOutputs({ planned: { job }, warn }: Pick<Attempt, 'planned' | 'warn'>, written: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  for (const name of job.outputs) if (!Object.hasOwn(written, name)) warn(`job '${job.name}' has not written its output ${name}; it is empty`);
+export function allOutputs({ planned: { id, job }, warn }: Pick<Attempt, 'planned' | 'warn'>, written: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const name of job.outputs) if (!Object.hasOwn(written, name)) warn(`job '${id}' has not written its output ${name}; it is empty`);
   return Object.fromEntries(job.outputs.map((name) => [name, written[name] ?? '']));
 }

@@ -80,6 +80,12 @@ describe('what jobs hand on', function () {
     expect(told('pipeline-warning').map(({ message }) => message)).to.deep.equal(["job 'a': nothing matches the artifact none/*"]);
   });
 
+  it('is told to be missing of the one job of a matrix that has not made it', async () => {
+    const { told } = await stage.play(`
+      a: { image: busybox, network: none, workDir: /w, matrix: { n: [1, 2] }, artifacts: ["out"], script: "test $n = 1 || touch out" }`);
+    expect(told('pipeline-warning').map(({ message }) => message)).to.deep.equal(["job 'a (n=1)': nothing matches the artifact out"]);
+  });
+
   it('fails with the job when the artifact is not there', async () => {
     const { value } = await stage.play('a: { image: busybox, network: none, artifactPath: /nowhere, script: "true" }');
     expect(value.jobs[0]).to.include({ status: 'failed', message: 'artifact not found: /nowhere' });
