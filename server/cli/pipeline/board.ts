@@ -9,7 +9,7 @@ import { jobRows, summaryRow } from './rows.ts';
 import { Story, type JobSoFar } from './story.ts';
 import { concludePipeline } from './views.ts';
 
-/** What is needed of the terminal. */
+/** What is needed of the terminal. Columns and rows are 0 where it does not know them. */
 export interface Screen {
   readonly columns: number;
   readonly rows: number;
@@ -21,6 +21,9 @@ export interface Screen {
 /** Changes are gathered for so long, and durations move on so often. */
 const drawMs = 80;
 const tickMs = 500;
+
+/** Of a terminal that does not know. */
+const usualSize = { columns: 80, rows: 24 };
 
 /** Jobs whose last lines are shown at the end. */
 const failuresShown = 3;
@@ -108,14 +111,18 @@ export class Board implements View {
 
   /** What takes the rows away that stand there now. */
   #erasing(): string {
-    const up = Math.min(this.#standing, this.#screen.rows - 1);
+    const up = Math.min(this.#standing, this.#rows - 1);
     this.#standing = 0;
     return up === 0 ? '' : `\r\u001b[${up}A\u001b[J`;
   }
 
   #wish() {
     // The cursor stands below the last row.
-    return { now: Date.now(), cols: this.#screen.columns, rows: this.#screen.rows - 1, paint: this.#paint };
+    return { now: Date.now(), cols: this.#screen.columns || usualSize.columns, rows: this.#rows - 1, paint: this.#paint };
+  }
+
+  get #rows(): number {
+    return this.#screen.rows || usualSize.rows;
   }
 }
 

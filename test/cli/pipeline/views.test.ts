@@ -173,6 +173,21 @@ describe('the live view', () => {
     }
   });
 
+  it('takes a terminal that does not know its size for one of 80 columns and 24 rows', () => {
+    const screen = new FakeScreen();
+    screen.columns = 0;
+    screen.rows = 0;
+    const board = new Board(screen, plain);
+    try {
+      board.output(planned({ a: [], b: ['a'] }));
+      board.say('hello');
+      board.say('world');
+      expect(screen.lines).to.deep.equal(['hello', 'world', 'a  waiting', 'b  waiting            after a', '0 of 2 jobs over: 2 waiting', '']);
+    } finally {
+      board.end();
+    }
+  });
+
   it('leaves all rows behind, and the last lines of jobs that failed, and no listener', () => {
     const screen = new FakeScreen();
     screen.rows = 4;
