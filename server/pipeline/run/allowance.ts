@@ -21,7 +21,7 @@ function secretsOf(job: Job, { secrets }: PipelineAllowance): readonly Complaint
   const registries = [job.base.type === 'host' ? undefined : job.base.registry, ...job.services.map(({ registry }) => registry)].filter((name) => name !== undefined);
   const uses = [...job.secrets.map(({ secret, place }) => ({ secret, place, field: 'secrets' })), ...registries.map((secret) => ({ secret, place: job.place, field: 'registry' }))];
   return uses.filter(({ secret }) => !secrets.includes(secret)).map(({ secret, place, field }) =>
-    refusal(job, field, { place, message: `the secret ${quote(secret)} is not one that this pipeline may use`, suggestions: ['have the operator declare it under secrets'] }));
+    refusal(job, field, { place, message: `the secret ${quote(secret)} is not one that this pipeline may use`, suggestions: ['have the operator declare it under secrets, with this call among its calls'] }));
 }
 
 function mountsIn(job: Job, { mounts }: PipelineAllowance): readonly Complaint[] {

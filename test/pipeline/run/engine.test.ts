@@ -33,6 +33,7 @@ describe('a text', () => {
       [4, 'd', 'secrets', 'the secret "S" is not one that this pipeline may use'],
       [4, 'd', 'volumes', 'folder "/etc" may not be mounted'],
     ]);
+    expect(complaints.find(({ field }) => field === 'secrets')?.suggestions).to.deep.equal(['have the operator declare it under secrets, with this call among its calls']);
     expect(checkPipeline(text.replace('needs: [b], ', ''), { hostJobs: true, mounts: ['/etc'], hostNetwork: true, engines: [], secrets: ['S'] })).to.deep.equal([]);
   });
 });
