@@ -36,7 +36,7 @@ export const pinKeys = {
 } as const satisfies Record<string, JsonSchema>;
 
 /** What an absent key stands for. */
-export const pinDefaults = { listen: '127.0.0.1:8081', maxConcurrent: 1, branch: 'main', eventsBytes: '64m' } as const;
+export const pinDefaults = { listen: '127.0.0.1:8081', maxConcurrent: 1, branch: 'main', eventsBytes: '1g' } as const;
 
 function section(properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
   return { type: 'object', properties, additionalProperties: false };

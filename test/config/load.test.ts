@@ -85,7 +85,7 @@ doors:
 
   it('gives a pin door that says nothing an address of its own, one at a time, and no more', () => inFolder(async ({ load }) => {
     expect((await load('doors: { pin: {} }')).doors.pin).to.deep.equal({
-      listen: { host: '127.0.0.1', port: 8_081 }, withoutToken: false, allowOrigins: [], allowHostJobs: false, maxConcurrent: 1, eventsBytes: 64 << 20,
+      listen: { host: '127.0.0.1', port: 8_081 }, withoutToken: false, allowOrigins: [], allowHostJobs: false, maxConcurrent: 1, eventsBytes: 2 ** 30,
     });
     expect((await load('doors: { pin: { prefix: /pin, github: {} } }')).doors.pin).to.deep.include({ prefix: '/pin', github: { branch: 'main' } }).and.not.to.have.property('listen');
     expect((await load('doors: { pin: { listen: "0.0.0.0:80", withoutToken: true } }')).doors.pin).to.deep.include({ listen: { host: '0.0.0.0', port: 80 }, withoutToken: true });
