@@ -203,7 +203,7 @@ describe('pipelines at the command line', function () {
       running.child.kill('SIGINT');
       const { code, stderr } = await running.ended;
       expect(code).to.equal(130);
-      expect(stderr).to.match(/^cancelling; .*\n(.*\n)*\[nap\] cancelled in .*\n(.*\n)*cancelled, client requested cancellation\nclean: container nap_/m);
+      expect(stderr).to.match(/^\[nap\] cancelled in .*\n(.*\n)*cancelled, client requested cancellation\nclean: container nap_/m);
     });
 
     it('writes the result where it is wanted', async () => {
