@@ -11,6 +11,7 @@ import { cuttingProxy, type Cut } from '../../helpers/cutting-proxy.ts';
 import { sharedEngine } from '../../helpers/engine.ts';
 import { startTestGateway, type TestGateway } from '../../helpers/gateway.ts';
 import { newestRuns, settled } from '../../helpers/settled.ts';
+import { soon } from '../../helpers/until.ts';
 
 const two = `
 workflow: [one, two]
@@ -235,16 +236,17 @@ describe('pipelines at the command line', function () {
         types: (keys: string) => terminal.write(keys),
         raw: () => text,
         async says(pattern: RegExp): Promise<RegExpExecArray> {
-          const deadline = Date.now() + 30_000;
-          for (;;) {
-            const match = pattern.exec(text.replace(/\u001b\[[\d;?]*[A-Za-z]/g, ''));
-            if (match !== null) return match;
-            if (Date.now() > deadline) throw new Error(`it did not say ${pattern}: ${JSON.stringify(text)}`);
-            await new Promise<void>((resolve) => {
-              changed = resolve;
-              setTimeout(resolve, 500).unref();
-            });
-          }
+          const found = (): RegExpExecArray | null => pattern.exec(text.replace(/\u001b\[[\d;?]*[A-Za-z]/g, ''));
+          const said = new Promise<RegExpExecArray>((resolve) => {
+            changed = () => {
+              const match = found();
+              if (match !== null) resolve(match);
+            };
+            changed();
+          });
+          return soon(`it says ${pattern}`, said, 30_000).catch((error: unknown) => {
+            throw new Error(`${String(error)}; it said ${JSON.stringify(text)}`);
+          });
         },
       };
     }
