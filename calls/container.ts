@@ -1,36 +1,44 @@
-// The kind `container`: one container per run, from an image.
+// The call kind `container`: runs one container per run.
 
 import type { JsonSchema } from './contract/call.ts';
 import type { ContainerSpec } from './contract/engines.ts';
-import type { Kind, Place } from './contract/kind.ts';
-import { env, path, text, words } from './contract/parts.ts';
-import { present } from './contract/present.ts';
+import type { DeclarationSource, Kind } from './contract/kind.ts';
 import { substitute, substituteAll, substituteValues } from './contract/substitute.ts';
-import { parseSize } from './contract/units.ts';
+import { argvSchema, envSchema, pathSchema } from './declare/schema-parts.ts';
+import { omitUndefined } from './text/omit-undefined.ts';
+import { parseSize } from './text/units.ts';
 
-const wide = 'a parameter could open more of this machine than the call was meant to';
+const widensAccess = 'a parameter could access more of this machine than the call intends';
 
-const volume: JsonSchema = {
+const volumeSchema: JsonSchema = {
   type: 'string',
   pattern: '^(/[^:\\u0000]*|\\.[^:\\u0000]*|[A-Za-z0-9][A-Za-z0-9_.-]*):/[^:\\u0000]*(:ro)?$',
-  says: 'must be written "folder-or-volume:/path" or "folder-or-volume:/path:ro", the folder as "/…" or "./…"',
+  errorText: 'must be "folder-or-volume:/path" or "folder-or-volume:/path:ro"; write a folder as "/…" or "./…"',
 };
 
-/** What stands under `container:`, key by key. */
+/** The keys under `container:`. */
 export const containerKeys = {
-  image: { type: 'string', pattern: '^[^\\s\\u0000]+$', says: 'must be the name of an image, such as "busybox:latest"' },
-  command: words,
-  entrypoint: words,
-  env,
-  volumes: { type: 'array', items: volume },
-  network: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$', says: 'must be none, bridge, host or the name of a network' },
-  // The engine refuses less.
+  image: {
+    type: 'string',
+    pattern: '^[^\\s\\u0000]+$',
+    errorText: 'must be the name of an image, such as "busybox:latest"',
+  },
+  command: argvSchema,
+  entrypoint: argvSchema,
+  env: envSchema,
+  volumes: { type: 'array', items: volumeSchema },
+  network: {
+    type: 'string',
+    pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$',
+    errorText: 'must be none, bridge, host or the name of a network',
+  },
+  // The engine rejects a smaller limit.
   memory: { size: { min: 6 << 20 } },
   cpus: { type: 'number', minimum: 0.01 },
   pids: { type: 'integer', minimum: 1 },
-  user: text,
+  user: { type: 'string', pattern: '^[^\\s\\u0000]+$', errorText: 'must be a user, such as "1000:1000" or "node"' },
   readOnly: { type: 'boolean' },
-  workdir: path,
+  workdir: pathSchema,
   pull: { enum: ['missing', 'always', 'never'] },
 } as const satisfies Record<keyof ContainerDeclaration, JsonSchema>;
 
@@ -39,13 +47,18 @@ export const containerKind: Kind = {
   keys: {
     container: { type: 'object', properties: containerKeys, required: ['image'], additionalProperties: false },
   },
-  templates: [['container', 'image'], ['container', 'command', '*'], ['container', 'entrypoint', '*'], ['container', 'env', '*']],
+  templates: [
+    ['container', 'image'],
+    ['container', 'command', '*'],
+    ['container', 'entrypoint', '*'],
+    ['container', 'env', '*'],
+  ],
   fixed: [
     { path: ['container', 'volumes', '*'], why: 'a parameter could mount any folder of this machine' },
-    ...['network', 'user', 'workdir'].map((key) => ({ path: ['container', key], why: wide })),
+    ...['network', 'user', 'workdir'].map((key) => ({ path: ['container', key], why: widensAccess })),
   ],
-  bind(declaration, place) {
-    const specFor = containerSpec(declaration['container'] as ContainerDeclaration, place);
+  bind(declaration, source) {
+    const specFor = containerSpec(declaration['container'] as ContainerDeclaration, source);
     return async ({ engines, params }) => engines.container(specFor(params));
   },
 };
@@ -66,17 +79,20 @@ interface ContainerDeclaration {
   readonly pull?: 'missing' | 'always' | 'never';
 }
 
-function containerSpec(declared: ContainerDeclaration, place: Place): (params: Readonly<Record<string, string>>) => ContainerSpec {
-  const { image, command, entrypoint, env: variables, volumes, memory, pids, ...same } = declared;
-  const fixed = present({
-    ...same,
-    volumes: volumes?.map((mount) => resolveVolume(mount, place)),
+function containerSpec(
+  declared: ContainerDeclaration,
+  source: DeclarationSource,
+): (params: Readonly<Record<string, string>>) => ContainerSpec {
+  const { image, command, entrypoint, env: variables, volumes, memory, pids, ...rest } = declared;
+  const fixed = omitUndefined({
+    ...rest,
+    volumes: volumes?.map((mount) => resolveVolume(mount, source)),
     memoryBytes: memory === undefined ? undefined : parseSize(memory),
     pidsMax: pids,
   });
   return (params) => ({
     image: substitute(image, params),
-    ...present({
+    ...omitUndefined({
       command: command && substituteAll(command, params),
       entrypoint: entrypoint && substituteAll(entrypoint, params),
       env: variables && substituteValues(variables, params),
@@ -85,9 +101,12 @@ function containerSpec(declared: ContainerDeclaration, place: Place): (params: R
   });
 }
 
-/** Folders are relative to the configuration; a bare name is a volume of the engine. */
-function resolveVolume(mount: string, place: Place): string {
+/**
+ * Makes the folder of a volume absolute, relative to the configuration file. A bare name stays: it is a volume of the
+ * engine.
+ */
+function resolveVolume(mount: string, source: DeclarationSource): string {
   const colon = mount.indexOf(':');
-  const source = mount.slice(0, colon);
-  return (/^[./]/.test(source) ? place.path(source) : source) + mount.slice(colon);
+  const host = mount.slice(0, colon);
+  return (/^[./]/.test(host) ? source.path(host) : host) + mount.slice(colon);
 }

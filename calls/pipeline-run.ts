@@ -1,78 +1,103 @@
-// The call `pipeline.run`: a pipeline that the caller brings, with what the operator lets such pipelines do.
+// The call `pipeline.run`: runs a pipeline that the caller sends, within the operator's permissions.
 
-import type { Call } from './contract/call.ts';
-import type { PipelineAllowance, PipelineSpec, StopPolicy } from './contract/engines.ts';
-import { complaintLine, type CheckPipeline } from './contract/pipeline-complaint.ts';
-import { readPipelineOptions, type PipelineOptions } from './pipeline-options.ts';
+import type { Call, CallResult, ParamsCheck } from './contract/call.ts';
+import type { Context } from './contract/context.ts';
+import type { PipelinePermissions, PipelineSpec, PlanPipeline, StopPolicy } from './contract/engines.ts';
+import { type PipelineOptions, readPipelineOptions } from './pipeline-options.ts';
+import { isError } from './text/diagnostic.ts';
+import { formatDiagnosticLine, joinDiagnosticLines } from './text/format-diagnostics.ts';
 
 export const pipelineRunName = 'pipeline.run';
 
-export interface PipelineRunParts {
-  readonly check: CheckPipeline;
-  readonly allow: PipelineAllowance;
-  /** Folders (absolute) that callers may choose as workspace, with all that is in them. */
+export interface PipelineRunDeps {
+  readonly plan: PlanPipeline;
+  readonly allow: PipelinePermissions;
+  /** Folders (absolute) that callers may choose as workspace, subfolders included. */
   readonly workspaces: readonly string[];
-  /** The path of a folder with all links in it followed. Throws WorkFailed when it is not there, or not in one of `workspaces`. */
-  readonly inWorkspaces: (folder: string) => Promise<string>;
+  /** Resolves all links in a folder path. Throws WorkFailed if the folder does not exist or is outside `workspaces`. */
+  readonly resolveWorkspace: (folder: string) => Promise<string>;
   readonly stop: StopPolicy;
 }
 
-/** How many go on at once, and how many more wait: each may have several jobs at once. */
-export const pipelineRunConcurrency = { limit: 8, queue: 100 } as const;
+/** Limits for active and waiting runs of this call. They are low because each run may have several jobs at once. */
+const pipelineRunConcurrency = { limit: 8, queue: 100 } as const;
 
 const messageCharsMax = 16_000;
 
-export function pipelineRunCall(parts: PipelineRunParts): Call {
-  const { allow, stop, inWorkspaces } = parts;
+export function pipelineRunCall(deps: PipelineRunDeps): Call {
   return {
     name: pipelineRunName,
-    summary: 'Run a pipeline that the caller brings',
+    summary: 'Run a pipeline that the caller sends',
     kind: 'pipeline',
     params: [
-      { name: 'pipeline', summary: 'The text of the pipeline, as YAML', schema: { type: 'string', minLength: 1 }, recorded: 'digest' },
-      { name: 'options', summary: 'JSON: file, variables, workspace', default: '{}' },
+      {
+        name: 'pipeline',
+        summary: 'The text of the pipeline, as YAML',
+        schema: { type: 'string', minLength: 1 },
+        recorded: 'digest',
+        // Only the size of a message limits a pipeline.
+        bytesMax: Infinity,
+      },
+      { name: 'options', summary: 'JSON: file, variables, workspace, jobs', default: '{}', bytesMax: Infinity },
     ],
     needs: ['pipeline'],
     scope: pipelineRunName,
-    stop,
-    onDisconnect: { default: { type: 'cancel' }, allow: [{ type: 'cancel' }, { type: 'detach' }, { type: 'grace', graceMs: 3_600_000 }] },
-    concurrency: pipelineRunConcurrency,
-    check: (params) => problems(params, parts),
-    async body({ engines, params }) {
-      const read = readPipelineOptions(params['options'] ?? '{}', parts.workspaces);
-      if (!read.ok) throw new Error(`options that were accepted are refused: ${read.problems.join('; ')}`);
-      const { options: { file, variables, workspace } } = read;
-      const spec = { text: params['pipeline'] ?? '', file, variables, allow };
-      return engines.pipeline({ ...spec, workspace: await sourceOf(workspace, inWorkspaces) });
+    stop: deps.stop,
+    onDisconnect: {
+      default: { type: 'cancel' },
+      allow: [{ type: 'cancel' }, { type: 'detach' }, { type: 'grace', graceMs: 3_600_000 }],
     },
+    concurrency: pipelineRunConcurrency,
+    check: (params) => checkParams(params, deps),
+    body: (context) => runPipeline(context, deps),
   };
 }
 
-async function sourceOf(workspace: PipelineOptions['workspace'], inWorkspaces: PipelineRunParts['inWorkspaces']): Promise<PipelineSpec['workspace']> {
-  switch (workspace) {
-    case 'none': return { from: 'nowhere' };
-    case 'input': return { from: 'input', encoding: 'base64' };
-    default: return { from: 'folder', path: await inWorkspaces(workspace) };
-  }
-}
-
-/** Everything that is wrong, one line each, and as much of it as a message may hold. */
-function problems(params: Readonly<Record<string, string>>, { check, allow, workspaces }: PipelineRunParts): string | undefined {
+async function runPipeline(
+  { engines, params, planned }: Context,
+  { allow, workspaces, resolveWorkspace }: PipelineRunDeps,
+): Promise<CallResult> {
   const read = readPipelineOptions(params['options'] ?? '{}', workspaces);
-  const file = read.ok ? read.options.file : 'pipeline.yaml';
-  const found = check(params['pipeline'] ?? '', allow).filter(({ severity }) => severity === 'error');
-  const lines = [...(read.ok ? [] : read.problems.map((problem) => `options: ${problem}`)), ...found.map((complaint) => complaintLine(file, complaint))];
-  return lines.length === 0 ? undefined : bounded(lines);
+  if (!read.ok) throw new Error(`accepted options are now invalid: ${read.errors.join('; ')}`);
+  const { file, variables, workspace, jobs } = read.options;
+  return engines.pipeline({
+    text: params['pipeline'] ?? '',
+    ...(planned !== undefined && { planned }),
+    file,
+    variables,
+    ...(jobs.length > 0 && { jobs }),
+    allow,
+    workspace: await resolveSource(workspace, resolveWorkspace),
+  });
 }
 
-function bounded(lines: readonly string[]): string {
-  const kept: string[] = [];
-  let chars = 0;
-  for (const line of lines) {
-    chars += line.length + 1;
-    if (chars > messageCharsMax) break;
-    kept.push(line);
+async function resolveSource(
+  workspace: PipelineOptions['workspace'],
+  resolveWorkspace: PipelineRunDeps['resolveWorkspace'],
+): Promise<PipelineSpec['workspace']> {
+  switch (workspace) {
+    case 'none':
+      return { from: 'nowhere' };
+    case 'input':
+      return { from: 'input', encoding: 'base64' };
+    default:
+      return { from: 'folder', path: await resolveWorkspace(workspace) };
   }
-  const more = lines.length - kept.length;
-  return [...kept, ...(more === 0 ? [] : [`and ${more} more`])].join('\n');
+}
+
+/**
+ * Checks the options and plans the text; the run reuses the plan. A rejection lists as many errors as fit, one per
+ * line.
+ */
+function checkParams(params: Readonly<Record<string, string>>, deps: PipelineRunDeps): ParamsCheck {
+  const read = readPipelineOptions(params['options'] ?? '{}', deps.workspaces);
+  const file = read.ok ? read.options.file : 'pipeline.yaml';
+  const planned = deps.plan(params['pipeline'] ?? '', deps.allow, read.ok ? read.options.jobs : []);
+  const lines = [
+    ...(read.ok ? [] : read.errors.map((problem) => `options: ${problem}`)),
+    ...planned.diagnostics.filter(isError).map((diagnostic) => formatDiagnosticLine({ ...diagnostic, file })),
+  ];
+  return lines.length === 0
+    ? { ok: true, planned }
+    : { ok: false, message: joinDiagnosticLines(lines, messageCharsMax) };
 }

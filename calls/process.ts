@@ -1,40 +1,65 @@
-// The kind `process`: a program and its arguments, on the gateway's own machine.
+// The call kind `process`: runs a program on the gateway's machine.
 
-import type { ProcessSpec } from './contract/engines.ts';
-import type { Kind, Place } from './contract/kind.ts';
-import { env, numericId, path, words } from './contract/parts.ts';
-import { present } from './contract/present.ts';
+import type { ProcessSpec, ProgramSpec } from './contract/engines.ts';
+import type { DeclarationSource, Kind } from './contract/kind.ts';
 import { substituteAll, substituteValues } from './contract/substitute.ts';
+import { argvSchema, envSchema, numericIdSchema, pathSchema } from './declare/schema-parts.ts';
+import { omitUndefined } from './text/omit-undefined.ts';
+import { parseSize } from './text/units.ts';
 
 export const processKind: Kind = {
   name: 'process',
   keys: {
-    process: words,
-    env,
-    cwd: path,
-    umask: { type: 'string', pattern: '^[0-7]{3,4}$', says: 'must be octal digits in quotes, such as "027"' },
-    uid: numericId,
-    gid: numericId,
+    process: argvSchema,
+    env: envSchema,
+    cwd: pathSchema,
+    umask: { type: 'string', pattern: '^[0-7]{3,4}$', errorText: 'must be octal digits in quotes, such as "027"' },
+    uid: numericIdSchema,
+    gid: numericIdSchema,
+    // A smaller limit ends even the shell that starts the program.
+    memory: { size: { min: 1 << 20 } },
+    cpus: { type: 'number', minimum: 0.01 },
+    pids: { type: 'integer', minimum: 1 },
   },
-  templates: [['process', '*'], ['env', '*']],
-  fixed: programFixed('process'),
-  bind(declaration, place) {
-    const specFor = programSpec(declaration['process'] as Argv, declaration, place);
-    return async ({ engines, params }) => engines.process(specFor(params));
+  templates: [
+    ['process', '*'],
+    ['env', '*'],
+  ],
+  fixed: fixedProgramPaths('process'),
+  requires: (declaration, source) => ({
+    program: requiredProgram(declaration['process'] as Argv, declaration, source),
+  }),
+  bind(declaration, source) {
+    const specFor = programSpec(declaration['process'] as Argv, declaration, source);
+    const limits = processLimits(declaration);
+    return async ({ engines, params }) => engines.process({ ...specFor(params), ...limits });
   },
 };
 
+interface DeclaredLimits {
+  readonly memory?: number | string;
+  readonly cpus?: number;
+  readonly pids?: number;
+}
+
+function processLimits({ memory, cpus, pids }: DeclaredLimits): Partial<ProcessSpec> {
+  return omitUndefined({ memoryBytes: memory === undefined ? undefined : parseSize(memory), cpus, pidsMax: pids });
+}
+
 export type Argv = readonly [string, ...string[]];
 
-/** What is fixed wherever a program of this machine is named under `key`. */
-export function programFixed(key: string): Kind['fixed'] {
+/** Strings of a declaration that reject placeholders, where `key` names a program of this machine. */
+export function fixedProgramPaths(key: string): Kind['fixed'] {
   return [
-    { path: [key, 0], why: 'a parameter could name any program; write the program itself, and parameters as its arguments' },
-    { path: ['cwd'], why: 'a parameter could lead to any folder of this machine' },
+    {
+      path: [key, 0],
+      why: 'a parameter could name any program; write the program itself and use parameters only as arguments',
+    },
+    { path: ['cwd'], why: 'a parameter could name any folder of this machine' },
   ];
 }
 
-interface Surroundings {
+interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly umask?: string;
@@ -42,16 +67,44 @@ interface Surroundings {
   readonly gid?: number;
 }
 
-/** Prepares what does not depend on params; the function returned makes the spec of one run. */
-export function programSpec(argv: Argv, surroundings: Surroundings, place: Place): (params: Readonly<Record<string, string>>) => ProcessSpec {
-  const { env: variables, cwd = '.', umask, uid, gid } = surroundings;
-  const [program, ...words] = argv;
-  const fixed = present({ cwd: place.path(cwd), umask: umask === undefined ? undefined : Number.parseInt(umask, 8), uid, gid });
-  // A bare name is looked up in PATH; anything with a slash is a file, and files are relative to the configuration.
-  const found = program.includes('/') ? place.path(program) : program;
+/** Returns the part of a spec that decides whether the program can start. */
+export function requiredProgram(
+  [program]: Argv,
+  { env, cwd = '.', uid, gid }: ProgramOptions,
+  source: DeclarationSource,
+): ProcessSpec {
+  const path = env?.['PATH'];
+  const hasParams = path?.includes('${') ?? false;
+  return {
+    argv: [executablePath(program, source)],
+    cwd: source.path(cwd),
+    ...omitUndefined({ uid, gid, env: path === undefined || hasParams ? undefined : { PATH: path } }),
+  };
+}
+
+/** A bare name is looked up in PATH; a name with a slash is a file relative to the configuration file. */
+function executablePath(program: string, source: DeclarationSource): string {
+  return program.includes('/') ? source.path(program) : program;
+}
+
+/** Prepares the parts of a spec that do not depend on params. The returned function builds the spec of one run. */
+export function programSpec(
+  argv: Argv,
+  options: ProgramOptions,
+  source: DeclarationSource,
+): (params: Readonly<Record<string, string>>) => ProgramSpec {
+  const { env: variables, cwd = '.', umask, uid, gid } = options;
+  const [program, ...args] = argv;
+  const fixed = omitUndefined({
+    cwd: source.path(cwd),
+    umask: umask === undefined ? undefined : Number.parseInt(umask, 8),
+    uid,
+    gid,
+  });
+  const executable = executablePath(program, source);
   return (params) => ({
-    argv: [found, ...substituteAll(words, params)],
-    ...present({ env: variables && substituteValues(variables, params) }),
+    argv: [executable, ...substituteAll(args, params)],
+    ...omitUndefined({ env: variables && substituteValues(variables, params) }),
     ...fixed,
   });
 }

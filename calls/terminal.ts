@@ -1,21 +1,36 @@
-// The kind `terminal`: a program on a terminal of its own, for people. The caller's window decides the size.
+// The call kind `terminal`: runs a program on a pseudo-terminal of the caller's size.
 
 import type { Kind } from './contract/kind.ts';
-import { env, numericId, path, screenCells, words } from './contract/parts.ts';
-import { programFixed, programSpec } from './process.ts';
+import { argvSchema, envSchema, numericIdSchema, pathSchema, screenCellsSchema } from './declare/schema-parts.ts';
 import type { Argv } from './process.ts';
+import { fixedProgramPaths, programSpec, requiredProgram } from './process.ts';
 
-/** What terminals have been since they had a screen. */
+/** The traditional size of a terminal. */
 const defaultSize = { cols: 80, rows: 24 };
 
 export const terminalKind: Kind = {
   name: 'terminal',
-  keys: { terminal: words, env, cwd: path, uid: numericId, gid: numericId, cols: screenCells, rows: screenCells },
-  templates: [['terminal', '*'], ['env', '*']],
-  fixed: programFixed('terminal'),
-  bind(declaration, place) {
-    const specFor = programSpec(declaration['terminal'] as Argv, declaration, place);
+  keys: {
+    terminal: argvSchema,
+    env: envSchema,
+    cwd: pathSchema,
+    uid: numericIdSchema,
+    gid: numericIdSchema,
+    cols: screenCellsSchema,
+    rows: screenCellsSchema,
+  },
+  templates: [
+    ['terminal', '*'],
+    ['env', '*'],
+  ],
+  fixed: fixedProgramPaths('terminal'),
+  requires: (declaration, source) => ({
+    program: requiredProgram(declaration['terminal'] as Argv, declaration, source),
+  }),
+  bind(declaration, source) {
+    const specFor = programSpec(declaration['terminal'] as Argv, declaration, source);
     const { cols = defaultSize.cols, rows = defaultSize.rows } = declaration as { cols?: number; rows?: number };
-    return async ({ engines, params, terminal }) => engines.terminal({ ...specFor(params), ...(terminal ?? { cols, rows }) });
+    return async ({ engines, params, terminal }) =>
+      engines.terminal({ ...specFor(params), ...(terminal ?? { cols, rows }) });
   },
 };

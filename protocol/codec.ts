@@ -1,12 +1,15 @@
-// Binary frames are UTF-8 JSON: bytes to unknown, and back.
+// Converts binary frames that contain JSON: UTF-8 bytes to an unknown value and back.
 
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/** The JSON value in `bytes`; undefined when they are not UTF-8 or not JSON. A byte order mark is not JSON (RFC 8259, 8.1). */
+/**
+ * Parses `bytes` as JSON in UTF-8. Returns undefined for anything else, such as JSON after a byte order mark (RFC 8259,
+ * section 8.1).
+ */
 export function decodeJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(strict.decode(bytes));
+    return JSON.parse(strictDecoder.decode(bytes));
   } catch {
     return undefined;
   }
@@ -14,6 +17,24 @@ export function decodeJson(bytes: Uint8Array): unknown {
 
 export function encodeJson(value: object): Uint8Array<ArrayBuffer> {
   return encoder.encode(JSON.stringify(value));
+}
+
+/**
+ * Returns the fields of `value` with one of `names`, in any case, under that name. The last field that is not null
+ * counts. Source: the JSON decoder of Go.
+ */
+export function foldKeys(value: unknown, names: readonly string[]): unknown {
+  if (!isObject(value)) return value;
+  const found = Object.entries(value).flatMap(([key, field]) => {
+    const name = names.find((one) => isSameKey(key, one));
+    return name === undefined || field === null ? [] : [[name, field] as const];
+  });
+  return Object.fromEntries(found);
+}
+
+// `iu` compares by simple case folding, as Go does: the long s equals s.
+function isSameKey(key: string, name: string): boolean {
+  return key.length === name.length && new RegExp(`^${name}$`, 'iu').test(key);
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,9 +1,10 @@
-// What an HTTP answer that is not a success says: one row for every code. docs/errors.md shows this table; a test compares the two.
+// Error codes of HTTP responses: status and default message of each. docs/errors.md shows this table; a test compares
+// them.
 
 export interface ErrorRow {
   /** HTTP status. */
   readonly status: number;
-  /** Said when nothing more exact is known. */
+  /** Message of an error that has no more specific one. */
   readonly message: string;
 }
 
@@ -22,21 +23,24 @@ export const errors = {
   upgrade_required: { status: 426, message: 'upgrade required' },
   headers_too_large: { status: 431, message: 'the address and headers of the request are too large' },
   internal: { status: 500, message: 'internal server error' },
-  not_implemented: { status: 501, message: 'API is not implemented on this server' },
+  not_implemented: {
+    status: 501,
+    message: 'API is not implemented on this server; http: { api: true } in its distillery.yaml enables it',
+  },
   not_ready: { status: 503, message: 'not ready' },
   stopping: { status: 503, message: 'websocket server closed' },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errors;
 
-/** The JSON body of every error. */
+/** JSON body of every error response. */
 export interface ErrorBody {
   readonly status: number;
   readonly code: ErrorCode;
   readonly message: string;
 }
 
-/** The body for `code`, with its own message unless a more exact one is given. */
+/** Builds the body for `code`, with the code's default message if none is given. */
 export function errorBody(code: ErrorCode, message?: string): ErrorBody {
   const row = errors[code];
   return { status: row.status, code, message: message ?? row.message };

@@ -1,70 +1,299 @@
-// Every bound of the gateway that a peer or an operator can meet: its name, default, unit and meaning.
-// docs/configuration.md shows this table; distillery.yaml sets any of them under `limits:`; a test compares the three.
+// Every limit that a client or an operator can reach: default, unit and meaning. distillery.yaml sets them under
+// `limits:`; docs/configuration.md shows this table; a test compares the three.
 
-/** What a limit counts. Durations are milliseconds, sizes are bytes. */
+/** Unit of a limit: milliseconds, bytes, frames, or a count of things. */
 export type LimitUnit = 'ms' | 'bytes' | 'frames' | 'count';
 
 export interface Limit {
   readonly default: number;
   readonly unit: LimitUnit;
-  /** The least value that makes sense; configuration below it is refused. */
+  /** Smallest useful value; the configuration rejects smaller ones. */
   readonly min: number;
   readonly summary: string;
 }
 
 export const limits = {
-  firstCallMs: { default: 10_000, unit: 'ms', min: 10, summary: 'from the upgrade to the call message' },
-  pingMs: { default: 54_000, unit: 'ms', min: 10, summary: 'between two pings of the server' },
-  lostMs: { default: 60_000, unit: 'ms', min: 20, summary: 'without a message or pong until a connection counts as lost' },
-  writeStallMs: { default: 10_000, unit: 'ms', min: 20, summary: 'without progress in writing to a client until it counts as lost' },
-  closeMs: { default: 1_000, unit: 'ms', min: 10, summary: 'from our Close frame to dropping the connection' },
-  requestMs: { default: 10_000, unit: 'ms', min: 10, summary: 'for a client to send the head of an HTTP request' },
-  messageBytesMax: { default: 1 << 20, unit: 'bytes', min: 64, summary: 'of one message from a client' },
-  heldFramesMax: { default: 64, unit: 'frames', min: 0, summary: 'of text held before the call message' },
-  heldBytesMax: { default: 64 << 10, unit: 'bytes', min: 0, summary: 'of text held before the call message' },
-  inputBytesMax: { default: 1 << 20, unit: 'bytes', min: 1, summary: 'of input queued for one run' },
-  lineBytesMax: { default: 1 << 20, unit: 'bytes', min: 64, summary: 'of one output line; longer ones are cut into lines of this size' },
-  sessionsMax: { default: 10_000, unit: 'count', min: 1, summary: 'websocket sessions open at once' },
-  runsMax: { default: 10_000, unit: 'count', min: 1, summary: 'runs going on at once; more wait' },
-  queuedMax: { default: 10_000, unit: 'count', min: 0, summary: 'runs waiting, over all calls; more are refused' },
-  tailBytesMax: { default: 1 << 20, unit: 'bytes', min: 0, summary: 'of a run kept in memory for its watchers' },
-  owedBytesMax: { default: 8 << 20, unit: 'bytes', min: 1 << 16, summary: 'of a run waiting for the disk before its process is made to wait' },
-  segmentBytesMax: { default: 64 << 20, unit: 'bytes', min: 1 << 16, summary: 'of one segment of a log: what retention removes at once' },
-  outputBytesMax: { default: 10 * 2 ** 30, unit: 'bytes', min: 0, summary: 'of output stored for one run; what comes after is dropped, and the run goes on. 0: no bound' },
-  socketBytesMax: { default: 512 << 10, unit: 'bytes', min: 1 << 10, summary: 'waiting in one socket before its watcher pauses' },
-  watchersBytesMax: { default: 32 << 20, unit: 'bytes', min: 1 << 20, summary: 'waiting in all sockets together before a watcher with anything waiting pauses' },
-  chunkMs: { default: 20, unit: 'ms', min: 0, summary: 'for which output to a pow-1 client is gathered into one frame' },
-  chunkBytesMax: { default: 64 << 10, unit: 'bytes', min: 4, summary: 'of one such frame' },
-  powIdleMs: { default: 60_000, unit: 'ms', min: 10, summary: 'without a request for it until a run of `/api/v1/pow/new` is cancelled, or its result forgotten' },
-  powIdsMax: { default: 10_000, unit: 'count', min: 1, summary: 'ids of `/api/v1/pow/new` known at once' },
-  powLinesMax: { default: 1_000, unit: 'count', min: 1, summary: 'lines in the `buffer` of `/api/v1/pow/status/{id}`: the last ones' },
-  powBufferBytesMax: { default: 1 << 20, unit: 'bytes', min: 64, summary: 'of that buffer; fewer lines are given when they are longer' },
-  drainMs: { default: 200, unit: 'ms', min: 0, summary: 'for output to end after the process did, before its stragglers are ended' },
-  graceMs: { default: 10_000, unit: 'ms', min: 0, summary: 'between the stop signal and the kill, unless the call says otherwise' },
-  releaseMs: { default: 30_000, unit: 'ms', min: 100, summary: 'beyond the grace for one obligation to be released and verified' },
-  returnMs: { default: 30_000, unit: 'ms', min: 0, summary: 'after a crash of the gateway, for the client of an adopted run to come back before the run is cancelled' },
-  bodyMs: { default: 1_000, unit: 'ms', min: 0, summary: 'for the code of a stopped call to return, after the grace and the release of all it started' },
-  pullMs: { default: 600_000, unit: 'ms', min: 100, summary: 'for pulling one image' },
-  jobsMax: { default: 4, unit: 'count', min: 1, summary: 'jobs of one pipeline at once; more wait' },
-  workspaceBytesMax: { default: 256 << 20, unit: 'bytes', min: 0, summary: 'of files sent with a pipeline, unpacked' },
-  workspaceFilesMax: { default: 100_000, unit: 'count', min: 0, summary: 'files, folders and links sent with a pipeline' },
-  artifactBytesMax: { default: 2 ** 30, unit: 'bytes', min: 0, summary: 'of artifacts kept of one run' },
-  artifactFilesMax: { default: 100_000, unit: 'count', min: 0, summary: 'files, folders and links among them' },
-  jobOutputsBytesMax: { default: 64 << 10, unit: 'bytes', min: 0, summary: 'of the file in which a job hands on its outputs' },
-  stallMs: { default: 300_000, unit: 'ms', min: 0, summary: 'of silence after which a run counts as stalled, unless the call says otherwise. 0: never' },
-  partialMs: { default: 200, unit: 'ms', min: 10, summary: 'of quiet after which an unfinished line is told' },
-  partialBytesMax: { default: 4 << 10, unit: 'bytes', min: 64, summary: 'of an unfinished line that is told: its end' },
-  sweepMs: { default: 60_000, unit: 'ms', min: 10, summary: 'between two looks for what retention is to remove, when no run ends' },
-  streamsMax: { default: 1_000, unit: 'count', min: 1, summary: 'event streams of /runs/{id}/events open at once' },
-  heartbeatMs: { default: 15_000, unit: 'ms', min: 10, summary: 'without anything to tell after which an event stream shows that it lives' },
-  pageLinesMax: { default: 10_000, unit: 'count', min: 1, summary: 'lines in one answer of /runs/{id}/lines' },
-  pageArtifactsMax: { default: 10_000, unit: 'count', min: 1, summary: 'artifacts in one answer of /runs/{id}/artifacts' },
-  pageRunsMax: { default: 500, unit: 'count', min: 1, summary: 'runs in one answer of /runs' },
+  firstCallMs: { default: 10_000, unit: 'ms', min: 10, summary: 'time from the upgrade to the call message' },
+  pingMs: { default: 54_000, unit: 'ms', min: 10, summary: 'time between two pings of the gateway' },
+  clientTimeoutMs: {
+    default: 60_000,
+    unit: 'ms',
+    min: 20,
+    summary: 'time without a message or pong after which a client counts as disconnected',
+  },
+  writeStallMs: {
+    default: 10_000,
+    unit: 'ms',
+    min: 20,
+    summary: 'time without write progress after which a client counts as disconnected',
+  },
+  closeMs: {
+    default: 1_000,
+    unit: 'ms',
+    min: 10,
+    summary: "time from the gateway's Close frame until it drops the connection",
+  },
+  requestMs: {
+    default: 10_000,
+    unit: 'ms',
+    min: 10,
+    summary: 'time for a client to send the request line and headers of an HTTP request',
+  },
+  messageBytesMax: { default: 1 << 20, unit: 'bytes', min: 64, summary: 'size of one message from a client' },
+  paramBytesMax: {
+    default: 128 << 10,
+    unit: 'bytes',
+    min: 1,
+    summary: 'size of the value of one param, unless the param sets its own',
+  },
+  earlyInputFramesMax: {
+    default: 64,
+    unit: 'frames',
+    min: 0,
+    summary: 'number of text frames buffered before the call message',
+  },
+  earlyInputBytesMax: {
+    default: 64 << 10,
+    unit: 'bytes',
+    min: 0,
+    summary: 'size of the text buffered before the call message',
+  },
+  inputBytesMax: {
+    default: 1 << 20,
+    unit: 'bytes',
+    min: 1,
+    summary: 'size of the unread input of one run in memory; more waits in a file',
+  },
+  inputFileBytesMax: {
+    default: 256 << 20,
+    unit: 'bytes',
+    min: 0,
+    summary: 'size of the unread input of one run in its file; more ends the run. 0: no file',
+  },
+  lineBytesMax: {
+    default: 1 << 20,
+    unit: 'bytes',
+    min: 64,
+    summary: 'size of one output line; longer lines are split at this size',
+  },
+  sessionsMax: { default: 10_000, unit: 'count', min: 1, summary: 'number of open websocket sessions' },
+  runsMax: { default: 10_000, unit: 'count', min: 1, summary: 'number of active runs; further runs wait' },
+  queuedMax: {
+    default: 10_000,
+    unit: 'count',
+    min: 0,
+    summary: 'number of waiting runs of all calls together; further runs are rejected',
+  },
+  tailBytesMax: {
+    default: 1 << 20,
+    unit: 'bytes',
+    min: 0,
+    summary: "size of a run's newest output in memory for its watchers",
+  },
+  pendingWriteBytesMax: {
+    default: 8 << 20,
+    unit: 'bytes',
+    min: 1 << 16,
+    summary: "size of a run's output not yet on disk, beyond which its process has to wait",
+  },
+  segmentBytesMax: {
+    default: 64 << 20,
+    unit: 'bytes',
+    min: 1 << 16,
+    summary: 'size of one log segment, the unit that retention removes',
+  },
+  outputBytesMax: {
+    default: 10 * 2 ** 30,
+    unit: 'bytes',
+    min: 0,
+    summary: 'size of the output stored for one run; the rest is dropped and the run continues. 0: no limit',
+  },
+  socketBytesMax: {
+    default: 512 << 10,
+    unit: 'bytes',
+    min: 1 << 10,
+    summary: 'size of the output queued in one socket, beyond which its watcher pauses',
+  },
+  watchersBytesMax: {
+    default: 32 << 20,
+    unit: 'bytes',
+    min: 1 << 20,
+    summary: 'size of the output queued in all sockets, beyond which every watcher with queued bytes pauses',
+  },
+  chunkMs: {
+    default: 20,
+    unit: 'ms',
+    min: 0,
+    summary: 'time for collecting output to a pow-1 client into one frame',
+  },
+  chunkBytesMax: {
+    default: 64 << 10,
+    unit: 'bytes',
+    min: 4,
+    summary: 'size of the output in one frame to a pow-1 client',
+  },
+  powIdleMs: {
+    default: 60_000,
+    unit: 'ms',
+    min: 10,
+    summary: 'time without a request after which a run of `/api/v1/pow/new` is cancelled or its result deleted',
+  },
+  powRunsMax: { default: 10_000, unit: 'count', min: 1, summary: 'number of runs of `/api/v1/pow/new` kept at once' },
+  powLinesMax: {
+    default: 1_000,
+    unit: 'count',
+    min: 1,
+    summary: 'number of newest lines in the `buffer` of `/api/v1/pow/status/{id}`',
+  },
+  powBufferBytesMax: {
+    default: 1 << 20,
+    unit: 'bytes',
+    min: 64,
+    summary: 'size of the `buffer` of `/api/v1/pow/status/{id}`; long lines reduce the number of lines',
+  },
+  outputDrainMs: {
+    default: 2_000,
+    unit: 'ms',
+    min: 0,
+    summary: 'time without output after the process exited, before processes that hold the output open are terminated',
+  },
+  outputDrainMaxMs: {
+    default: 60_000,
+    unit: 'ms',
+    min: 0,
+    summary: 'time for output that flows on after the process exited; then the processes that print are terminated',
+  },
+  graceMs: {
+    default: 10_000,
+    unit: 'ms',
+    min: 0,
+    summary: 'time between the stop signal and the kill signal, unless the call sets its own',
+  },
+  releaseMs: {
+    default: 30_000,
+    unit: 'ms',
+    min: 100,
+    summary: 'time beyond the grace to release and verify one obligation',
+  },
+  reconnectMs: {
+    default: 30_000,
+    unit: 'ms',
+    min: 0,
+    summary: 'time after a gateway crash for the client of an adopted run to reconnect; then the run is cancelled',
+  },
+  alwaysJobsMs: {
+    default: 60_000,
+    unit: 'ms',
+    min: 0,
+    summary: 'time that jobs with `when: always` have after the grace of a stopped run',
+  },
+  bodyReturnMs: {
+    default: 1_000,
+    unit: 'ms',
+    min: 0,
+    summary: 'time for the code of a stopped call to return, after the grace and the release of everything it started',
+  },
+  pullMs: { default: 600_000, unit: 'ms', min: 100, summary: 'time to pull one image' },
+  jobsMax: { default: 4, unit: 'count', min: 1, summary: 'number of jobs of one pipeline at once; further jobs wait' },
+  workspaceBytesMax: {
+    default: 256 << 20,
+    unit: 'bytes',
+    min: 0,
+    summary: 'size of the files sent with a pipeline, unpacked',
+  },
+  workspaceFilesMax: {
+    default: 100_000,
+    unit: 'count',
+    min: 0,
+    summary: 'number of files, folders and links sent with a pipeline',
+  },
+  artifactBytesMax: { default: 2 ** 30, unit: 'bytes', min: 0, summary: 'size of the artifacts stored for one run' },
+  artifactFilesMax: {
+    default: 100_000,
+    unit: 'count',
+    min: 0,
+    summary: 'number of files, folders and links among the artifacts of one run',
+  },
+  jobOutputsBytesMax: {
+    default: 64 << 10,
+    unit: 'bytes',
+    min: 0,
+    summary: 'size of the file in which a job writes its outputs',
+  },
+  serviceOutputBytesMax: {
+    default: 64 << 20,
+    unit: 'bytes',
+    min: 0,
+    summary: 'size of the output stored for one service of one attempt of a job; the rest is dropped',
+  },
+  stallMs: {
+    default: 300_000,
+    unit: 'ms',
+    min: 0,
+    summary: 'time without output after which a run counts as stalled, unless the call sets its own. 0: never',
+  },
+  partialMs: {
+    default: 200,
+    unit: 'ms',
+    min: 10,
+    summary: 'time after which an unfinished line is reported, and reported again if it has changed',
+  },
+  partialBytesMax: {
+    default: 4 << 10,
+    unit: 'bytes',
+    min: 64,
+    summary: 'size of the end of an unfinished line that the report shows',
+  },
+  retentionIntervalMs: {
+    default: 60_000,
+    unit: 'ms',
+    min: 10,
+    summary: 'time between two retention checks if no run ends',
+  },
+  configQuietMs: {
+    default: 500,
+    unit: 'ms',
+    min: 10,
+    summary: 'time without a change of the configuration file, after which the gateway reads it again',
+  },
+  configConfirmMs: {
+    default: 5_000,
+    unit: 'ms',
+    min: 0,
+    summary: 'time without a change of the configuration file, after which a reload may remove something',
+  },
+  diskFreeMin: {
+    default: 0,
+    unit: 'bytes',
+    min: 0,
+    summary:
+      'free space on the disk of the data folder below which new runs are rejected. 0: 5 % of the disk, at most 64m',
+  },
+  streamsMax: { default: 1_000, unit: 'count', min: 1, summary: 'number of open event streams of /runs/{id}/events' },
+  heartbeatMs: {
+    default: 15_000,
+    unit: 'ms',
+    min: 10,
+    summary: 'time without an event after which an event stream sends a heartbeat',
+  },
+  pageLinesMax: {
+    default: 10_000,
+    unit: 'count',
+    min: 1,
+    summary: 'number of lines in one response of /runs/{id}/lines',
+  },
+  pageArtifactsMax: {
+    default: 10_000,
+    unit: 'count',
+    min: 1,
+    summary: 'number of artifacts in one response of /runs/{id}/artifacts',
+  },
+  pageRunsMax: { default: 500, unit: 'count', min: 1, summary: 'number of runs in one response of /runs' },
 } as const satisfies Record<string, Limit>;
 
 export type LimitName = keyof typeof limits;
 
-/** One exact value for every limit. */
+/** The value of every limit. */
 export type Limits = { readonly [name in LimitName]: number };
 
 export const defaultLimits: Limits = Object.fromEntries(

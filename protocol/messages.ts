@@ -1,69 +1,79 @@
-// What both sides say: the messages of binary frames, as types. The dialects turn bytes into these and back.
+// Types of the messages in binary frames. The dialects convert bytes to these and back.
 
-import type { Json, Outcome, Receipt, RunState } from './record.ts';
+import type { Json, Outcome, Receipt, RunState } from './run-record.ts';
+import type { TerminalSize } from './terminal-size.ts';
 
-export interface TerminalSize {
-  readonly cols: number;
-  readonly rows: number;
-}
+export type { TerminalSize };
 
 export interface CallMessage {
   readonly type: 'call';
   readonly call: string;
   readonly params: readonly string[];
-  /** Id the client chose for the run (v2). */
+  /** Run id that the client chose (v2). */
   readonly run?: string;
   /** Size of the client's terminal (v2). */
   readonly terminal?: TerminalSize;
-  /** Lines (of a terminal: bytes) that the client has seen already, should the run exist (v2). */
+  /** If the run exists: lines (for a terminal and for output of bytes: bytes) that the client already has (v2). */
   readonly after?: number;
-  /** What becomes of the run when this client is lost: `cancel`, `detach` or `grace:30s` (v2). */
+  /** Disconnect policy for this client: `cancel`, `detach` or `grace:30s` (v2). */
   readonly onDisconnect?: string;
+  /** True if the client reads and writes bytes where the call declares them (v2). */
+  readonly bytes?: boolean;
 }
 
-/** Watch a run that exists (v2). */
+/** Attaches to a run that exists (v2). */
 export interface AttachMessage {
   readonly type: 'attach';
   readonly run: string;
-  /** Lines (of a terminal: bytes) that the client has seen already; 0 is the beginning. */
+  /** Lines (for a terminal and for output of bytes: bytes) that the client already has; 0 is the beginning. */
   readonly after?: number;
-  /** In place of `after`: begin with the last so many lines that are stored; 0 is what comes from now on. */
+  /** Alternative to `after`: how many of the last stored lines to receive first; 0 means only new output. */
   readonly last?: number;
-  /** The client wants to be the one that feeds the run's input. */
+  /** True if the client requests the run's input lease. */
   readonly input?: boolean;
+  /** True if the client reads and writes bytes where the call declares them. */
+  readonly bytes?: boolean;
 }
 
-/** Everything a client can say in a binary frame; `junk` is everything else. */
+/** Every message that a client can send in a binary frame. A dialect maps all others to `invalid-message`. */
 export type ClientMessage =
   | CallMessage
   | AttachMessage
   | { readonly type: 'cancel' }
   | { readonly type: 'close-input' }
-  | { readonly type: 'resize'; readonly size: TerminalSize }
+  /** Without a size if the message has none that a terminal can have. */
+  | { readonly type: 'resize'; readonly size?: TerminalSize }
   | { readonly type: 'detach' }
-  | { readonly type: 'junk' };
+  /** Requests the input lease of the run that this session is attached to (v2). */
+  | { readonly type: 'request-input' }
+  | { readonly type: 'invalid-message' };
 
-/** Sent by v2 when the run is accepted and at each change of its state. */
+/** Announces a run (v2): when the gateway accepts it and at each change of its state. */
 export interface RunAnnouncement {
   readonly run: {
     readonly id: string;
     readonly call: string;
     readonly state: RunState;
-    /** Number of the next line (of a terminal: of the next byte) that this session will get. */
+    /** Number of the next line (for a terminal: of the next byte) that this session will receive. */
     readonly next: number;
-    /** Present when text frames are raw chunks of a terminal in place of lines. */
+    /** Present if text frames are raw terminal output instead of lines. */
     readonly terminal?: true;
-    /** Present when text of this session is input of the run. */
+    /** Present if this session holds the input lease. */
     readonly input?: true;
+    /**
+     * The directions in which this session exchanges bytes, in binary frames (`data-frame.ts`). Absent: none. With
+     * `output`, `next` counts bytes.
+     */
+    readonly bytes?: readonly ('input' | 'output')[];
   };
 }
 
-/** A fact of the log: `seq` counts events from 1, `at` is the number of lines before it. */
+/** An event of the log. `seq` counts events from 1; `at` is the cursor before it. */
 export interface RunEvent {
   readonly seq: number;
   readonly at: number;
   readonly type: string;
-  readonly [fact: string]: Json;
+  readonly [field: string]: Json;
 }
 
 export interface EventMessage {
@@ -71,42 +81,55 @@ export interface EventMessage {
 }
 
 /**
- * Credit: how many bytes of the run's input, line terminators included, have reached the work so far (`taken`), and, when a session begins to
- * feed a run that was fed before, how many have arrived at the gateway (`received`): what a lost connection swallowed is to be sent again from there.
+ * Input credit. `taken` is how many bytes of the run's input, line terminators included, the work has read. `received`
+ * is how many bytes have arrived at the gateway; it is present when a session takes over input from another. The client
+ * sends everything after `received` again.
  */
 export interface InputMessage {
   readonly input: { readonly taken: number; readonly received?: number };
 }
 
-/** Lines that were asked for and are gone, both ends included; of a terminal, bytes. The next text frame is the one after `to`. */
+/**
+ * Requested lines that no longer exist, both ends included; for a terminal, bytes. The next text frame is the one after
+ * `to`.
+ */
 export interface GapMessage {
   readonly gap: { readonly from: number; readonly to: number; readonly reason: GapReason };
 }
 
-/** `retention`: old output was removed. `truncated`: output was never kept. */
+/** `retention`: old output was removed. `truncated`: output was never stored. */
 export type GapReason = 'retention' | 'truncated';
 
-/** Something the client asked for is not done, and the session goes on. */
+/** States that the gateway did not carry out a request of the client. The session continues. */
 export interface NoticeMessage {
   readonly notice: { readonly code: NoticeCode; readonly message: string };
 }
 
-/** `detach-refused`: the call does not allow it. `read-only`: this session may not feed or stop the run. `input-taken`: another session feeds it now. */
-export type NoticeCode = 'detach-refused' | 'read-only' | 'input-taken';
+/**
+ * `detach-refused`: the call does not allow detach. `read-only`: this session may not write input or stop the run.
+ * `input-taken`: another session took the input lease. `invalid-size`: no terminal can have the size of a `resize`.
+ */
+export type NoticeCode = 'detach-refused' | 'read-only' | 'input-taken' | 'invalid-size';
 
-/** The result of v2: exactly one, the last message. */
+/** The result in v2: exactly one, as the last message. */
 export interface Result {
   readonly success: boolean;
-  /** `detached` is no outcome: the session left, and the run goes on. */
+  /** `detached` is not an outcome: the session has left a run that continues. */
   readonly status: Outcome | 'detached';
   readonly message?: string;
   readonly value?: Json;
   readonly exitCode?: number;
   readonly signal?: string;
-  /** Number of the line (byte) after the last one. */
+  /** True if the gateway could not store the output, so the exit code does not say how the work went. */
+  readonly storageFailed?: true;
+  /** Number of the line (for a terminal: of the byte) after the last one. */
   readonly next: number;
-  /** Absent when nothing was started. */
+  /** Receipt of the run. Absent if nothing was started. */
   readonly cleanup?: Receipt;
 }
 
+/**
+ * Every message that a server sends.
+ * @public
+ */
 export type ServerMessage = RunAnnouncement | EventMessage | InputMessage | GapMessage | NoticeMessage | Result;

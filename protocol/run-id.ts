@@ -1,4 +1,4 @@
-// What a run may be called.
+// The pattern of run ids.
 
-/** Ids that a client may choose for its run; they name a folder. */
+/** Run ids that a client may choose. An id is also the name of a folder. */
 export const runIdPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;

@@ -1,25 +1,25 @@
-// The run as one table: in which state, on which move, where it goes next. Pure; server/runs performs it.
-// docs/protocol.md shows the table; a test compares them.
+// The state machine of a run as one table. Pure: server/runs applies it. docs/protocol.md shows the table; a test
+// compares them.
 
-import type { RunState } from './record.ts';
+import type { RunState } from './run-record.ts';
 
 /**
- * `start`: there is room for it, and its work begins. `stop`: it is not to go on, whoever wants that. `end`: its work is over, what it had opened
- * is released, and its outcome is known.
+ * `start`: capacity is free and the work begins. `stop`: a request or the gateway stops the run. `end`: the work is
+ * over, its obligations are released and the outcome is known.
  */
-export const runMoves = ['start', 'stop', 'end'] as const;
-export type RunMove = (typeof runMoves)[number];
+export const runTransitions = ['start', 'stop', 'end'] as const;
+export type RunTransition = (typeof runTransitions)[number];
 
-/** What is not in the table does not happen. */
-export const runTable: { readonly [state in RunState]: { readonly [move in RunMove]?: RunState } } = {
-  // Stopped here, it never starts; it is `cancelling` until its log is closed.
+/** States by transition. The run ignores a transition that is not in this table. */
+export const runTable: { readonly [state in RunState]: { readonly [move in RunTransition]?: RunState } } = {
+  // A run that is stopped while it is queued never starts. Its state is `cancelling` until its log is closed.
   queued: { start: 'running', stop: 'cancelling', end: 'ended' },
   running: { stop: 'cancelling', end: 'ended' },
   cancelling: { end: 'ended' },
   ended: {},
 };
 
-/** Undefined when the table knows no such move. */
-export function nextState(state: RunState, move: RunMove): RunState | undefined {
-  return runTable[state][move];
+/** Returns the state after a transition; undefined if the table has no such transition. */
+export function nextState(state: RunState, transition: RunTransition): RunState | undefined {
+  return runTable[state][transition];
 }

@@ -1,314 +1,258 @@
-// The gateway: the one place that introduces everybody to each other, and ends them in order.
+// Composes the features of the gateway, opens them in order, and drains and closes them in reverse order.
 
-import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { Call } from '../calls/contract/call.ts';
-import type { Caller } from '../calls/contract/context.ts';
-import type { Availability, EngineName } from '../calls/contract/engines.ts';
-import { quote } from '../calls/contract/quote.ts';
-import { errors } from '../protocol/errors.ts';
-import { runStates, type RunState } from '../protocol/record.ts';
-import { checkHost } from './auth/hosts.ts';
+import { ActiveConfig } from './active-config.ts';
 import { identify } from './auth/identify.ts';
-import { checkOrigin } from './auth/origins.ts';
-import { allows, scopeText } from './auth/scopes.ts';
-import { callsOf, type Calls } from './calls.ts';
+import { allows, missingScopeMessage } from './auth/scopes.ts';
+import { listCalls } from './call-registry.ts';
+import { reportUnavailable } from './check-machine.ts';
+import { pinCallName, pinPermissions } from './compat/pin/call.ts';
+import { createPinFeature } from './compat/pin/feature.ts';
+import { createPowFeature } from './compat/pow/feature.ts';
 import type { Config } from './config/config.ts';
+import { permissionsFor } from './config/schema/pipelines.ts';
 import { readSecret } from './config/secret.ts';
-import { PinDoor } from './doors/pin/door.ts';
-import { PowDoor } from './doors/pow/door.ts';
-import { artifactsOf, createEngines, type GatewayEngines } from './engines.ts';
-import { createHttpApp } from './http/app.ts';
-import { answerClientError } from './http/client-error.ts';
-import { callListing } from './http/listing.ts';
-import { EventStreams } from './http/events/streams.ts';
-import { createNewsShelf } from './http/news/shelf.ts';
-import type { HttpParts, Status } from './http/parts.ts';
-import { serveWithoutUpgrade } from './http/without-upgrade.ts';
+import { createEngines, type GatewayEngines, packArtifacts } from './create-engines.ts';
+import { createRunExecution } from './create-runs.ts';
+import { openDataFolder } from './data-folder.ts';
+import { collectReadiness, collectStatus, createStatusFeature } from './gateway-status.ts';
+import { createHttpFeature } from './http/feature.ts';
+import type { Feature } from './http/kit/feature.ts';
+import { createGatewayGuard } from './http/kit/request-guard.ts';
+import { createNewsReader } from './http/news/read-news.ts';
+import { HttpServer } from './http-server.ts';
+import { claimIdentity, type Identity } from './identity.ts';
 import { planText } from './pipeline/engine.ts';
 import { pipelineSchema } from './pipeline/language/schema.ts';
-import { adoptRun } from './runs/adopt.ts';
-import { reconcile } from './runs/reconcile.ts';
-import { Refusal } from './runs/refusal.ts';
-import { Runs, type Attached, type Started, type StartRequest } from './runs/runs.ts';
-import { Retention } from './runs/retention.ts';
-import { openStore, type RunStore } from './runs/store.ts';
-import { lookAfter, Watching } from './runs/watching.ts';
-import { wantsWebsocket } from './session/admission.ts';
-import { Sessions } from './session/sessions.ts';
+import { createPublicRuns } from './public-runs.ts';
+import type { Runs } from './runs/runs.ts';
+import type { RunStore } from './runs/store/store.ts';
+import { createSessionFeature } from './session/feature.ts';
 import type { Logger } from './support/logger.ts';
-import { within } from './support/within.ts';
 
 export interface GatewayOptions {
   readonly config: Config;
   readonly version: string;
   readonly log: Logger;
-  /** Engine addresses to try after the usual ones. */
+  /** Docker hosts to try after the default ones. */
   readonly engines?: readonly string[];
+  /** Path of a Unix socket to listen on, in place of `http.listen`. */
+  readonly socket?: string;
+}
+
+export interface StopOptions {
+  /** True: leaves container runs that the next gateway can continue, even if `shutdown.containers` is `stop`. */
+  readonly leaveContainers?: boolean;
 }
 
 export interface Gateway {
   /** `http://host:port` */
   readonly url: string;
-  /** Takes another configuration; keys that need a restart are to be as they were. Runs go on as they were started. */
-  reload(config: Config): void;
-  /** The file has mistakes; nothing changes, and `/status` says so. */
-  reportProblems(count: number): void;
   /**
-   * Takes no more runs and sessions, gives those that run `shutdown.grace` to end by themselves, ends the rest with the cause `shutdown`, and then
-   * everything else. Safe twice.
+   * Applies another configuration. Keys that need a restart must be unchanged. Active runs keep their settings. The log
+   * names the keys in `removed`, which the new file no longer has.
    */
-  stop(): Promise<void>;
-  /** Skips the rest of every grace, that of `stop` too. */
-  hurry(): void;
+  reload(config: Config, removed?: readonly string[]): void;
+  /** Reports on `/status` that the configuration file has `count` errors. Nothing else changes. */
+  reportInvalidConfig(count: number): void;
+  /**
+   * Accepts no more runs and sessions, waits up to `shutdown.grace` for active runs, stops the rest with the cause
+   * `shutdown`, and closes everything. Idempotent.
+   */
+  stop(options?: StopOptions): Promise<void>;
+  /** Ends every grace period at once, also the one of `stop`. */
+  forceStop(): void;
 }
 
-/** Connections waiting to be accepted; the kernel's own bound (net.core.somaxconn) may be lower. */
-const backlog = 4096;
-/** For a request that brings files, at a door under a prefix: the door itself notices when they do not come. */
-const uploadMs = 600_000;
-
 /**
- * Ends what an earlier gateway left behind, then listens. Throws when the data folder cannot be used, is in use by another gateway, or the
- * address cannot be listened on; nothing is left open then.
+ * Releases what an earlier process left, then listens. Rejects if the data folder is in use or unusable, or if
+ * listening fails; then nothing stays open.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { config } = options;
-  mkdirSync(config.data, { recursive: true, mode: 0o750 });
-  const store = openStore(config.data);
-  try {
-    return await new House(options, store).open();
-  } catch (error) {
+  const { data } = options.config;
+  const store = openDataFolder(data);
+  const identity = await claimIdentity(data).catch((error: unknown) => {
     store.close();
+    throw error;
+  });
+  const gateway = new FeatureGateway(options, store, identity);
+  try {
+    return await gateway.open();
+  } catch (error) {
+    await gateway.close();
     throw error;
   }
 }
 
-/** A configuration and what is made from it, swapped as one. */
-interface Current extends Calls {
-  readonly config: Config;
-}
-
-class House implements Gateway {
+class FeatureGateway implements Gateway {
   readonly #options: GatewayOptions;
-  readonly #store: RunStore;
+  readonly #active: ActiveConfig;
+  readonly #server: HttpServer;
   readonly #engines: GatewayEngines;
-  readonly #runs: Runs;
-  readonly #sessions: Sessions;
-  readonly #streams: EventStreams;
-  readonly #retention: Retention;
-  readonly #pow: PowDoor;
-  #pin: PinDoor | undefined;
-  readonly #server: Server;
-  readonly #startedAt = new Date();
-  readonly #reconcile: () => Promise<void>;
-  #current: Current;
-  #lastReload: Status['lastReload'];
+  readonly #features: readonly Feature[];
   #stopping: Promise<void> | undefined;
+  #leaveContainers = false;
 
-  constructor(options: GatewayOptions, store: RunStore) {
-    const { config, log } = options;
+  readonly #identity: Identity;
+
+  constructor(options: GatewayOptions, store: RunStore, identity: Identity) {
+    this.#identity = identity;
+    const { config, log, engines: candidates, socket } = options;
     this.#options = options;
-    this.#store = store;
-    this.#current = { config, ...callsOf(config) };
-    const now = () => this.#current.config;
-    this.#engines = createEngines({ config, now, gateway: gatewayId(config.data), ...(options.engines !== undefined && { candidates: options.engines }), log });
-    const { engines, releasers, docker, awaitsInput } = this.#engines;
-    const folder = join(config.data, 'runs');
-    const shared = { store, engines, releasers, limits: config.limits, log };
-    const watching = new Watching({ limits: () => now().limits, awaitsInput, log });
-    this.#runs = new Runs({
-      ...shared, folder, node: config.node, registry: () => this.#current.all, allows, scopeText,
-      onRun: (run) => lookAfter(run, watching), onStored: (record) => this.#retention.ended(record),
+    const active = new ActiveConfig(config, () => this.#features.flatMap((feature) => feature.calls?.() ?? []), log);
+    this.#active = active;
+    const isStopping = () => this.#stopping !== undefined;
+    const now = () => active.config;
+    const engines = createEngines({
+      config,
+      now,
+      gateway: identity.id,
+      ...(candidates !== undefined && { candidates }),
+      log,
     });
-    this.#retention = new Retention({
-      store, folder, log, growing: () => this.#runs.live(), sweepMs: () => now().limits.sweepMs,
-      rules: () => ({ overall: now().retention, of: (call) => this.#current.all.get(call)?.retention }),
+    this.#engines = engines;
+    const { runs, storage, execution } = createRunExecution({
+      config,
+      active,
+      engines,
+      store,
+      leaveContainers: () => this.#leaveContainers || active.config.shutdown.containers === 'leave',
+      log,
     });
-    this.#streams = new EventStreams({ limits: () => now().limits, on: () => now().http.api, log });
-    const folderOf = (run: string): string => join(folder, run);
-    this.#reconcile = () => reconcile({ ...shared, folderOf, adopt: (record) => adoptRun(record, { ...shared, folderOf, foster: docker, runs: this.#runs }) });
-    this.#sessions = new Sessions({ runs: { start: (request) => this.#start(request), attach: (run, caller) => this.#attach(run, caller) }, limits: () => now().limits, config: now, access: { identify, allows, checkHost, checkOrigin }, log });
-    this.#pow = new PowDoor({
-      runs: { start: (request) => this.#start(request), watch: (run) => this.#runs.watch(run) }, config: now, access: { identify, allows, scopeText, checkHost, checkOrigin }, log,
+    const apis = createApis({ options, active, isStopping, runs, engines, features: () => this.#features });
+    this.#server = new HttpServer(apis, {
+      listen: socket === undefined ? config.http : { socket },
+      keepAliveMs: () => now().http.keepAliveMs,
+      requestMs: config.limits.requestMs,
     });
-    const readOnly = createHttpApp(this.#httpParts());
-    const app: RequestListener = (request, response) => {
-      if (PowDoor.has(request.url)) this.#pow.answer(request, response);
-      else if (this.#pin?.has(request.url) === true) this.#pin.answer(request, response);
-      else readOnly(request, response);
-    };
-    const requestTimeout = config.doors.pin?.prefix === undefined ? config.limits.requestMs : Math.max(config.limits.requestMs, uploadMs);
-    this.#server = createServer({ requestTimeout, headersTimeout: config.limits.requestMs, connectionsCheckingInterval: 1000 }, app);
-    this.#server.on('upgrade', (request, socket, head) => {
-      if (wantsWebsocket(request)) this.#sessions.upgrade(request, socket, head);
-      else serveWithoutUpgrade(app, request, socket);
-    });
-    this.#server.on('clientError', (error, socket) => answerClientError(error, socket));
+    this.#features = [
+      createStatusFeature({ version: options.version, active, isStopping }),
+      engines,
+      storage,
+      this.#server.connections,
+      ...apis,
+      this.#server.listeners,
+      execution,
+    ];
   }
 
   get url(): string {
-    const { address, family, port } = this.#server.address() as AddressInfo;
-    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    return this.#server.url;
   }
 
   async open(): Promise<Gateway> {
-    await this.#reconcile();
-    const { host, port } = this.#current.config.http;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host, port, backlog }, resolve);
-    });
-    await this.#openPin();
-    this.#retention.start();
-    this.#options.log.info({ url: this.url, calls: this.#current.config.calls.length }, 'listening');
+    for (const feature of this.#features) await feature.open?.();
+    this.#options.log.info({ url: this.url, calls: this.#active.config.calls.length }, 'listening');
+    this.#reportUnavailable();
+    if (!this.#active.config.http.api)
+      this.#options.log.info({}, 'the API is off: every path under /api answers 501; http: { api: true } enables it');
     return this;
   }
 
-  reload(config: Config): void {
-    this.#current = { config, ...callsOf(config) };
-    this.#lastReload = { at: new Date().toISOString(), ok: true, problems: 0 };
-    this.#options.log.info({ api: config.http.api, calls: config.calls.length }, 'configuration reloaded');
+  reload(config: Config, removed?: readonly string[]): void {
+    this.#active.reload(config, removed);
+    this.#reportUnavailable();
   }
 
-  reportProblems(problems: number): void {
-    this.#lastReload = { at: new Date().toISOString(), ok: false, problems };
-    this.#options.log.error({ problems }, 'the configuration file is not valid; nothing has changed');
+  reportInvalidConfig(count: number): void {
+    this.#active.reportInvalid(count);
   }
 
-  hurry(): void {
-    this.#runs.hurryAll();
+  /** Logs which declared calls cannot work, and which secrets cannot be read. */
+  #reportUnavailable(): void {
+    const { log } = this.#options;
+    const reported = reportUnavailable(this.#active.config, this.#engines, log);
+    reported.catch((error: unknown) => log.error({ err: error }, 'cannot check what the calls need'));
   }
 
-  stop(): Promise<void> {
-    return (this.#stopping ??= this.#close());
+  forceStop(): void {
+    for (const feature of this.#features) feature.forceStop?.();
   }
 
-  async #close(): Promise<void> {
-    const { limits, shutdown } = this.#current.config;
-    this.#sessions.admitNoMore();
-    this.#runs.admitNoMore();
-    this.#pin?.admitNoMore();
-    if (shutdown.graceMs > 0) await this.#drain(shutdown.graceMs);
-    this.#sessions.shutDown();
-    this.#streams.shutDown();
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeIdleConnections();
-    await this.#runs.stopAll('shutdown');
-    await this.#pin?.close();
-    // Results are on their way; a client that does not take its own within the stall bound is not waited for.
-    await within(limits.writeStallMs + limits.closeMs, Promise.all([this.#sessions.empty(), this.#streams.empty()]), () => undefined);
-    this.#sessions.close();
-    this.#pow.close();
-    this.#streams.close();
-    this.#server.closeAllConnections();
-    await closed;
-    await this.#retention.stop();
-    this.#engines.docker.close();
-    this.#store.close();
+  stop({ leaveContainers = false }: StopOptions = {}): Promise<void> {
+    this.#leaveContainers ||= leaveContainers;
+    return (this.#stopping ??= this.#stop());
+  }
+
+  async close(): Promise<void> {
+    for (const feature of this.#reversed) await feature.close?.();
+    this.#identity.release();
+  }
+
+  async #stop(): Promise<void> {
+    // `#stopping` is set after this method returns its promise. Wait for that: from then on the features reject new
+    // work.
+    await Promise.resolve();
+    for (const feature of this.#reversed) await feature.drain?.();
+    await this.close();
     this.#options.log.info({}, 'stopped');
   }
 
-  /** Who comes now is told that the gateway stops; who is there sees the end of its run. */
-  async #drain(graceMs: number): Promise<void> {
-    const { log } = this.#options;
-    const awaited = this.#runs.live().filter(({ record }) => record.state !== 'queued').length;
-    log.info({ awaited, graceMs }, 'stopping; runs may end by themselves');
-    await this.#runs.drained(graceMs);
-    const left = this.#runs.live().length;
-    if (left > 0) log.info({ left }, 'the grace is over; what still runs is stopped');
-  }
-
-  async #openPin(): Promise<void> {
-    const { config } = this.#current;
-    const { pin } = config.doors;
-    if (pin === undefined) return;
-    const { host } = config.http;
-    try {
-      this.#pin = await PinDoor.open({
-        options: pin, folder: join(config.data, 'pin'), version: this.#options.version, gatewayHost: host, limits: () => this.#current.config.limits,
-        runs: this.#runs, check: (text) => planText(text, this.#current.pinAllowance).complaints,
-        artifacts: (run) => artifactsOf(config.data, run), secret: (source) => readSecret(source, process.env), log: this.#options.log,
-      });
-    } catch (error) {
-      this.#server.close();
-      this.#server.closeAllConnections();
-      throw error;
-    }
-  }
-
-  /** A session may have been opened before the API was switched off. */
-  #start(request: StartRequest): Started {
-    this.#expectOn();
-    const { registry, all } = this.#current;
-    // There are calls that only doors make.
-    if (registry.get(request.call) === undefined && all.get(request.call) !== undefined) throw new Refusal('unknown-call', `no such call ${quote(request.call)}`);
-    return this.#runs.start(request);
-  }
-
-  #attach(run: string, caller: Caller): Attached {
-    this.#expectOn();
-    return this.#runs.attach(run, caller);
-  }
-
-  #expectOn(): void {
-    if (!this.#current.config.http.api) throw new Refusal('refused', errors.not_implemented.message);
-  }
-
-  #httpParts(): HttpParts {
-    return {
-      config: () => this.#current.config,
-      calls: () => this.#listCalls(),
-      runs: {
-        list: (page) => this.#runs.list(page),
-        get: (id) => this.#runs.get(id),
-        lines: (id, page) => this.#runs.lines(id, page),
-        watch: (id) => this.#runs.watch(id),
-        artifacts: (id, max) => this.#runs.artifacts(id, max),
-        artifact: (id, path) => this.#runs.artifact(id, path),
-      },
-      streams: this.#streams,
-      news: createNewsShelf(() => this.#current.config.news, this.#options.log),
-      schemas: { pipeline: pipelineSchema },
-      status: () => this.#status(),
-      ready: () => (this.#stopping === undefined ? { ready: true } : { ready: false, reason: 'the gateway is stopping' }),
-      access: { identify, allows, scopeText, checkHost },
-      log: this.#options.log,
-    };
-  }
-
-  async #listCalls() {
-    const engines = await this.#engines.availability();
-    return this.#current.registry.list().map((call) => callListing(call, availabilityOf(call, engines)));
-  }
-
-  async #status(): Promise<Status> {
-    const { config } = this.#current;
-    const counted = this.#runs.countByState();
-    return {
-      version: this.#options.version, node: config.node, startedAt: this.#startedAt.toISOString(), uptimeMs: Date.now() - this.#startedAt.getTime(),
-      state: this.#stopping === undefined ? 'running' : 'stopping', api: config.http.api,
-      runs: Object.fromEntries(runStates.map((state) => [state, counted[state] ?? 0])) as Record<RunState, number>,
-      sessions: this.#sessions.size, engines: await this.#engines.availability(),
-      ...(this.#lastReload !== undefined && { lastReload: this.#lastReload }),
-    };
+  get #reversed(): readonly Feature[] {
+    return [...this.#features].reverse();
   }
 }
 
-function availabilityOf(call: Call, engines: Readonly<Record<EngineName, Availability>>): Availability {
-  return call.needs.map((engine) => engines[engine]).find((engine) => !engine.available) ?? { available: true };
+interface ApiDeps {
+  readonly options: GatewayOptions;
+  readonly active: ActiveConfig;
+  readonly isStopping: () => boolean;
+  readonly runs: Runs;
+  readonly engines: GatewayEngines;
+  readonly features: () => readonly Feature[];
 }
 
-/** Tells the containers of this data folder from those of any other gateway; made once. */
-function gatewayId(folder: string): string {
-  const file = join(folder, 'id');
-  try {
-    writeFileSync(file, `${randomUUID()}\n`, { flag: 'wx', mode: 0o640 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  return readFileSync(file, 'utf8').trim();
+/** Returns the features that serve clients. */
+function createApis(deps: ApiDeps): readonly Feature[] {
+  const { options, active, isStopping, runs } = deps;
+  const { log } = options;
+  const config = () => active.config;
+  const guard = createGatewayGuard(config);
+  const access = { identify, allows, missingScopeMessage };
+  const publicRuns = createPublicRuns(runs, active);
+  return [
+    createSessionFeature({ runs: publicRuns, limits: () => config().limits, isStopping, guard, access, log }),
+    createJsonFeature(deps),
+    createPowFeature({ runs: publicRuns, config, guard, access, log }),
+    ...createCompatPin(deps),
+  ];
+}
+
+function createJsonFeature({ options, active, runs, engines, features }: ApiDeps): Feature {
+  return createHttpFeature({
+    config: () => active.config,
+    calls: async () =>
+      listCalls(active.calls.registry, { config: active.config, engines: await engines.availability() }),
+    runs,
+    news: createNewsReader(() => active.config.news, options.log),
+    schemas: { pipeline: pipelineSchema },
+    status: () => collectStatus(features()),
+    ready: () => collectReadiness(features()),
+    access: { identify, allows, missingScopeMessage },
+    log: options.log,
+  });
+}
+
+function createCompatPin({ options, active, isStopping, runs }: ApiDeps): readonly Feature[] {
+  const { config, version, log } = options;
+  const { pin } = config.compat;
+  if (pin === undefined) return [];
+  const { host: gatewayHost } = config.http;
+  const allowedSecrets = () => permissionsFor(pinCallName, active.config, { declared: false }).secrets;
+  return [
+    createPinFeature({
+      options: pin,
+      folder: join(config.data, 'pin'),
+      version,
+      gatewayHost,
+      limits: () => active.config.limits,
+      isStopping,
+      allowedSecrets,
+      runs,
+      plan: (text) => planText(text, pinPermissions(pin, gatewayHost, allowedSecrets())),
+      artifacts: (run) => packArtifacts(config.data, run),
+      secret: (source) => readSecret(source, process.env),
+      log,
+    }),
+  ];
 }

@@ -1,27 +1,16 @@
-// Containers step by step, for work that is made of several: built, fed, started, looked into and removed one by one. All of it is bound to one run:
-// what is made here is an obligation of that run from before it is there.
+// Contract for work made of several containers: build images, create, start, inspect and remove containers one at a
+// time. Everything belongs to one run, which records an obligation for it before creating it.
 
 import type { ContainerSpec, Exit } from './engines.ts';
 import type { Output, Release } from './ports.ts';
 
-/** A tar archive, as it is read. Whoever has it reads it to its end, or drops it with `return()`. */
+/** A tar archive as a stream. Its owner reads it to the end or cancels it with `return()`. */
 export type Archive = AsyncIterable<Uint8Array>;
 
-/** For one registry. Never told to anybody but the engine. */
+/** Credentials for one registry. Only the engine receives them. */
 export interface RegistryLogin {
   readonly username: string;
   readonly password: string;
-}
-
-/** How a service says that it is ready, asked by the engine inside of its container. */
-export interface HealthCheck {
-  /** One line for `/bin/sh`. */
-  readonly command: string;
-  readonly intervalMs: number;
-  readonly timeoutMs: number;
-  readonly retries: number;
-  /** After the start, failures do not count for so long. */
-  readonly startMs: number;
 }
 
 export interface PublishedPort {
@@ -30,77 +19,101 @@ export interface PublishedPort {
   readonly containerPort: number;
 }
 
-/** `pull` plays no part in it: the image is there already (`Containers.image`). */
+/** Describes a step container. There is no `pull`, because `Containers.image` has already provided the image. */
 export interface StepSpec extends Omit<ContainerSpec, 'pull'> {
   /** Unique among all containers of the engine; `[a-zA-Z0-9][a-zA-Z0-9_.-]+`. */
   readonly name: string;
-  /** Its job, for the label `distillery.job`. */
+  /** Name of the job, for the label `distillery.job`. */
   readonly job: string;
   readonly ports?: readonly PublishedPort[];
-  /** Names by which others on its network find it. */
+  /** Names under which other containers on its network find it. */
   readonly aliases?: readonly string[];
-  readonly health?: HealthCheck;
 }
-
-/** `starting` until the first check has passed or too many have failed. `gone`: it does not run, or is not there. */
-export type Health = 'starting' | 'healthy' | 'unhealthy' | 'gone';
 
 export interface StepContainer {
   readonly name: string;
-  /** The engine's own id. */
+  /** Id that the engine assigned. */
   readonly id: string;
-  /** Unpacks an archive under `path`, which is made, with its parents, when it is not there. Throws WorkFailed with the engine's reason. */
+  /**
+   * Extracts an archive under `path`, creating the path and its parents if missing. Throws WorkFailed with the engine's
+   * reason.
+   */
   put(path: string, archive: Archive): Promise<void>;
-  /** What is at `path`, as an archive whose names begin with the last part of the path; undefined when there is nothing. Also after it has ended. */
+  /**
+   * Returns what is at `path` as an archive, or undefined if nothing is there. The names in the archive begin with the
+   * last part of the path. Also works after the container has ended.
+   */
   get(path: string): Promise<Archive | undefined>;
   /**
-   * Starts its command, without input. Resolves when that is running; `ended` when it has ended and its output is all passed on: where the streams of
-   * `output` end is the caller's to say. Rejects with WorkFailed when it cannot be started, `ended` too when only that one can tell; `ended` rejects with WorkLost when its end was not seen, and resolves with `{}` when `remove` or the run's stop came first.
+   * Starts the container's command without input and resolves when it runs. `ended` resolves when the command has
+   * exited and all its output was written. The caller ends the streams of `output`.
+   *
+   * Rejects with WorkFailed if the container cannot start; if the engine reports that only later, `ended` rejects with
+   * that error. `ended` rejects with WorkLost if the exit was not observed. It resolves with `{}` if `remove` or the
+   * run's stop came first.
    */
   start(output: Output): Promise<{ readonly ended: Promise<Exit> }>;
-  /** Runs one more command in it, without input and terminal, in its working folder unless told otherwise. To be called while it runs. */
+  /**
+   * Runs another command in the running container, without input or terminal. Default folder: the container's working
+   * folder.
+   */
   exec(command: readonly string[], options: { readonly output: Output; readonly workdir?: string }): Promise<Exit>;
-  /** Of a container with a health check; without one it is healthy while it runs. */
-  health(): Promise<Health>;
-  /** By force, with its anonymous volumes, and verified. Safe twice and at any moment: the same promise. */
+  /**
+   * Kills and removes the container with its anonymous volumes, and verifies that they are gone. Idempotent: returns
+   * the same promise. Works at any time.
+   */
   remove(): Promise<Release>;
-  /** Asks it to stop by the run's stop policy first, and then as `remove`. Safe twice and at any moment. */
+  /**
+   * Stops the container by the run's stop policy if it runs, then removes it as `remove` does. Idempotent. Works at any
+   * time.
+   */
   stop(): Promise<Release>;
 }
 
-export interface ImageWish {
+export interface ImageRequest {
   readonly image: string;
   readonly pull: 'missing' | 'always' | 'never';
   readonly login?: RegistryLogin;
   readonly signal: AbortSignal;
-  /** Called once, when the image has to be pulled. */
+  /** Called once if the image has to be pulled. */
   readonly onPull: () => void;
 }
 
-export interface BuildWish {
-  /** Name and tag the image gets. */
+export interface BuildRequest {
+  /** Name and tag of the new image. */
   readonly tag: string;
-  /** Of the Dockerfile, in the archive. */
+  /** Path of the Dockerfile inside the archive. */
   readonly dockerfile: string;
   readonly context: Archive;
-  /** For the images it is made from: by the host of their registry, with its port; `docker.io` is that of names without one. */
+  /** Credentials for the base images, by registry host and port. `docker.io` is for names without a registry. */
   readonly logins?: Readonly<Record<string, RegistryLogin>>;
   readonly signal: AbortSignal;
-  /** What the build prints. */
+  /** Receives the output of the build. */
   readonly output: Output;
 }
 
 export interface Containers {
-  /** Resolves when the engine has the image. Throws WorkFailed with the engine's reason, also when the signal is aborted. */
-  image(wish: ImageWish): Promise<void>;
-  /** Builds an image and gives its id, which stays the same when another build takes the tag. Throws as `image`. */
-  build(wish: BuildWish): Promise<string>;
-  /** Makes a network of the run; `name` is unique in the run. Gives the engine's name of it, for `StepSpec.network`. Safe twice: the same one. */
+  /**
+   * Resolves when the engine has the image. Throws WorkFailed with the engine's reason, or when the signal is aborted.
+   */
+  image(request: ImageRequest): Promise<void>;
+  /**
+   * Builds an image and returns its id, which stays valid if another build takes the tag. Throws the same errors as
+   * `image`.
+   */
+  build(request: BuildRequest): Promise<string>;
+  /**
+   * Creates a network of the run; `name` is unique in the run. Returns the engine's name of the network, for
+   * `StepSpec.network`. Idempotent: returns the same network.
+   */
   network(name: string): Promise<string>;
-  /** Makes a volume of the run, removed with it. Gives the engine's name of it, for `StepSpec.volumes`. Safe twice: the same one. */
+  /**
+   * Creates a volume, which is removed with the run. Returns the engine's name of the volume, for `StepSpec.volumes`.
+   * Idempotent: returns the same volume.
+   */
   volume(name: string): Promise<string>;
-  /** Finds or makes a volume that stays when the run is over, shared by all runs of this gateway that name it. */
+  /** Finds or creates a volume that outlives the run. All runs of this gateway that use the name share it. */
   cache(name: string): Promise<string>;
-  /** Makes a container. Throws WorkFailed with the engine's reason. */
+  /** Creates a container. Throws WorkFailed with the engine's reason. */
   create(spec: StepSpec): Promise<StepContainer>;
 }

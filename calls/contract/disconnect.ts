@@ -1,35 +1,51 @@
-// What becomes of a run when the client that started it is lost: what the author of the call allows, the caller chooses.
+// Disconnect policies: what happens to a run when its client disconnects. The author of the call decides which policies
+// are allowed; the caller chooses one.
 
-import { quote } from './quote.ts';
-import { formatDuration, parseDuration } from './units.ts';
+import { quote } from '../text/quote.ts';
+import { formatDuration, parseDuration } from '../text/units.ts';
 
-/** `cancel`: the run is stopped. `detach`: it goes on. `grace`: it is stopped unless somebody who may stop it comes back in time. */
-export type DisconnectPolicy = { readonly type: 'cancel' } | { readonly type: 'detach' } | { readonly type: 'grace'; readonly graceMs: number };
+/**
+ * `cancel`: the run stops. `detach`: the run continues. `grace`: the run stops unless a client that may control it
+ * returns in time.
+ */
+export type DisconnectPolicy =
+  | { readonly type: 'cancel' }
+  | { readonly type: 'detach' }
+  | { readonly type: 'grace'; readonly graceMs: number };
 
 export interface DisconnectRules {
   readonly default: DisconnectPolicy;
-  /** A `grace` allows every shorter one. The default is always allowed. */
+  /**
+   * Policies that a client may request. An allowed `grace` also allows every shorter one. The default is always
+   * allowed.
+   */
   readonly allow: readonly DisconnectPolicy[];
 }
 
-/** Of calls that do not say: lost clients cancel, and those that ask for it have a minute to come back. */
-export const usualDisconnect: DisconnectRules = { default: { type: 'cancel' }, allow: [{ type: 'cancel' }, { type: 'grace', graceMs: 60_000 }] };
+/**
+ * Rules of a call that declares none: a disconnect cancels the run, unless the caller requested a grace of up to one
+ * minute.
+ */
+export const defaultDisconnect: DisconnectRules = {
+  default: { type: 'cancel' },
+  allow: [{ type: 'cancel' }, { type: 'grace', graceMs: 60_000 }],
+};
 
-/** Reads `cancel`, `detach` or `grace:30s`. Throws an Error whose message names what was given and what may be. */
+/** Parses `cancel`, `detach` or `grace:30s`. Throws an Error whose message names the value and the valid forms. */
 export function parseDisconnect(text: string): DisconnectPolicy {
   if (text === 'cancel' || text === 'detach') return { type: text };
   if (text.startsWith('grace:')) return { type: 'grace', graceMs: parseDuration(text.slice('grace:'.length)) };
-  throw new Error(`${quote(text)} is not what can be done on disconnect; write cancel, detach, or a grace such as grace:30s`);
+  throw new Error(`${quote(text)} is not a disconnect policy; write cancel, detach, or a grace such as grace:30s`);
 }
 
-/** `parseDisconnect` reads it back. */
+/** Formats a policy so that `parseDisconnect` reads the same policy back. */
 export function formatDisconnect(policy: DisconnectPolicy): string {
   return policy.type === 'grace' ? `grace:${formatDuration(policy.graceMs)}` : policy.type;
 }
 
-export function allowsDisconnect(rules: DisconnectRules, wanted: DisconnectPolicy): boolean {
+export function allowsDisconnect(rules: DisconnectRules, requested: DisconnectPolicy): boolean {
   return [rules.default, ...rules.allow].some((allowed) => {
-    if (allowed.type !== wanted.type) return false;
-    return allowed.type !== 'grace' || wanted.type !== 'grace' || wanted.graceMs <= allowed.graceMs;
+    if (allowed.type !== requested.type) return false;
+    return allowed.type !== 'grace' || requested.type !== 'grace' || requested.graceMs <= allowed.graceMs;
   });
 }

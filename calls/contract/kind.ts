@@ -1,44 +1,53 @@
-// A kind of call that can be declared without code: what its declaration may hold, and the body it becomes.
+// A kind of call that distillery.yaml can declare: its keys, and the body that a declaration becomes.
 
-import type { Call, JsonSchema } from './call.ts';
-import type { EngineName, PipelineAllowance } from './engines.ts';
+import type { Call, JsonSchema, Requirements } from './call.ts';
+import type { EngineName, PipelinePermissions } from './engines.ts';
 
-/** Keys from a declaration down to a value; `*` is every item of a list or every value of a mapping. */
+/** Path from a declaration to a value; `*` matches every list item or mapping value. */
 export type TextPath = readonly (string | number)[];
 
-/** Where a declaration stands: paths in it are relative to its file. */
-export interface Place {
-  /** The absolute path. */
+/** The file that contains a declaration. Paths in the declaration are relative to this file. */
+export interface DeclarationSource {
+  /** Returns the absolute path of `relative`. */
   path(relative: string): string;
-  /** The text of a file (absolute), as it is now. Throws WorkFailed with the reason. */
+  /** Reads the current text of a file (absolute path). Throws WorkFailed with the reason. */
   read(file: string): Promise<string>;
-  /** What the operator lets pipelines of this call do. */
-  readonly pipelines: PipelineAllowance;
+  /** What the operator permits pipelines of this call. */
+  readonly pipelines: PipelinePermissions;
 }
 
 export interface Kind {
-  /** The key that makes a declaration one of this kind, and the engine its body uses. */
+  /** The key that selects this kind, and the engine that its body uses. */
   readonly name: EngineName;
-  /** JSON Schema of each key that this kind has beside the common ones; its own key among them. */
+  /** JSON Schema of each key of this kind, its own key included. `commonKeys` has the keys of all kinds. */
   readonly keys: Readonly<Record<string, JsonSchema>>;
-  /** Texts in which `${param}` is replaced. */
+  /** Paths of the strings in which `${param}` is replaced. */
   readonly templates: readonly TextPath[];
-  /** Texts in which `${param}` is refused, and why. A text in both tables is refused. */
+  /** Paths of the strings in which `${param}` is rejected, and why. This table wins over `templates`. */
   readonly fixed: readonly { readonly path: TextPath; readonly why: string }[];
-  /** The body of a call so declared. The declaration has passed the schema and the template checks. */
-  bind(declaration: Readonly<Record<string, unknown>>, place: Place): Call['body'];
+  /** Returns what a declared call needs of the machine. The declaration has passed all checks. */
+  requires?(declaration: Readonly<Record<string, unknown>>, source: DeclarationSource): Requirements;
+  /** Returns the body of a declared call. The declaration has passed the schema and the template checks. */
+  bind(declaration: Readonly<Record<string, unknown>>, source: DeclarationSource): Call['body'];
 }
 
-/** Every text of `value` that a path leads to, with the path spelled out. Looks only at what is there. */
-export function textsAt(value: unknown, path: TextPath): readonly { readonly path: TextPath; readonly text: string }[] {
+/** Returns every string of `value` that matches a path, each with its exact path. Ignores missing values. */
+export function collectTexts(
+  value: unknown,
+  path: TextPath,
+): readonly { readonly path: TextPath; readonly text: string }[] {
   const [key, ...rest] = path;
   if (key === undefined) return typeof value === 'string' ? [{ path: [], text: value }] : [];
   if (typeof value !== 'object' || value === null) return [];
-  return keysOf(value, key).flatMap((found) =>
-    textsAt((value as Record<string | number, unknown>)[found], rest).map((at) => ({ path: [found, ...at.path], text: at.text })));
+  return matchingKeys(value, key).flatMap((next) =>
+    collectTexts((value as Record<string | number, unknown>)[next], rest).map((match) => ({
+      path: [next, ...match.path],
+      text: match.text,
+    })),
+  );
 }
 
-function keysOf(value: object, key: string | number): readonly (string | number)[] {
+function matchingKeys(value: object, key: string | number): readonly (string | number)[] {
   if (key !== '*') return Object.hasOwn(value, key) ? [key] : [];
   return Array.isArray(value) ? [...value.keys()] : Object.keys(value);
 }

@@ -1,57 +1,122 @@
-// One param's JSON Schema, made into a check of the string that comes over the wire.
+// Compiles the JSON Schema of a param into a check of the string on the wire.
 
-import { Ajv } from 'ajv';
+import { Ajv, type Options } from 'ajv';
+import { Ajv2019 } from 'ajv/dist/2019.js';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { compileLinearEcmaRegExp } from '../text/linear-regexp.ts';
+import { quote } from '../text/quote.ts';
+import { didYouMean } from '../text/suggest.ts';
 import type { JsonSchema } from './call.ts';
-import { complaints } from './complaint.ts';
-import { quote } from './quote.ts';
+import { addFormats, formatNames } from './formats.ts';
+import { schemaErrorTexts } from './schema-message.ts';
 
-/** Returns what is wrong with a value, as sentences that begin with it; empty when nothing is. */
+/** Returns what is wrong with a value, as phrases that follow its name; empty if it is valid. */
 export type ValueCheck = (value: string) => readonly string[];
 
 /**
- * What a schema may say as its `type`, and how the text on the wire is read for it. The param stays the text, so what a
- * body gets is what the caller wrote: `007` is a valid integer and arrives as `007`.
+ * The values of `type` and how each of them reads the string on the wire. The value stays a string: `007` is a valid
+ * integer and reaches the body as `007`.
  */
-export const paramTypes = {
-  string: { pattern: /^/, read: (text: string): unknown => text, a: 'a string' },
-  integer: { pattern: /^[+-]?\d{1,15}$/, read: Number, a: 'an integer' },
-  number: { pattern: /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, read: Number, a: 'a number' },
-  boolean: { pattern: /^(true|false)$/, read: (text: string): unknown => text === 'true', a: 'true or false' },
+const paramTypes = {
+  string: { pattern: /^/, read: (text: string): unknown => text, noun: 'a string' },
+  integer: { pattern: /^[+-]?\d{1,15}$/, read: Number, noun: 'an integer' },
+  number: { pattern: /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i, read: Number, noun: 'a number' },
+  boolean: { pattern: /^(true|false)$/, read: (text: string): unknown => text === 'true', noun: 'true or false' },
 } as const;
 
-/** The schema cannot be used; the message says why and what to write. */
-export class SchemaError extends Error {
+/** Error for an unusable schema. The message says why and what to write instead. */
+class SchemaError extends Error {
   override readonly name = 'SchemaError';
 }
 
-// Schemas are dropped from the validator after compiling: it would otherwise keep those of every configuration ever read.
-const ajv = new Ajv({ allErrors: true, strict: true, strictTypes: false, logger: false, addUsedSchema: false });
+/** The validator of each draft, by its `$schema` without scheme and `#`. A schema without `$schema` has the newest. */
+const newestDraft = 'json-schema.org/draft/2020-12/schema';
+const drafts: Readonly<Record<string, (options: Options) => Ajv>> = {
+  [newestDraft]: (options) => new Ajv2020(options),
+  'json-schema.org/draft/2019-09/schema': (options) => new Ajv2019(options),
+  'json-schema.org/draft-07/schema': (options) => new Ajv(options),
+  // Draft 7 only adds to draft 6.
+  'json-schema.org/draft-06/schema': (options) => new Ajv(options),
+};
 
-/** Compiles once; absent means any string. Throws SchemaError. */
+const validators = new Map<string, Ajv>();
+
+/** Compiles a schema. An absent schema accepts any string. Throws SchemaError. */
 export function compileParamSchema(schema: JsonSchema = {}): ValueCheck {
-  const type = paramTypes[typeOf(schema)];
+  const type = paramTypes[readParamType(schema)];
   const validate = compile(schema);
   return (value) => {
-    // No argument, variable or file name can hold this character, so no body could pass it on.
+    // Arguments, variables and file names cannot contain NUL, so no body could pass the value on.
     if (value.includes('\0')) return ['must not contain a NUL character'];
-    if (!type.pattern.test(value)) return [`must be ${type.a}`];
-    return validate(type.read(value)) ? [] : complaints(validate.errors ?? []);
+    if (!type.pattern.test(value)) return [`must be ${type.noun}`];
+    return validate(type.read(value)) ? [] : schemaErrorTexts(validate.errors ?? []);
   };
 }
 
-function typeOf(schema: JsonSchema): keyof typeof paramTypes {
+function readParamType(schema: JsonSchema): keyof typeof paramTypes {
   const type = schema['type'] ?? 'string';
   if (typeof type === 'string' && Object.hasOwn(paramTypes, type)) return type as keyof typeof paramTypes;
-  throw new SchemaError(`type ${quote(type)} cannot be a parameter; write one of ${Object.keys(paramTypes).join(', ')}`);
+  throw new SchemaError(
+    `type ${quote(type)} is not a parameter type; write one of ${Object.keys(paramTypes).join(', ')}`,
+  );
 }
 
-function compile(schema: JsonSchema): ReturnType<typeof ajv.compile> {
-  if (schema['$async'] !== undefined) throw new SchemaError('"$async" is not available; leave it out');
+function compile({ $schema = newestDraft, ...schema }: JsonSchema): ReturnType<Ajv['compile']> {
+  if (schema['$async'] !== undefined) throw new SchemaError('"$async" is not supported; remove it');
+  const ajv = findValidator($schema);
   try {
     return ajv.compile(schema);
   } catch (error) {
-    throw new SchemaError(`not a usable JSON Schema: ${(error as Error).message.replace('strict mode: ', '')}`);
+    throw new SchemaError(`invalid JSON Schema: ${explain(error as Error)}`);
   } finally {
+    // Otherwise ajv keeps the schemas of every configuration ever loaded.
     ajv.removeSchema(schema);
   }
+}
+
+function findValidator($schema: unknown): Ajv {
+  const draft = String($schema).replace(/^https?:\/\/|#$/g, '');
+  const create = Object.hasOwn(drafts, draft) ? drafts[draft] : undefined;
+  if (create === undefined)
+    throw new SchemaError(
+      `$schema ${quote($schema)} is not supported; write one of ${Object.keys(drafts)
+        .map((name) => `https://${name}`)
+        .join(', ')}, or omit it`,
+    );
+  const known = validators.get(draft) ?? createValidator(create);
+  validators.set(draft, known);
+  return known;
+}
+
+function createValidator(create: (options: Options) => Ajv): Ajv {
+  const regExp = Object.assign(compilePattern, { code: 'compilePattern' });
+  const ajv = create({
+    allErrors: true,
+    strict: true,
+    strictTypes: false,
+    logger: false,
+    addUsedSchema: false,
+    code: { regExp },
+  });
+  // Ajv compiles the schema of schemas at its first use. Without formats, ajv reports why a pattern is invalid.
+  void ajv.validateSchema({});
+  addFormats(ajv);
+  // Ajv resolves anchors but does not list them among its keywords.
+  ajv.addVocabulary(['$anchor']);
+  return ajv;
+}
+
+/** Ajv identifies a compiled pattern by its `toString`. */
+function compilePattern(source: string): { readonly test: (text: string) => boolean; toString(): string } {
+  try {
+    return { ...compileLinearEcmaRegExp(source), toString: () => source };
+  } catch (error) {
+    throw new Error(`pattern ${quote(source)} cannot be used: ${(error as Error).message}`);
+  }
+}
+
+function explain({ message }: Error): string {
+  const unknown = /^unknown format "(.*)" ignored in schema/.exec(message)?.[1];
+  if (unknown !== undefined) return `unknown format ${quote(unknown)}${didYouMean(unknown, formatNames)}`;
+  return message.replace('strict mode: ', '');
 }

@@ -1,41 +1,53 @@
-// What an engine gets from the run it works for: where input comes from, where output goes, and where it writes down
-// what it opens. Engines know nothing else of runs.
+// What an engine receives from the run it works for: input, output, events and obligations. Engines know nothing else
+// about runs.
 
-import type { Json, ObligationKind, StopReason } from '../../protocol/record.ts';
+import type { Json, ObligationKind, OutputCut } from '../../protocol/run-record.ts';
 import type { StopPolicy } from './engines.ts';
 
 export type OutputStream = 'stdout' | 'stderr';
 
-/** Bytes for the work, in the order the caller sent them. Ends when the caller ends input, and when the run ends. */
+/** Bytes for the work, in the order the caller sent them. Ends when the caller ends the input or the run ends. */
 export interface Input extends AsyncIterable<Uint8Array> {
-  /** To be called when `bytes` of what was read have really been passed on; the caller may then send as many more. */
+  /** Reports that the work has read `bytes` of input. The caller may then send the same amount again. */
   taken(bytes: number): void;
-  /** Nobody will read any more: what is queued and what comes is dropped. Safe twice. */
+  /** Drops all queued and all further input. Idempotent. */
   discard(): void;
 }
 
-/** The run's log. */
+export interface PartOptions {
+  readonly repeated?: true;
+}
+
+/** The run's log, as far as an engine uses it. */
 export interface Output {
-  /** Appends a chunk as it came, and keeps a copy: the chunk is the caller's again. Never blocks, never throws. */
+  /** Appends a copy of the chunk, so the caller can reuse its buffer. Never blocks or throws. */
   write(stream: OutputStream, chunk: Uint8Array): void;
-  /** True while the disk is behind: stop reading from the work, and wait for `drained()`. */
+  /** True while the disk is behind: stop reading from the work and await `drained()`. */
   readonly full: boolean;
   drained(): Promise<void>;
-  /** This stream is at its end: an unterminated last line becomes a line. Safe twice. */
+  /** Ends the stream. An unfinished last line becomes a line. Idempotent. */
   end(stream: OutputStream): void;
-  /** The same log, for one part of the run, such as a job: its lines are whole lines of its own, told as this part's by the event `stream`. */
-  part(name: string): Output;
+  /**
+   * Returns the same log for one part of the run: a job, or for a part of a job, a service. Lines of a part never mix
+   * with others; the event `stream` names the part. Clients show lines of services on request only.
+   *
+   * With `repeated`, returns an output of this part itself, for lines that the named part has already printed. Clients
+   * that have shown those lines leave them out.
+   */
+  part(name: string, options?: PartOptions): Output;
+  /** True if the log stores the bytes of the work unchanged, instead of lines of valid UTF-8. */
+  readonly exact?: boolean;
 }
 
 export interface Events {
-  /** Appends `{"type":type, ...facts}` to the log, at the present line. */
-  emit(type: string, facts?: Readonly<Record<string, Json>>): void;
+  /** Appends the event `{"type":type, ...fields}` to the log at the current line. */
+  emit(type: string, fields?: Readonly<Record<string, Json>>): void;
 }
 
-/** How a release ended: `how` when the thing is verified to be gone, `left` with the reason when it is not. */
+/** Result of a release: `how` the obligation ended if it is verified to be gone, otherwise why something is `left`. */
 export type Release = { readonly how: string } | { readonly left: string };
 
-/** One thing that must be closed, as it stands in the journal. Everything needed to close it after a crash is in here. */
+/** One obligation as the journal stores it, with everything needed to release it after a crash. */
 export interface ObligationEntry {
   readonly run: string;
   readonly kind: ObligationKind;
@@ -44,44 +56,58 @@ export interface ObligationEntry {
 }
 
 export interface Obligation {
-  /** Adds what has become known (a pid, a container id) to the journal. */
-  learn(facts: Readonly<Record<string, Json>>): void;
-  /** While this promise is pending the thing may still be coming into being; the releaser is given it and waits for it. */
-  during(flow: Promise<unknown>): void;
-  /** Ends the thing now, by the run's stop policy, and verifies. Safe twice: the second call gives the same promise. */
+  /** Adds newly known fields (a pid, a container id) to the journal. */
+  update(facts: Readonly<Record<string, Json>>): void;
+  /**
+   * Reports that output of the obligation is missing: emits the event, and adds the reason to the line of the receipt.
+   * May be called after the release.
+   */
+  reportOutputCut(cut: OutputCut): void;
+  /** Marks the creation as in progress until the promise settles. A release waits for that promise. */
+  pendingUntil(creation: Promise<unknown>): void;
+  /**
+   * Releases the obligation by the run's stop policy and verifies that it is gone. Idempotent: returns the same
+   * promise.
+   */
   release(): Promise<Release>;
+  /** Resolves when the release has ended. Does not start it. */
+  readonly released: Promise<Release>;
 }
 
-/** How a releaser is to go about it. */
-export interface ReleaseManner {
+/** Options of a release. */
+export interface ReleaseOptions {
   readonly stop: StopPolicy;
   /** Aborted when the rest of the grace is to be skipped. */
-  readonly hurry: AbortSignal;
-  /** Settles when nothing is coming into being any more. */
-  readonly flow: Promise<unknown>;
+  readonly force: AbortSignal;
+  /** Settles when nothing of the obligation is still being created. Then the entry has all its facts. */
+  readonly pending: Promise<unknown>;
 }
 
 /**
- * Ends the thing named by `entry` and looks whether it is gone. Works from the entry alone (after a crash there is nothing else), is safe
- * for things already gone or never begun, and may be called again after a failure. A throw counts as `left`.
+ * Releases the obligation of `entry` and verifies that it is gone. Needs only the entry, because nothing else survives
+ * a crash. Idempotent: also succeeds if the obligation is gone or was never created. An error counts as `left`.
  */
-export type Releaser = (entry: ObligationEntry, manner: ReleaseManner) => Promise<Release>;
+export type Releaser = (entry: ObligationEntry, options: ReleaseOptions) => Promise<Release>;
 
 export interface RunPorts {
   readonly run: string;
-  /** Aborted when the run is to stop; `reason` is a StopReason. Release is then already under way. */
+  /**
+   * Aborted when the run has to stop; `reason` is a StopReason. The release of the run's obligations has already begun
+   * then.
+   */
   readonly signal: AbortSignal;
   readonly input: Input;
   readonly output: Output;
   readonly events: Events;
   readonly stop: StopPolicy;
-  /** Journals an obligation. To be called before the thing is acquired. */
-  owe(kind: ObligationKind, id: string, facts?: Readonly<Record<string, Json>>): Obligation;
-  /** Tells of terminal size changes. At most one listener. */
+  /** Records an obligation in the journal. Call this before creating what the obligation stands for. */
+  openObligation(kind: ObligationKind, id: string, facts?: Readonly<Record<string, Json>>): Obligation;
+  /**
+   * Returns ports for work that goes on when the run is stopped, such as jobs that run in any case. Their `signal` is
+   * aborted `alwaysJobsMs` after the grace of the run, or as soon as a client cancels again. The stop does not release
+   * what was opened through them before that. Call this before the work starts. Idempotent: returns the same ports.
+   */
+  afterStop(): RunPorts;
+  /** Sets the only listener for changes of the terminal size. */
   onResize(listener: (size: { cols: number; rows: number }) => void): void;
-}
-
-/** The reason a signal was aborted for; undefined while it is not. */
-export function stopReason(signal: AbortSignal): StopReason | undefined {
-  return signal.aborted ? (signal.reason as StopReason) : undefined;
 }

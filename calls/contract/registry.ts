@@ -1,21 +1,21 @@
-// All calls that may be asked for, by name.
+// All available calls by name.
 
+import { nearest } from '../text/suggest.ts';
 import type { Call } from './call.ts';
-import { nearest } from './suggest.ts';
 
 export interface Registry {
   get(name: string): Call | undefined;
-  /** In the order they were declared. */
+  /** Returns all calls, in declaration order. */
   list(): readonly Call[];
-  /** A known name near to one that is not known. */
+  /** Returns the closest known name for an unknown one. */
   suggest(name: string): string | undefined;
 }
 
-/** Throws when two calls have the same name. */
+/** Throws if two calls have the same name. */
 export function createRegistry(calls: readonly Call[]): Registry {
   const byName = new Map<string, Call>();
   for (const call of calls) {
-    if (byName.has(call.name)) throw new Error(`there are two calls named "${call.name}"; give one of them another name`);
+    if (byName.has(call.name)) throw new Error(`two calls are named "${call.name}"; rename one of them`);
     byName.set(call.name, call);
   }
   const list = Object.freeze([...byName.values()]);

@@ -1,31 +1,32 @@
-// `${name}` in one argument becomes the value of a param. The result stays one argument, and is not looked at again:
-// what a param contains (spaces, quotes, `$(…)`, another `${…}`) means nothing here.
+// Replaces `${name}` in an argument with the value of a param. The result stays one argument and is not scanned again,
+// so spaces, quotes, `$(…)` or `${…}` in a value have no meaning.
 
-/** What `${…}` a text holds. `$${` is not one: it stands for a literal `${`. */
+/** A `${…}` in a template. `$${` is not a placeholder but stands for a literal `${`. */
 export interface Placeholder {
-  /** As written, e.g. `${who}`. */
+  /** The placeholder as written, e.g. `${who}`. */
   readonly text: string;
-  /** Absent when this cannot name a param: `${}`, `${x:-y}`, or no closing brace. */
+  /** Name of the param. Absent if the placeholder cannot name a param: `${}`, `${x:-y}`, or no closing brace. */
   readonly name?: string;
 }
 
 export const paramNamePattern = '[A-Za-z_][A-Za-z0-9_-]*';
 
 const paramName = new RegExp(`^${paramNamePattern}$`);
-const marks = /\$\$\{|\$\{([^}]*)(\}?)/g;
+const placeholderPattern = /\$\$\{|\$\{([^}]*)(\}?)/g;
 
-/** Every placeholder of `template`, in order. */
+/** Returns every placeholder of `template` in order. */
 export function placeholders(template: string): readonly Placeholder[] {
-  return [...template.matchAll(marks)].filter(([text]) => text !== '$${').map(([text, name = '', brace]) =>
-    brace === '}' && paramName.test(name) ? { text, name } : { text });
+  return [...template.matchAll(placeholderPattern)]
+    .filter(([text]) => text !== '$${')
+    .map(([text, name = '', brace]) => (brace === '}' && paramName.test(name) ? { text, name } : { text }));
 }
 
 /**
- * `template` with its placeholders replaced, in one pass from left to right.
- * Throws when a placeholder names no member of `params`: configuration has refused such templates before.
+ * Replaces the placeholders of `template` in one pass from left to right. Throws if one names no member of `params`;
+ * the configuration rejects such templates earlier.
  */
 export function substitute(template: string, params: Readonly<Record<string, string>>): string {
-  return template.replace(marks, (text: string, name: string) => {
+  return template.replace(placeholderPattern, (text: string, name: string) => {
     if (text === '$${') return '${';
     const value = Object.hasOwn(params, name) ? params[name] : undefined;
     if (value === undefined) throw new Error(`${text} names no parameter of this call`);
@@ -33,12 +34,12 @@ export function substitute(template: string, params: Readonly<Record<string, str
   });
 }
 
-/** `substitute` for each argument; as many come out as went in. */
+/** Applies `substitute` to each argument; the number of arguments stays the same. */
 export function substituteAll(templates: readonly string[], params: Readonly<Record<string, string>>): string[] {
   return templates.map((template) => substitute(template, params));
 }
 
-/** `substitute` for each value; names of variables are never templates. */
+/** Applies `substitute` to each value; variable names are never templates. */
 export function substituteValues(
   templates: Readonly<Record<string, string>>,
   params: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-// What tells one dialect from another: how a client's binary frame is read, and which of our messages it can be told.
+// Interface of a dialect: reads the client's binary frames and encodes the messages that the client understands.
 
 import type { SessionEndingName } from '../close-codes.ts';
 import type { ClientMessage, GapMessage, InputMessage, NoticeMessage, Result, RunAnnouncement } from '../messages.ts';
@@ -6,26 +6,34 @@ import type { ClientMessage, GapMessage, InputMessage, NoticeMessage, Result, Ru
 export const dialectNames = ['v1', 'pow-1', 'distillery.v2'] as const;
 export type DialectName = (typeof dialectNames)[number];
 
-/** `lines`: a text frame is a line without its terminator. `raw`: it is a chunk as it is. `as-run`: raw for terminals, lines for all else. */
+/**
+ * `lines`: a text frame is one line without its terminator. `raw`: a text frame is a chunk of bytes, unchanged.
+ * `as-run`: raw for terminals, lines otherwise.
+ */
 export type TextForm = 'lines' | 'raw' | 'as-run';
 
 export interface Dialect {
   readonly name: DialectName;
-  /** Never throws: what cannot be read is `junk`. */
+  /** Parses a binary frame. Never throws; returns `invalid-message` for a frame that it cannot read. */
   read(bytes: Uint8Array): ClientMessage;
-  /** The result, in this dialect's words; `ending` is why the session ends. */
+  /** Encodes the result for this dialect. `ending` is the reason why the session ends. */
   result(result: Result, ending: SessionEndingName): Uint8Array;
-  /** The code of the Close that follows the result. */
+  /** Returns the close code that follows the result. */
   closeCode(ending: SessionEndingName): number;
-  /** Absent: the dialect has no such message, and the client is not told. */
+  /**
+   * Encodes the announcement of a run. This and the following methods are absent if the dialect has no such message;
+   * nothing is sent then.
+   */
   readonly announce?: (message: RunAnnouncement) => Uint8Array;
   readonly credit?: (message: InputMessage) => Uint8Array;
-  /** The frame of an event, given the event's JSON text as it stands in the log. */
+  /** Builds the frame of an event from the JSON text in the log. */
   readonly event?: (json: Uint8Array) => Uint8Array;
   readonly gap?: (message: GapMessage) => Uint8Array;
   readonly notice?: (message: NoticeMessage) => Uint8Array;
-  /** How output is told and input is taken: as lines, as bytes as they are, or as either, whichever the run has. */
+  /** Form of output and input in text frames. */
   readonly text: TextForm;
-  /** A second cancel skips the rest of the grace. Where cancel is documented as idempotent, it does nothing. */
-  readonly hurries: boolean;
+  /** True if binary frames can carry bytes of input and output (`data-frame.ts`). */
+  readonly dataFrames: boolean;
+  /** True if a second cancel skips the rest of the grace. False where cancel is documented as idempotent. */
+  readonly secondCancelForces: boolean;
 }

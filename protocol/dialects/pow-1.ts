@@ -1,79 +1,103 @@
-// `pow-1`, what the Distillery's own clients speak: output and input as raw bytes, results as settled promises, Close 1000 for all but broken frames.
+// The dialect `pow-1` of the Distillery's own clients: raw bytes, results as settled promises, and Close 1000 except
+// for broken frames.
 
-import { sessionEndings, type SessionEndingName } from '../close-codes.ts';
-import { decodeJson, encodeJson, isObject } from '../codec.ts';
+import { type SessionEndingName, sessionEndings } from '../close-codes.ts';
+import { decodeJson, encodeJson, foldKeys, isObject } from '../codec.ts';
 import type { ClientMessage, Result } from '../messages.ts';
-import type { Json } from '../record.ts';
+import type { Json } from '../run-record.ts';
 import type { Dialect } from './dialect.ts';
-import { isStrings } from './v1.ts';
+import { isStringArray } from './v1.ts';
 
-/** What a call came to, in the words of pow-1. */
-export type Settled =
+/** Result of a call in pow-1. */
+export type SettledResult =
   | { readonly status: 'fulfilled'; readonly value: Json }
   | { readonly status: 'rejected'; readonly reason: string };
 
 export const pow1: Dialect = {
   name: 'pow-1',
   text: 'raw',
-  hurries: false,
+  dataFrames: false,
+  secondCancelForces: false,
   read: (bytes) => readPow1(decodeJson(bytes)),
-  result: (result, ending) => encodeJson(settle(result, ending)),
-  // Its clients take any other code for a lost result; but whoever cannot frame is told so as the websocket protocol demands.
+  result: (result, ending) => encodeJson(toSettledResult(result, ending)),
+  // Clients of pow-1 treat any other code as a lost result. For broken frames the websocket protocol prescribes the
+  // code.
   closeCode: (ending) => (ending === 'bad-frame' || ending === 'not-utf8' ? sessionEndings[ending].closeCode : 1000),
 };
 
-/** A signal, a call, or junk. What names no call, as `null` and `{}`, asks for one that nobody knows. */
-export function readPow1(value: unknown): ClientMessage {
-  if (value === null) return { type: 'call', call: '', params: [] };
-  if (!isObject(value)) return { type: 'junk' };
-  const call = value['call'] ?? undefined;
-  if (call === undefined && value['signal'] !== undefined) return readSignal(value['signal']);
-  const params = value['params'] ?? [];
-  if ((call !== undefined && typeof call !== 'string') || !isStrings(params)) return { type: 'junk' };
+/** Reads a signal or a call. A message without a call name (`null`, `{}`) is a call of an unknown name. */
+export function readPow1(message: unknown): ClientMessage {
+  if (message === null) return { type: 'call', call: '', params: [] };
+  const value = foldKeys(message, ['call', 'params', 'signal']);
+  if (!isObject(value)) return { type: 'invalid-message' };
+  const { call, params = [], signal } = value;
+  if (call === undefined && signal !== undefined) return readSignal(signal);
+  if ((call !== undefined && typeof call !== 'string') || !isStringArray(params)) return { type: 'invalid-message' };
   return { type: 'call', call: call ?? '', params };
 }
 
 function readSignal(signal: unknown): ClientMessage {
   switch (signal) {
-    case 'cancel': return { type: 'cancel' };
-    case 'close': return { type: 'close-input' };
-    default: return { type: 'junk' };
+    case 'cancel':
+      return { type: 'cancel' };
+    case 'close':
+      return { type: 'close-input' };
+    default:
+      return { type: 'invalid-message' };
   }
 }
 
-/** The one result, the same on the websocket and over HTTP. */
-export function settle(result: Result, ending: SessionEndingName): Settled {
-  // A call may have done its work before it was cancelled.
-  const done = ending === 'done' ? result.success : result.status === 'succeeded' && cancelling.has(ending);
-  return done ? { status: 'fulfilled', value: result.value ?? null } : { status: 'rejected', reason: reasonOf(ending, result.message) };
+/** Converts a result for the websocket and for HTTP, which carry the same result. */
+export function toSettledResult(result: Result, ending: SessionEndingName): SettledResult {
+  // The work may have succeeded before it was cancelled.
+  const fulfilled = ending === 'done' ? result.success : result.status === 'succeeded' && cancellingEndings.has(ending);
+  return fulfilled
+    ? { status: 'fulfilled', value: result.value ?? null }
+    : { status: 'rejected', reason: rejectionReason(ending, result.message) };
 }
 
-/** Endings by which the call was cancelled, and nothing else is wrong. */
-const cancelling: ReadonlySet<SessionEndingName> = new Set(['second-call', 'unknown-control', 'input-overflow', 'shutdown']);
+/** Endings that stop a run which may nevertheless succeed. */
+const cancellingEndings: ReadonlySet<SessionEndingName> = new Set([
+  'second-call',
+  'unknown-control',
+  'input-overflow',
+  'shutdown',
+]);
 
-const gettingFailed = 'failed to get process: ';
+const lookupFailed = 'failed to get process: ';
 const callFailed = 'process returned error: ';
-const outsideProtocol = 'protocol error occurred';
+const protocolError = 'protocol error occurred';
 
-function reasonOf(ending: SessionEndingName, message = ''): string {
+function rejectionReason(ending: SessionEndingName, message = ''): string {
   switch (ending) {
     case 'done':
-    case 'refused':
-    case 'shutdown': return `${callFailed}${message || 'unspecified error'}`;
-    case 'no-call': return 'timeout expired';
-    case 'not-a-call': return outsideProtocol;
-    case 'unknown-call': return `${gettingFailed}unknown process`;
-    case 'wrong-params': return `${gettingFailed}invalid args`;
-    case 'scope': return `${gettingFailed}${message.replace(/^failed to check scope: /, '')}\nauthorization denied`;
+    case 'rejected':
+    case 'shutdown':
+      return `${callFailed}${message || 'unspecified error'}`;
+    case 'call-timeout':
+      return 'timeout expired';
+    case 'not-a-call':
+      return protocolError;
+    case 'unknown-call':
+      return `${lookupFailed}unknown process`;
+    case 'wrong-params':
+      return `${lookupFailed}invalid args`;
+    case 'scope':
+      return `${lookupFailed}${message.replace(/^failed to check scope: /, '')}\nauthorization denied`;
     case 'second-call':
-    case 'unknown-control': return `${callFailed}cancelled: ${outsideProtocol}`;
-    case 'input-overflow': return `${callFailed}cancelled: ${sessionEndings[ending].message}`;
-    case 'held-too-much':
+    case 'unknown-control':
+      return `${callFailed}cancelled: ${protocolError}`;
+    case 'input-overflow':
+      return `${callFailed}cancelled: ${sessionEndings[ending].message}`;
+    case 'early-input-overflow':
     case 'bad-frame':
     case 'not-utf8':
-    case 'too-large': return sessionEndings[ending].message.replace(/^protocol error/, outsideProtocol);
+    case 'too-large':
+      return sessionEndings[ending].message.replace(/^protocol error/, protocolError);
     case 'detached':
-    case 'fault': return sessionEndings.fault.message;
-    default: return ending satisfies never;
+    case 'fault':
+      return sessionEndings.fault.message;
+    default:
+      return ending satisfies never;
   }
 }

@@ -1,56 +1,104 @@
-// `distillery.v2`: v1, and with it runs that are attached to and left, announcements, events, gaps, input credit, terminal sizes, and results that tell all.
+// The dialect `distillery.v2`: v1 plus attach and detach, announcements, events, gaps, input credit, terminal sizes and
+// detailed results.
 
 import { sessionEndings } from '../close-codes.ts';
 import { decodeJson, encodeJson, isObject } from '../codec.ts';
-import type { ClientMessage, TerminalSize } from '../messages.ts';
-import type { Dialect } from './dialect.ts';
+import type { ClientMessage } from '../messages.ts';
 import { runIdPattern } from '../run-id.ts';
+import { isTerminalSize, type TerminalSize } from '../terminal-size.ts';
+import type { Dialect } from './dialect.ts';
 import { readV1 } from './v1.ts';
-
-/** Columns and rows are 16-bit numbers in the kernel (ioctl_tty(2), TIOCSWINSZ); 0 would mean "unknown". */
-export const terminalSizeMax = 65_535;
 
 export const v2: Dialect = {
   name: 'distillery.v2',
   text: 'as-run',
-  hurries: true,
+  dataFrames: true,
+  secondCancelForces: true,
   read: (bytes) => readV2(decodeJson(bytes)),
   result: (result) => encodeJson(result),
   announce: (message) => encodeJson(message),
   credit: (message) => encodeJson(message),
-  event: (json) => wrap(json),
+  event: (json) => wrapEvent(json),
   gap: (message) => encodeJson(message),
   notice: (message) => encodeJson(message),
   closeCode: (ending) => sessionEndings[ending].closeCode,
 };
 
 function readV2(value: unknown): ClientMessage {
-  const message = readV1(value);
-  if (!isObject(value)) return message;
-  if (message.type === 'call') return withExtras(message, value);
+  if (!isObject(value)) return { type: 'invalid-message' };
+  const isCall = typeof (value['call'] ?? value['name']) === 'string';
+  const call = isCall ? readCall(value) : undefined;
+  if (call !== undefined) return call;
   if (value['attach'] !== undefined) return readAttach(value);
-  if (value['signal'] === 'detach') return { type: 'detach' };
-  if (value['signal'] !== 'resize') return message;
+  const signal = readSignal(value);
+  return isCall && !isHarmless(signal) ? { type: 'invalid-message' } : signal;
+}
+
+/** A message that names a call never cancels or closes anything, even if its params are invalid. */
+function isHarmless(signal: ClientMessage): boolean {
+  return (
+    signal.type === 'detach' ||
+    signal.type === 'request-input' ||
+    (signal.type === 'resize' && signal.size !== undefined)
+  );
+}
+
+function readSignal(value: Readonly<Record<string, unknown>>): ClientMessage {
+  switch (value['signal']) {
+    case 'cancel':
+      return { type: 'cancel' };
+    case 'close':
+      return { type: 'close-input' };
+    case 'detach':
+      return { type: 'detach' };
+    case 'input':
+      return { type: 'request-input' };
+    case 'resize':
+      return readResize(value);
+    default:
+      return { type: 'invalid-message' };
+  }
+}
+
+/** A wrong size endangers nothing, so it must not end a run as an invalid message would. */
+function readResize(value: Readonly<Record<string, unknown>>): ClientMessage {
   const size = readSize(value);
-  return size === undefined ? { type: 'junk' } : { type: 'resize', size };
+  return size === undefined ? { type: 'resize' } : { type: 'resize', size };
 }
 
-/** `after` and `last` exclude each other. */
-function readAttach({ attach: run, after, last, input }: Readonly<Record<string, unknown>>): ClientMessage {
-  if (!isRunId(run) || !isCountOrAbsent(after) || !isCountOrAbsent(last) || (after !== undefined && last !== undefined)) return { type: 'junk' };
-  if (input !== undefined && typeof input !== 'boolean') return { type: 'junk' };
-  return { type: 'attach', run, ...(after !== undefined && { after }), ...(last !== undefined && { last }), ...(input !== undefined && { input }) };
-}
-
-function withExtras(message: ClientMessage & { type: 'call' }, value: Readonly<Record<string, unknown>>): ClientMessage {
-  const { run, terminal, after, onDisconnect } = value;
-  if (run !== undefined && !isRunId(run)) return { type: 'junk' };
-  if (!isCountOrAbsent(after) || (onDisconnect !== undefined && typeof onDisconnect !== 'string')) return { type: 'junk' };
-  const size = terminal === undefined ? undefined : readSize(terminal);
-  if (terminal !== undefined && size === undefined) return { type: 'junk' };
+/** Reads an attach message. `after` and `last` exclude each other. */
+function readAttach({ attach: run, after, last, input, bytes }: Readonly<Record<string, unknown>>): ClientMessage {
+  if (!isRunId(run) || !isOptionalCount(after) || !isOptionalCount(last) || (after !== undefined && last !== undefined))
+    return { type: 'invalid-message' };
+  if (!isOptionalFlag(input) || !isOptionalFlag(bytes)) return { type: 'invalid-message' };
   return {
-    ...message, ...(run !== undefined && { run }), ...(size !== undefined && { terminal: size }), ...(after !== undefined && { after }),
+    type: 'attach',
+    run,
+    ...(after !== undefined && { after }),
+    ...(last !== undefined && { last }),
+    ...(input !== undefined && { input }),
+    ...(bytes !== undefined && { bytes }),
+  };
+}
+
+/** Reads the call as v1 does, and the fields that v2 adds. Returns undefined if the params are invalid. */
+function readCall(value: Readonly<Record<string, unknown>>): ClientMessage | undefined {
+  const message = readV1(value);
+  if (message.type !== 'call') return undefined;
+  const { run, terminal, after, onDisconnect, bytes } = value;
+  if (run !== undefined && !isRunId(run)) return { type: 'invalid-message' };
+  if (!isOptionalCount(after) || (onDisconnect !== undefined && typeof onDisconnect !== 'string'))
+    return { type: 'invalid-message' };
+  if (!isOptionalFlag(bytes)) return { type: 'invalid-message' };
+  const size = terminal === undefined ? undefined : readSize(terminal);
+  if (terminal !== undefined && size === undefined) return { type: 'invalid-message' };
+  return {
+    ...message,
+    ...(run !== undefined && { run }),
+    ...(size !== undefined && { terminal: size }),
+    ...(after !== undefined && { after }),
     ...(onDisconnect !== undefined && { onDisconnect }),
+    ...(bytes !== undefined && { bytes }),
   };
 }
 
@@ -58,28 +106,26 @@ function isRunId(value: unknown): value is string {
   return typeof value === 'string' && runIdPattern.test(value);
 }
 
-function isCountOrAbsent(value: unknown): value is number | undefined {
+function isOptionalFlag(value: unknown): value is boolean | undefined {
+  return value === undefined || typeof value === 'boolean';
+}
+
+function isOptionalCount(value: unknown): value is number | undefined {
   return value === undefined || (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0);
 }
 
 function readSize(value: unknown): TerminalSize | undefined {
-  if (!isObject(value)) return undefined;
-  const { cols, rows } = value;
-  return isSide(cols) && isSide(rows) ? { cols, rows } : undefined;
+  return isTerminalSize(value) ? { cols: value.cols, rows: value.rows } : undefined;
 }
 
-function isSide(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= terminalSizeMax;
-}
+const eventPrefix = new TextEncoder().encode('{"event":');
+const eventSuffix = new TextEncoder().encode('}');
 
-const before = new TextEncoder().encode('{"event":');
-const after = new TextEncoder().encode('}');
-
-/** The log holds events as JSON text already; parsing and printing them again for every watcher would be waste. */
-function wrap(json: Uint8Array): Uint8Array {
-  const message = new Uint8Array(before.length + json.length + after.length);
-  message.set(before, 0);
-  message.set(json, before.length);
-  message.set(after, before.length + json.length);
+/** Wraps an event. The log stores events as JSON text, so the text is wrapped instead of parsed for every watcher. */
+function wrapEvent(json: Uint8Array): Uint8Array {
+  const message = new Uint8Array(eventPrefix.length + json.length + eventSuffix.length);
+  message.set(eventPrefix, 0);
+  message.set(json, eventPrefix.length);
+  message.set(eventSuffix, eventPrefix.length + json.length);
   return message;
 }

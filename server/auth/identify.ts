@@ -1,16 +1,23 @@
-// Who is calling, by the headers of the request.
+// Identifies the caller of a request by its headers.
 
 import type { Caller } from '../../calls/contract/context.ts';
 
-export type Identified = { readonly caller: Caller } | { readonly refused: 'invalid credentials' };
+export type IdentifyResult = { readonly caller: Caller } | { readonly rejected: 'invalid credentials' };
 
-/** Everybody on this machine: the gateway listens on loopback only as long as nobody can log in. */
+/** The caller of every request: this version has no login, and the gateway listens on loopback only. */
 const anonymous: Caller = { user: '', token: false, scopes: ['*'] };
 
 /**
- * Tells who sent `headers`. Credentials that are presented must be valid: they never fall back to anonymous.
- * There is nothing yet to check them against, so any Authorization header is refused, an empty one too.
+ * Schemes with which people log in at a reverse proxy, which then passes their credentials on (RFC 9110, 11). The
+ * gateway offers none of them.
  */
-export function identify(headers: { readonly authorization?: string | undefined }): Identified {
-  return headers.authorization === undefined ? { caller: anonymous } : { refused: 'invalid credentials' };
+const proxySchemes = /^(basic|digest|negotiate|ntlm)( |$)/i;
+
+/**
+ * Returns the caller of a request. Rejects invalid credentials and never treats them as anonymous. This version cannot
+ * check credentials, so it rejects every Authorization header, even an empty one, unless its scheme is that of a proxy.
+ */
+export function identify({ authorization }: { readonly authorization?: string | undefined }): IdentifyResult {
+  if (authorization === undefined || proxySchemes.test(authorization)) return { caller: anonymous };
+  return { rejected: 'invalid credentials' };
 }

@@ -1,7 +1,6 @@
-// Whether the page a browser request comes from may do more than read: checked before an upgrade and before any change.
+// Decides whether a page of an origin may open a websocket or change something.
 
-import { accepted } from './checked.ts';
-import type { Checked } from './checked.ts';
+import { accepted, type CheckResult, quoteHeader } from './hosts.ts';
 
 export interface OriginHeaders {
   readonly origin?: string | undefined;
@@ -9,32 +8,34 @@ export interface OriginHeaders {
 }
 
 /**
- * Accepts a request without Origin (not from a browser's page), from the same origin as its Host, or from one of
- * `origins` (`scheme://host[:port]`). `Origin: null` belongs to nobody and is refused. Relies on Host having been checked.
- * Source: RFC 6454.
+ * Accepts a request without an Origin header (no page sent it), from the origin of its Host, or from one of `origins`
+ * (`scheme://host[:port]`). Rejects `Origin: null`. Call `checkHost` first. Source: RFC 6454.
  */
-export function checkOrigin(headers: OriginHeaders, rules: { readonly origins: readonly string[] }): Checked {
+export function checkOrigin(headers: OriginHeaders, rules: { readonly origins: readonly string[] }): CheckResult {
   const { origin, host } = headers;
-  if (origin === undefined || isListed(origin, rules.origins) || isSame(origin, host)) return accepted;
-  return { refused: `the origin ${JSON.stringify(origin.slice(0, 100))} is not allowed; http.origins lists those that are` };
+  if (origin === undefined || isListed(origin, rules.origins) || isSameOrigin(origin, host)) return accepted;
+  return { rejected: `the origin ${quoteHeader(origin)} is not allowed; http.origins lists the allowed origins` };
 }
 
-function isListed(origin: string, origins: readonly string[]): boolean {
-  const wanted = normal(origin);
-  return wanted !== undefined && origins.some((listed) => normal(listed) === wanted);
+/** Returns whether `origin` is one of `origins`. Ignores case and the scheme's default port. */
+export function isListed(origin: string, origins: readonly string[]): boolean {
+  const wanted = normalizeOrigin(origin);
+  return wanted !== undefined && origins.some((listed) => normalizeOrigin(listed) === wanted);
 }
 
-// The scheme is not compared: behind a proxy that ends TLS the page is https and we are http.
-function isSame(origin: string, host: string | undefined): boolean {
-  const page = normal(origin);
+// Does not compare the schemes: behind a proxy that ends TLS, the page uses https and the gateway http.
+function isSameOrigin(origin: string, host: string | undefined): boolean {
+  const page = normalizeOrigin(origin);
   const scheme = page?.match(/^https?:/)?.[0];
-  return scheme !== undefined && host !== undefined && normal(`${scheme}//${host}`) === page;
+  return scheme !== undefined && host !== undefined && normalizeOrigin(`${scheme}//${host}`) === page;
 }
 
 const originPattern = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@,\\]+$/i;
 
-/** In lower case and without the scheme's own port; undefined for what is not one origin. */
-function normal(origin: string): string | undefined {
+/**
+ * Returns the origin in lower case without the scheme's default port; undefined unless the text is exactly one origin.
+ */
+function normalizeOrigin(origin: string): string | undefined {
   if (!originPattern.test(origin) || !URL.canParse(origin)) return undefined;
   const url = new URL(origin);
   return `${url.protocol}//${url.host}`.toLowerCase();

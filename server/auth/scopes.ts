@@ -1,22 +1,29 @@
-// What a caller may do.
+// Decides which scopes a caller holds, and what the message for a missing scope is.
 
 import type { Caller } from '../../calls/contract/context.ts';
 
-/** Scopes whose refusal has its own text. */
-const texts: ReadonlyMap<string, string> = new Map([
+/** Messages of the scopes that have their own. */
+const ownMessages: ReadonlyMap<string, string> = new Map([
   ['user.admin', 'user must have an admin account with TOTP enabled'],
   ['never', 'no one can do this'],
 ]);
 
-/** Whether `caller` holds `scope`; what needs none is allowed to all. `never` is held by nobody, `user.valid` by whoever is logged in. */
+/** Scopes of every login. A token needs them in its list. */
+const loginScopes: ReadonlySet<string> = new Set(['instances.directory', 'news.list', 'url.resolve']);
+
+/**
+ * Returns whether `caller` holds `scope`. Without a scope everything is allowed. No caller holds `never`; every
+ * caller with a user name holds `user.valid`, and without a token the scopes of a login.
+ */
 export function allows(caller: Caller, scope: string | undefined): boolean {
   if (scope === undefined) return true;
   if (scope === 'never') return false;
   if (scope === 'user.valid' && caller.user !== '') return true;
+  if (caller.user !== '' && !caller.token && loginScopes.has(scope)) return true;
   return caller.scopes.includes('*') || caller.scopes.includes(scope);
 }
 
-/** What a caller without `scope` is told. */
-export function scopeText(scope: string): string {
-  return texts.get(scope) ?? `missing scope ${JSON.stringify(scope)}`;
+/** Returns the message for a caller that lacks `scope`. */
+export function missingScopeMessage(scope: string): string {
+  return ownMessages.get(scope) ?? `missing scope ${JSON.stringify(scope)}`;
 }

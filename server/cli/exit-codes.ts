@@ -1,7 +1,7 @@
-// Exit codes of the command: one table. docs/cli.md shows it; a test compares the two.
+// Exit codes of the command. A test compares them with docs/cli.md.
 
 import { constants } from 'node:os';
-import type { CallResult } from '../../protocol/client.ts';
+import type { ClientResult } from '../../protocol/client/client.ts';
 
 export const exitCodes = {
   succeeded: 0,
@@ -12,16 +12,18 @@ export const exitCodes = {
   'timed-out': 124,
   unknown: 125,
   cancelled: 130,
-  /** 128 + SIGPIPE, as of every tool whose reader went away. */
+  /** 128 + SIGPIPE, as for every tool whose reader closes the pipe. */
   brokenPipe: 141,
 } as const;
 
-/** The exit code that says in a shell how the run ended: the work's own when it failed. */
-export function exitCodeOf(result: CallResult): number {
+/** Returns the exit code that reports the outcome to a shell. For a failed run, that is the exit code of the run. */
+export function exitCodeForResult(result: ClientResult): number {
   if (result.status !== 'failed') return exitCodes[result.status];
+  // The gateway stopped the run, so the exit code is not that of the work.
+  if (result.storageFailed === true) return exitCodes.unknown;
   const { exitCode, signal } = result;
   if (signal !== undefined) return 128 + (signalNumber(signal) ?? 0);
-  // 0 can come with a failure too: a container that ran out of memory in a child.
+  // A failure can come with exit code 0, for example if a child in a container ran out of memory.
   return exitCode !== undefined && exitCode > 0 && exitCode < 256 ? exitCode : exitCodes.failed;
 }
 

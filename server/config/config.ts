@@ -1,4 +1,4 @@
-// The one configuration everybody reads: validated as a whole, complete with defaults, frozen.
+// The configuration that all modules read: validated as a whole, complete with defaults, frozen.
 
 import type { Call, Retention } from '../../calls/contract/call.ts';
 import type { Limits } from '../../protocol/limits.ts';
@@ -9,78 +9,100 @@ export interface System {
   readonly tagline: string;
   readonly entityCount: number;
   readonly bundleCount: number;
-  /** RFC 3339; null when unknown. */
+  /** Time of the last edit (RFC 3339). Null if unknown. */
   readonly lastEdit: string | null;
   readonly running: boolean;
-  /** False when the system opted out of being listed. */
+  /** False if the system opted out of being listed. */
   readonly listed: boolean;
 }
 
-/** Where a value is that does not stand in the file: in a file of its own (absolute), or in a variable of the gateway's environment. */
+/**
+ * Source of a value that the configuration itself does not contain: a file (absolute path), or a variable in the
+ * gateway's environment.
+ */
 export type SecretSource = { readonly file: string } | { readonly variable: string };
 
-/** The pin daemon's API. It listens on an address of its own, or answers under a path of the gateway's: it has one of the two. */
-export interface PinDoor {
+/** The API of the pin daemon. Has exactly one of `listen` (its own address) and `prefix` (a path of the gateway). */
+export interface PinConfig {
   readonly listen?: { readonly host: string; readonly port: number };
-  /** Such as `/pin`. */
+  /** Path under which the gateway serves the API, such as `/pin`. */
   readonly prefix?: string;
   readonly token?: SecretSource;
-  /** It may be reached from everywhere without a token. */
-  readonly withoutToken: boolean;
-  /** Absolute; what `copyFiles` copies when a trigger brings no files. */
+  /** True if any address may reach the API without a token. */
+  readonly allowUnauthenticated: boolean;
+  /** Folder (absolute) from which `copyFiles` copies when a trigger sends no files. */
   readonly workspace?: string;
-  /** `scheme://host[:port]` */
+  /** Allowed origins, as `scheme://host[:port]`. */
   readonly allowOrigins: readonly string[];
   readonly allowHostJobs: boolean;
   readonly maxConcurrent: number;
-  readonly github?: { readonly secret?: SecretSource; readonly branch: string; /** Absolute. */ readonly pipeline?: string };
-  /** Absolute; a pipeline that is run at the start. */
+  readonly github?: {
+    readonly secret?: SecretSource;
+    readonly branch: string;
+    /** Path (absolute) of the pipeline that a push to the branch runs. */
+    readonly pipeline?: string;
+  };
+  /** Path (absolute) of a pipeline that runs when the gateway starts. */
   readonly initial?: string;
-  /** Of events kept for those who come back. */
+  /** Whether events have names, unless the request says. */
+  readonly events: 'named' | 'unnamed';
+  /** Number of bytes of events to retain for clients that reconnect. */
   readonly eventsBytes: number;
 }
 
 export interface Config {
   readonly http: {
-    /** The whole of /api: off unless switched on. */
+    /** True if the gateway serves /api. Default: false. */
     readonly api: boolean;
     readonly host: string;
-    /** 0 picks a free port. */
+    /** Port; 0 selects a free one. */
     readonly port: number;
-    /** Host names the API answers on, beside loopback names and the listen address. */
+    /** Host names that the API accepts, in addition to loopback names and the listen address. */
     readonly domains: readonly string[];
-    /** Origins allowed beside the same origin, as `scheme://host[:port]`. */
+    /** Allowed origins in addition to the gateway's own, as `scheme://host[:port]`. */
     readonly origins: readonly string[];
+    /** Time that an idle connection stays open, in milliseconds. */
+    readonly keepAliveMs: number;
   };
   readonly home: { readonly list: { readonly public: boolean; readonly private: boolean } };
-  /** Absolute. */
+  /** Folder of the gateway's data (absolute). */
   readonly data: string;
-  readonly docker: { /** `auto`, or an address such as `unix:///run/docker.sock`. */ readonly host: string };
-  /** Names of the gateway's environment variables that processes get. */
+  /** `host` is `auto` or an address, such as `unix:///run/docker.sock`. */
+  readonly docker: { readonly host: string };
+  /** Names of the gateway's environment variables that processes inherit. */
   readonly environment: readonly string[];
-  /** Over the runs of all calls. */
+  /** Retention for the runs of all calls together. */
   readonly retention: Required<Retention>;
-  /** How long runs may go on when the gateway is to stop. */
-  readonly shutdown: { readonly graceMs: number };
+  /** Time that runs may continue when the gateway stops. */
+  readonly shutdown: {
+    readonly graceMs: number;
+    /** What happens to container runs that the next gateway can continue. */
+    readonly containers: 'stop' | 'leave';
+  };
   readonly limits: Limits;
   readonly systems: readonly System[];
-  /** Absolute folder of news items; absent: none. */
+  /** Prefixes of URIs, and the address of the page about such a URI, with `${uri}` or `${rest}`. */
+  readonly resolve: readonly { readonly prefix: string; readonly target: string }[];
+  /** Folder of news items (absolute). Absent: no news. */
   readonly news?: string;
   /** Name of this gateway in run records. */
   readonly node: string;
   readonly calls: readonly Call[];
-  /** What pipelines may do beyond containers of their own. Folders are absolute. */
+  /** What pipelines may use beyond their own containers. Paths of folders are absolute. */
   readonly pipelines: {
-    /** Whether there is the call `pipeline.run`. */
+    /** True if the call `pipeline.run` exists. */
     readonly run: boolean;
     readonly hostJobs: boolean;
     readonly mounts: readonly string[];
     readonly hostNetwork: boolean;
     readonly engines: readonly string[];
-    /** Folders that callers of `pipeline.run` may name, with all that is in them. */
+    /** Folders that callers of `pipeline.run` may name, subfolders included. */
     readonly workspaces: readonly string[];
   };
-  /** By name. `calls`: those whose pipelines may use it; absent: those that are declared. */
+  /**
+   * Secrets by name. `calls` lists the calls whose pipelines may use the secret. Absent: all calls that the file
+   * declares.
+   */
   readonly secrets: Readonly<Record<string, SecretSource & { readonly calls?: readonly string[] }>>;
-  readonly doors: { readonly pin?: PinDoor };
+  readonly compat: { readonly pin?: PinConfig };
 }

@@ -1,10 +1,10 @@
-// Configuration is shared by everybody, so nobody may change it.
+// Freezes the configuration, because all modules share it.
 
-/** Freezes plain objects and lists all the way down, and returns the value. Objects with a class of their own are left alone. */
-export function freezeDeeply<T>(value: T): T {
+/** Freezes plain objects and lists recursively and returns the value. Leaves instances of classes alone. */
+export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value) || !isPlain(value)) return value;
   Object.freeze(value);
-  Object.values(value).forEach(freezeDeeply);
+  Object.values(value).forEach(deepFreeze);
   return value;
 }
 

@@ -1,119 +1,197 @@
-// A container that an earlier gateway started: its output is gone on with at the byte that gateway had stored, and its end is seen as if nothing had happened.
+// Adopts a container that was started by an earlier gateway process, or before its engine was restarted. Resumes its
+// output at the last stored byte and waits for its exit.
 
 import type { IncomingMessage } from 'node:http';
-import { setTimeout as pause } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { WorkLost, type Exit } from '../../calls/contract/engines.ts';
-import type { Output, OutputStream, RunPorts } from '../../calls/contract/ports.ts';
+import { type Exit, WorkLost } from '../../calls/contract/engines.ts';
+import type { Obligation, Output, OutputStream, RunPorts } from '../../calls/contract/ports.ts';
+import { delay } from '../support/delay.ts';
 import type { Connection } from './connect.ts';
 import { Demux } from './demux.ts';
-import { isUnreachable, statusOf } from './failure.ts';
-
-/** Bytes of each stream that are in the log of the run already. */
-export type SourceBytes = Readonly<Record<OutputStream, number>>;
+import { httpStatus, isUnreachable } from './engine-error.ts';
+import { assertExitIsKnown, type ContainerState, waitForEngine } from './engine-return.ts';
+import { wasOomKilled } from './memory/out-of-memory.ts';
+import type { SourceBytes } from './streams.ts';
+import { removedByAnother } from './wait.ts';
 
 export interface Adoption {
   readonly engine: Connection;
   readonly ports: RunPorts;
+  readonly obligation: Pick<Obligation, 'reportOutputCut' | 'released'>;
   readonly container: string;
+  /** Number of bytes of each stream that the run's log already holds. */
   readonly stored: SourceBytes;
 }
 
-/** `adoptable`: it runs, or has run. `unborn`: it was never started. */
-export type Found = 'adoptable' | 'unborn' | 'gone' | 'unanswered';
+/**
+ * State of a container for adoption. `adoptable`: the container runs or has run. `never-started`: the container was
+ * created but not started. `gone`: the container does not exist. `unreachable`: the engine does not answer.
+ */
+export type AdoptionState = 'adoptable' | 'never-started' | 'gone' | 'unreachable';
 
-/** What has become of a container. Never throws. */
-export async function lookFor(engine: Connection, container: string): Promise<Found> {
+/** Returns the state of a container. Never throws. */
+export async function inspectForAdoption(engine: Connection, container: string): Promise<AdoptionState> {
   try {
     const { State } = await engine.docker.getContainer(container).inspect();
-    return State.Status === 'created' ? 'unborn' : 'adoptable';
+    return State.Status === 'created' ? 'never-started' : 'adoptable';
   } catch (error) {
-    return statusOf(error) === 404 ? 'gone' : 'unanswered';
+    return httpStatus(error) === 404 ? 'gone' : 'unreachable';
   }
 }
 
-/** How it ended. Throws WorkLost when that cannot be known any more. */
-export async function adoptContainer({ engine, ports, container: id, stored }: Adoption): Promise<Exit> {
-  // Its input ended with the gateway that fed it.
+/**
+ * Resolves when the container has exited, or with `{}` if the run is stopping. Waits for the engine if that does not
+ * answer. Rejects with WorkLost when the exit code cannot be determined.
+ */
+export async function adoptContainer(adoption: Adoption): Promise<Exit> {
+  const { engine, ports, obligation, container: id, stored } = adoption;
+  // The container's stdin was closed when the connection to it ended, so no input can reach it.
   ports.input.discard();
-  ports.events.emit('adopted', { container: id });
   const container = engine.docker.getContainer(id);
-  const reading = new AbortController();
+  const followed: Followed = { engine, ports, obligation, container, stored: { ...stored } };
   try {
-    const output = follow(engine, { id, ports, stored, signal: reading.signal });
-    const exitCode = await endOf(container, ports);
-    if (exitCode === undefined) return {};
-    const complete = await Promise.race([output, quiet(output, ports)]);
-    const { State } = await container.inspect().catch(() => ({ State: { OOMKilled: false } }));
-    const exit = { exitCode, ...(State.OOMKilled && { oomKilled: true }) };
-    ports.events.emit('container-exited', { container: id, ...exit });
-    if (!complete && !ports.signal.aborted) ports.events.emit('output-lost');
-    return exit;
+    for (;;) {
+      const state = await waitForEngine({
+        container,
+        signal: ports.signal,
+        onLost: () => ports.events.emit('engine-lost', { container: id }),
+      });
+      if (state === undefined) return {};
+      assertStarted(state);
+      ports.events.emit('adopted', { container: id });
+      // The engine stores text: bytes that are not UTF-8 are lost in its log, so positions in it mean nothing.
+      if (ports.output.exact === true) obligation.reportOutputCut({ reason: 'engine' });
+      const exit = await followToExit(followed);
+      if (exit !== 'lost') return exit;
+    }
   } finally {
-    reading.abort();
     ports.output.end('stdout');
     ports.output.end('stderr');
   }
 }
 
-/** The exit code; undefined when the run is stopped and its releaser has taken the container away. */
-async function endOf(container: Docker.Container, ports: RunPorts): Promise<number | undefined> {
+function assertStarted(state: ContainerState | 'gone'): void {
+  if (state === 'gone') throw new WorkLost(removedByAnother);
+  if (state.Status === 'created') throw new WorkLost('the container was created, but its start was not confirmed');
+}
+
+interface Followed extends Pick<Adoption, 'engine' | 'ports' | 'obligation'> {
+  readonly container: Docker.Container;
+  /** Number of bytes of each stream that the run's log holds. */
+  readonly stored: Record<OutputStream, number>;
+}
+
+/** Forwards the output of a started container to its exit. Returns `lost` if the engine stops answering. */
+async function followToExit(followed: Followed): Promise<Exit | 'lost'> {
+  const { container, ports, obligation } = followed;
+  const stopReading = new AbortController();
+  const released = obligation.released.then(() => undefined);
   try {
-    const { StatusCode } = (await container.wait({ condition: 'not-running' })) as { StatusCode: number };
-    return StatusCode;
-  } catch (error) {
-    if (ports.signal.aborted) return undefined;
-    if (isUnreachable(error)) throw new WorkLost('the Docker engine went away while the container was running', { cause: error });
-    throw new WorkLost('the container was removed by somebody else before its exit code was seen', { cause: error });
+    const output = ports.output.exact === true ? Promise.resolve(true) : followLogs(followed, stopReading.signal);
+    const exitCode = await Promise.race([waitForExitCode(container, ports, stopReading.signal), released]);
+    if (exitCode === 'lost') {
+      stopReading.abort();
+      await output;
+      return 'lost';
+    }
+    if (exitCode === undefined) return {};
+    assertExitIsKnown(exitCode);
+    const complete = await Promise.race([output, waitForQuiet(output, ports)]);
+    const inspected = container.inspect().then(
+      ({ State }) => State,
+      (error: unknown) => (isUnreachable(error) ? 'lost' : undefined),
+    );
+    const state = await Promise.race([inspected, released]);
+    // Read the output again when the engine is back. The exit code does not change.
+    if (state === 'lost' && !complete && !ports.signal.aborted) return 'lost';
+    const oomKilled = await wasOomKilled(container.id, typeof state === 'object' ? state : undefined);
+    const exit = { exitCode, ...(oomKilled && { oomKilled }) };
+    ports.events.emit('container-exited', { container: container.id, ...exit });
+    if (!complete && !ports.signal.aborted) obligation.reportOutputCut({ reason: 'engine' });
+    return exit;
+  } finally {
+    stopReading.abort();
   }
 }
 
-interface Following {
-  readonly id: string;
-  readonly ports: RunPorts;
-  readonly stored: SourceBytes;
-  readonly signal: AbortSignal;
+/**
+ * Resolves with the exit code; undefined if the run is stopping and the releaser has removed the container; `lost` if
+ * the engine stops answering.
+ */
+async function waitForExitCode(
+  container: Docker.Container,
+  ports: RunPorts,
+  abortSignal: AbortSignal,
+): Promise<number | 'lost' | undefined> {
+  try {
+    const { StatusCode } = (await container.wait({ condition: 'not-running', abortSignal })) as { StatusCode: number };
+    return StatusCode;
+  } catch (error) {
+    if (ports.signal.aborted) return undefined;
+    if (isUnreachable(error)) return 'lost';
+    throw new WorkLost(removedByAnother, { cause: error });
+  }
 }
 
-/** Passes on what is not stored yet, to the end. False when not all of it was to be had. Never rejects. */
-async function follow(engine: Connection, { id, ports, stored, signal }: Following): Promise<boolean> {
+/**
+ * Forwards the output that the log does not have yet, up to its end. Returns false if some of that output is
+ * unavailable. Never rejects.
+ */
+async function followLogs(
+  { engine, container: { id }, ports, stored }: Followed,
+  signal: AbortSignal,
+): Promise<boolean> {
   try {
-    const answer = (await engine.dial({
-      path: `/containers/${id}/logs?follow=1&stdout=1&stderr=1&`, method: 'GET', isStream: true, abortSignal: signal,
-      statusCodes: { 200: true, 404: 'no such container', 500: 'server error', 501: 'its output was not kept' },
+    const response = (await engine.dial({
+      path: `/containers/${id}/logs?follow=1&stdout=1&stderr=1&`,
+      method: 'GET',
+      isStream: true,
+      abortSignal: signal,
+      statusCodes: { 200: true, 404: 'no such container', 500: 'server error', 501: 'its output was not stored' },
     })) as IncomingMessage;
-    const rest = { ...stored };
+    const toSkip = { ...stored };
     const demux = new Demux();
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
-      for (const { stream, bytes } of demux.pieces(chunk)) passOn(ports.output, { stream, bytes, rest });
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      for (const { stream, bytes } of demux.decode(chunk))
+        writeUnstored(ports.output, { stream, bytes, toSkip, stored });
       if (ports.output.full) await ports.output.drained();
     }
-    // Less than was stored: the engine has let go of the beginning, and what came behind it was taken for it.
-    return rest.stdout === 0 && rest.stderr === 0;
+    // If bytes remain to be skipped, the engine returned less than was stored. It has discarded the beginning, so this
+    // loop has skipped newer output instead.
+    return toSkip.stdout === 0 && toSkip.stderr === 0;
   } catch {
     return false;
   }
 }
 
-interface Passing {
+interface StoredChunk {
   readonly stream: OutputStream;
   readonly bytes: Buffer;
-  /** How many bytes of each stream are still to be skipped. */
-  readonly rest: Record<OutputStream, number>;
+  /** Number of bytes of each stream that are still to be skipped. */
+  readonly toSkip: Record<OutputStream, number>;
+  readonly stored: Record<OutputStream, number>;
 }
 
-function passOn(output: Output, { stream, bytes, rest }: Passing): void {
-  const skipped = Math.min(rest[stream], bytes.length);
-  rest[stream] -= skipped;
-  if (skipped < bytes.length) output.write(stream, bytes.subarray(skipped));
+function writeUnstored(output: Output, { stream, bytes, toSkip, stored }: StoredChunk): void {
+  const skipped = Math.min(toSkip[stream], bytes.length);
+  toSkip[stream] -= skipped;
+  if (skipped === bytes.length) return;
+  output.write(stream, bytes.subarray(skipped));
+  stored[stream] += bytes.length - skipped;
 }
 
 const quietMs = 5_000;
 
-/** The engine ends the stream when the container has ended; should it forget to, it is not waited for for ever. */
-async function quiet(output: Promise<unknown>, ports: RunPorts): Promise<boolean> {
-  let over = false;
-  void output.then(() => { over = true; });
-  do await pause(quietMs, undefined, { ref: false }); while (!over && ports.output.full);
+/**
+ * Resolves with false after a quiet period. The engine normally ends the stream when the container has exited; this
+ * function limits the wait if it does not.
+ */
+async function waitForQuiet(output: Promise<unknown>, ports: RunPorts): Promise<boolean> {
+  let isComplete = false;
+  void output.then(() => {
+    isComplete = true;
+  });
+  do await delay(quietMs, { unref: true });
+  while (!isComplete && ports.output.full);
   return false;
 }

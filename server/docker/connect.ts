@@ -1,13 +1,14 @@
-// Finding an engine and speaking to it: one address in, one connection out, or why not.
+// Connects to a Docker engine at a given address, or explains why that fails.
 
 import { readFileSync } from 'node:fs';
-import { Agent } from 'node:http';
+import { Agent, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { inspect } from 'node:util';
 import Docker from 'dockerode';
+import { withTimeout } from '../support/with-timeout.ts';
 
-/** A request that dockerode has no method for, or sends in a way that loses data. */
+/** A request for which dockerode has no method, or whose method would lose data. */
 export interface DialOptions {
   readonly path: string;
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT';
@@ -23,78 +24,105 @@ export interface Connection {
   /** `unix://…` or `tcp://…` */
   readonly host: string;
   readonly docker: Docker;
-  /** Podman speaks the same interface, with a few things missing. */
+  /** True for Podman, which implements the same API with a few gaps. */
   readonly podman: boolean;
   dial(options: DialOptions): Promise<unknown>;
-  /** Drops every request under way. */
+  /** Aborts all pending requests. */
   close(): void;
 }
 
-export interface Unreachable {
-  /** In plain words, with the address. */
+export interface UnreachableEngine {
+  /** Why the engine cannot be reached. Contains the address. */
   readonly why: string;
+  /** True if the gateway has no right on a socket. */
+  readonly isDenied?: boolean;
 }
 
-const answerMs = 3_000;
+const connectTimeoutMs = 3_000;
 
-/** Asks the engine at `host` who it is. Never throws. */
-export async function connect(host: string): Promise<Connection | Unreachable> {
-  const target = targetOf(host);
+/** Connects to the engine at `host`, if that answers. Never throws. */
+export async function connect(host: string): Promise<Connection | UnreachableEngine> {
+  const target = parseHost(host);
   if (typeof target['why'] === 'string') return { why: target['why'] };
-  const agent = quietAgent();
+  const agent = createAgent();
   try {
-    // Set, though undefined: what is left out, dockerode takes from the environment.
-    const nothing = { socketPath: undefined, host: undefined, port: undefined, protocol: 'http' };
-    const docker = new Docker({ ...nothing, ...target, ...('ca' in target ? {} : { agent }) } as Docker.DockerOptions);
-    const about = (await within(answerMs, docker.version())) as { Components?: { Name: string }[] };
-    const podman = about.Components?.some(({ Name }) => Name.startsWith('Podman')) ?? false;
+    // Set these options to undefined: dockerode reads absent options from the environment.
+    const unset = { socketPath: undefined, host: undefined, port: undefined, protocol: 'http' };
+    const docker = new Docker({ ...unset, ...target, ...('ca' in target ? {} : { agent }) } as Docker.DockerOptions);
+    const answer = await withTimeout(connectTimeoutMs, ping(docker), () => undefined);
+    if (answer === undefined) throw Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
+    const podman = answer.headers['libpod-api-version'] !== undefined;
     return { host, docker, podman, dial: (options) => dial(docker, options), close: () => agent.destroy() };
   } catch (error) {
     agent.destroy();
-    return { why: whyNot(host, error) };
+    const { code = '' } = error as { code?: string };
+    return { why: describeConnectError(host, error), isDenied: code === 'EACCES' || code === 'EPERM' };
   }
+}
+
+/** The cheapest request: Podman searches the packages of the machine to answer with its version. */
+async function ping(docker: Docker): Promise<IncomingMessage> {
+  const request = { path: '/_ping', method: 'GET', isStream: true, statusCodes: { 200: true } } as const;
+  const response = (await dial(docker, request)) as IncomingMessage;
+  return response.on('error', () => {}).resume();
 }
 
 /**
- * Every request is described for a debug log that nobody reads, with all that hangs on its agent: every other request under way, down to its
- * buffers. With a few dozen of them that takes the gateway longer than anything else it does.
+ * Creates an agent with a short description. The Docker client formats every request for a debug log, including its
+ * agent and all other pending requests with their buffers. With a few dozen requests that would cost more CPU time than
+ * the rest of the gateway.
  */
-function quietAgent(): Agent {
+function createAgent(): Agent {
   return Object.assign(new Agent({ keepAlive: false }), { [inspect.custom]: () => 'Agent' });
 }
 
-/** Addresses to be tried in turn when the configuration says `auto`. */
-export function usualHosts(env: NodeJS.ProcessEnv, more: readonly string[]): string[] {
-  const own = env['XDG_RUNTIME_DIR'];
-  const ofUser = own === undefined ? [] : [`unix://${own}/docker.sock`, `unix://${own}/podman/podman.sock`];
-  const named = env['DOCKER_HOST'];
+/** Returns the addresses to try, in this order, when the configuration says `auto`. */
+export function defaultHosts(env: NodeJS.ProcessEnv, candidates: readonly string[]): string[] {
+  const runtimeFolder = env['XDG_RUNTIME_DIR'];
+  const userSockets =
+    runtimeFolder === undefined
+      ? []
+      : [`unix://${runtimeFolder}/docker.sock`, `unix://${runtimeFolder}/podman/podman.sock`];
+  const configured = env['DOCKER_HOST'];
   return [
-    ...(named === undefined || named === '' ? [] : [named]),
-    'unix:///var/run/docker.sock', ...ofUser, 'unix:///run/podman/podman.sock', ...more,
+    ...(configured === undefined || configured === '' ? [] : [configured]),
+    'unix:///var/run/docker.sock',
+    ...userSockets,
+    'unix:///run/podman/podman.sock',
+    ...candidates,
   ];
 }
 
-/** The first of `hosts` that answers, or why none did. */
-export async function connectFirst(hosts: readonly string[]): Promise<Connection | Unreachable> {
+/** Returns the first of `hosts` that answers, or the reasons why none did. */
+export async function connectFirst(hosts: readonly string[]): Promise<Connection | UnreachableEngine> {
   const reasons: string[] = [];
+  let isDenied = false;
   for (const host of hosts) {
-    const reached = await connect(host);
-    if (!('why' in reached)) return reached;
-    reasons.push(reached.why);
+    const connection = await connect(host);
+    if (!('why' in connection)) return connection;
+    reasons.push(connection.why);
+    isDenied ||= connection.isDenied === true;
   }
-  return { why: reasons.join('; ') };
+  return { why: reasons.join('; '), isDenied };
 }
 
-function targetOf(host: string): Record<string, unknown> {
+/** Returns why no engine is available, without addresses: clients may read it. */
+export function unavailableReason({ isDenied }: Pick<UnreachableEngine, 'isDenied'>): string {
+  return isDenied === true
+    ? "no Docker engine answers: the gateway has no right on its socket; add the gateway's user to the group docker"
+    : 'no Docker engine answers: start one, or set docker.host in distillery.yaml';
+}
+
+function parseHost(host: string): Record<string, unknown> {
   if (host.startsWith('unix://')) return { socketPath: host.slice('unix://'.length) };
   if (!URL.canParse(host) || !host.startsWith('tcp://')) {
-    return { why: `"${host}" is no address of a Docker engine; write unix:///path or tcp://host:port` };
+    return { why: `"${host}" is not the address of a Docker engine; write unix:///path or tcp://host:port` };
   }
   const { hostname, port } = new URL(host);
   return { host: hostname, port: port === '' ? 2375 : Number(port), ...tls(process.env) };
 }
 
-/** As the docker client does: certificates from DOCKER_CERT_PATH, when DOCKER_TLS_VERIFY asks for them. */
+/** Reads certificates as the docker client does: from DOCKER_CERT_PATH if DOCKER_TLS_VERIFY is 1. */
 function tls(env: NodeJS.ProcessEnv): Record<string, unknown> {
   const folder = env['DOCKER_CERT_PATH'];
   if (env['DOCKER_TLS_VERIFY'] !== '1' || folder === undefined) return {};
@@ -111,28 +139,16 @@ async function dial(docker: Docker, options: DialOptions): Promise<unknown> {
   });
 }
 
-async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })), ms);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-const plainWords: Readonly<Record<string, string>> = {
-  ENOENT: 'nothing is there',
-  ECONNREFUSED: 'nobody listens there',
-  EACCES: 'the gateway may not open it (add its user to the group docker)',
-  EPERM: 'the gateway may not open it (add its user to the group docker)',
-  ENOTFOUND: 'there is no such host',
-  ETIMEDOUT: `no answer within ${answerMs / 1000} s`,
+const errorTexts: Readonly<Record<string, string>> = {
+  ENOENT: 'no such socket',
+  ECONNREFUSED: 'connection refused: nothing listens there',
+  EACCES: "permission denied (add the gateway's user to the group docker)",
+  EPERM: "permission denied (add the gateway's user to the group docker)",
+  ENOTFOUND: 'unknown host',
+  ETIMEDOUT: `no answer within ${connectTimeoutMs / 1000} s`,
 };
 
-function whyNot(host: string, error: unknown): string {
+function describeConnectError(host: string, error: unknown): string {
   const { code, message } = error as { code?: string; message?: string };
-  return `${host}: ${plainWords[code ?? ''] ?? code ?? message ?? 'no answer'}`;
+  return `${host}: ${errorTexts[code ?? ''] ?? code ?? message ?? 'no answer'}`;
 }

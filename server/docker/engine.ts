@@ -1,207 +1,266 @@
-// The container engine behind the contract: finds a Docker engine, runs containers for runs, and takes them away again.
+// Container engine: finds a Docker engine, runs containers for runs, and releases them.
 
 import type { Containers } from '../../calls/contract/containers.ts';
-import { WorkFailed, WorkLost, type Availability, type ContainerSpec, type Exit } from '../../calls/contract/engines.ts';
+import { type Availability, type ContainerSpec, type Exit, WorkFailed } from '../../calls/contract/engines.ts';
 import type { ObligationEntry, Releaser, RunPorts } from '../../calls/contract/ports.ts';
 import type { Limits } from '../../protocol/limits.ts';
+import { delay } from '../support/delay.ts';
 import type { Logger } from '../support/logger.ts';
-import { adoptContainer, lookFor, type SourceBytes } from './adopt.ts';
-import { releaseBelonging, type BelongingKind } from './belongings.ts';
-import { connect, connectFirst, usualHosts, type Connection, type Unreachable } from './connect.ts';
-import { runContainer } from './container.ts';
-import { RunContainers } from './containers.ts';
-import { Images } from './images.ts';
-import { gatewayLabel, runLabel } from './options.ts';
-import { releaseContainer, unanswered } from './release.ts';
+import { untilAborted } from '../support/until-aborted.ts';
+import { type Adoption, adoptContainer, inspectForAdoption } from './adopt.ts';
+import {
+  type Connection,
+  connect,
+  connectFirst,
+  defaultHosts,
+  type UnreachableEngine,
+  unavailableReason,
+} from './connect.ts';
+import { gatewayLabel, runLabel } from './create-options.ts';
+import { ImageCache } from './images/image-cache.ts';
+import { kernelLog } from './memory/kernel-log.ts';
+import { type ResourceKind, releaseResource } from './networks-and-volumes.ts';
+import { engineUnreachable, releaseContainer } from './release.ts';
+import { runContainer } from './run-container.ts';
+import { RunContainers } from './run-containers.ts';
+import { runStopping } from './run-stopping.ts';
+import type { SourceBytes } from './streams.ts';
 
 export interface DockerEngineOptions {
-  /** `unix://…`, `tcp://…`, or `auto`: DOCKER_HOST, then the usual sockets, then `candidates`. */
+  /** `unix://…`, `tcp://…` or `auto`. `auto` tries DOCKER_HOST, the default sockets and `candidates`, in this order. */
   readonly host: string;
   readonly candidates?: readonly string[];
   readonly limits: Pick<Limits, 'pullMs' | 'releaseMs'>;
-  /** Tells this gateway's containers from those of others on the same engine: the id of its data folder. */
+  /**
+   * Id of the data folder. As a label, this id separates the containers of this gateway from those of other gateways on
+   * the same engine.
+   */
   readonly gateway: string;
   readonly log: Logger;
 }
 
 export interface DockerEngine {
-  /** Asks the engine, at most every two seconds. Never throws. */
+  /** Returns whether an engine answers. Checks the engine at most every two seconds. Never rejects. */
   availability(): Promise<Availability>;
-  /** Starts containers for one run. Each obligation is journaled before anything is created. */
+  /**
+   * Returns a function that runs a container for the run. Each obligation is journaled before the container is created.
+   */
   container(ports: RunPorts): (spec: ContainerSpec) => Promise<Exit>;
   /**
-   * Containers step by step for one run, on another engine than the usual one when `host` names it. What is made by it is an obligation of
-   * kind `container`, `network` or `volume`. Throws WorkFailed when that engine does not answer.
+   * Returns an API for the individual containers of a run, on the engine at `host` if given. Containers, networks and
+   * volumes that the API creates are obligations. Rejects with WorkFailed when the engine does not answer.
    */
   steps(ports: RunPorts, options?: { readonly host?: string }): Promise<Containers>;
-  /** Whether the container of an obligation ran, or runs. Never throws. */
-  ran(entry: ObligationEntry): Promise<boolean>;
   /**
-   * Sees a container to its end that an earlier gateway started: its output goes on behind `stored` bytes of each stream, as far as the engine has it,
-   * and the event `output-lost` is told where it has not. Throws WorkLost when its end cannot be known.
+   * True if the container of an obligation runs or has run. Also true if its engine does not answer: then `adopt` waits
+   * for the engine. Never rejects.
+   */
+  canAdopt(entry: ObligationEntry): Promise<boolean>;
+  /**
+   * Waits for the exit of a container that an earlier gateway started. Its output continues after `stored` bytes of
+   * each stream; the event `output-lost` and the receipt report output that the engine no longer has. Rejects with
+   * WorkLost when the exit code cannot be determined.
    */
   adopt(ports: RunPorts, entry: ObligationEntry, stored: SourceBytes): Promise<Exit>;
-  /** Of obligations of kind `container`. */
+  /** Releases obligations of kind `container`. */
   readonly release: Releaser;
-  /** Of obligations of kind `network`. */
+  /** Releases obligations of kind `network`. */
   readonly releaseNetwork: Releaser;
-  /** Of obligations of kind `volume`. */
+  /** Releases obligations of kind `volume`. */
   readonly releaseVolume: Releaser;
-  /** What there is of the runs of this gateway: ids of containers, running or not, and of networks, and names of volumes. Throws when there is no engine. */
-  list(): Promise<string[]>;
-  /** Drops every connection. Containers go on. Safe twice. */
+  /**
+   * Lists everything that belongs to runs of this gateway: ids of containers (running or not) and networks, names of
+   * volumes. Rejects when no engine answers.
+   */
+  listResources(): Promise<string[]>;
+  /** Closes all connections. Containers keep running. Idempotent. */
   close(): void;
 }
 
-const freshMs = 2_000;
+const checkIntervalMs = 2_000;
 
 export function createDockerEngine(options: DockerEngineOptions): DockerEngine {
-  const link = new EngineLink(options);
-  const images = new Images(options.limits.pullMs);
-  const releaserOf = (kind: BelongingKind): Releaser => async (entry, manner) => {
-    const engine = await engineOf(entry, link);
-    if ('why' in engine) return unanswered(entry);
-    return releaseBelonging(kind, engine, { entry, manner: { ...manner, releaseMs: options.limits.releaseMs } });
-  };
+  const connections = new ConnectionCache(options);
+  const images = new ImageCache(options.limits.pullMs);
+  kernelLog.open();
+  const resourceReleaser =
+    (kind: ResourceKind): Releaser =>
+    async (entry, releaseOptions) => {
+      const engine = await connectionFor(entry, connections);
+      if ('why' in engine) return engineUnreachable(entry);
+      return releaseResource(kind, engine, {
+        entry,
+        options: { ...releaseOptions, releaseMs: options.limits.releaseMs },
+      });
+    };
   return {
     availability: async () => {
-      const found = await link.find();
-      // Where the engine was looked for is for the log, not for whoever asks.
-      return 'why' in found ? { available: false, reason: noEngine } : { available: true };
+      const engine = await connections.current();
+      // Callers do not need the addresses that were tried; the log has them.
+      return 'why' in engine ? { available: false, reason: unavailableReason(engine) } : { available: true };
     },
-    container: (ports) => containersOf(ports, { link, gateway: options.gateway, pullMs: options.limits.pullMs }),
+    container: (ports) =>
+      containerStarter(ports, { connections, gateway: options.gateway, pullMs: options.limits.pullMs }),
     steps: async (ports, { host } = {}) => {
-      const engine = await (host === undefined ? link.find() : link.fresh(host));
-      // Whoever names an engine knows where it is; where the usual one was looked for is for the operator.
-      if ('why' in engine) throw new WorkFailed(host === undefined ? noEngine : `no Docker engine answers: ${engine.why}`);
+      const connecting = host === undefined ? connections.current() : connections.reconnect(host);
+      const engine = await untilAborted(ports.signal, connecting, () => Promise.reject(runStopping('use the engine')));
+      // A caller that named an engine may see its address. Only the operator may see the addresses of the default
+      // engine.
+      if ('why' in engine)
+        throw new WorkFailed(
+          host === undefined ? unavailableReason(engine) : `no Docker engine answers: ${engine.why}`,
+        );
       return new RunContainers({ engine, ports, gateway: options.gateway, images });
     },
-    ran: async (entry) => {
-      const engine = await engineOf(entry, link);
-      return !('why' in engine) && (await lookFor(engine, idOf(entry))) === 'adoptable';
+    canAdopt: async (entry) => {
+      const engine = await connectionFor(entry, connections);
+      if ('why' in engine) return true;
+      const state = await inspectForAdoption(engine, containerId(entry));
+      return state === 'adoptable' || state === 'unreachable';
     },
-    adopt: async (ports, entry, stored) => {
-      const engine = await engineOf(entry, link);
-      // The same obligation, which is in the journal already.
-      const owed = ports.owe('container', entry.id, entry.facts);
-      if ('why' in engine) throw new WorkLost('the Docker engine went away before the container was seen again');
-      const flow = adoptContainer({ engine, ports, container: idOf(entry), stored });
-      owed.during(flow);
-      return flow;
+    adopt: (ports, entry, stored) => {
+      // Opens the obligation that is already in the journal.
+      const obligation = ports.openObligation('container', entry.id, entry.facts);
+      const exit = adoptWhenConnected(connections, { ports, obligation, entry, stored });
+      obligation.pendingUntil(exit);
+      return exit;
     },
-    release: async (entry, manner) => {
-      const engine = await engineOf(entry, link);
-      if ('why' in engine) return unanswered(entry);
-      return releaseContainer(engine, entry, { ...manner, releaseMs: options.limits.releaseMs });
+    release: async (entry, releaseOptions) => {
+      const engine = await connectionFor(entry, connections);
+      if ('why' in engine) return engineUnreachable(entry);
+      return releaseContainer(engine, entry, { ...releaseOptions, releaseMs: options.limits.releaseMs });
     },
-    releaseNetwork: releaserOf('network'),
-    releaseVolume: releaserOf('volume'),
-    list: () => list(link, options.gateway),
-    close: () => link.close(),
+    releaseNetwork: resourceReleaser('network'),
+    releaseVolume: resourceReleaser('volume'),
+    listResources: () => listByLabel(connections, options.gateway),
+    close: () => connections.close(),
   };
 }
 
-function engineOf({ facts: { host } }: ObligationEntry, link: EngineLink): Promise<Connection | Unreachable> {
-  return link.at(typeof host === 'string' ? host : undefined);
+/** Resolves with `{}` if the run is stopped before the engine answers. */
+async function adoptWhenConnected(
+  connections: ConnectionCache,
+  { entry, ...adoption }: Pick<Adoption, 'ports' | 'obligation' | 'stored'> & { readonly entry: ObligationEntry },
+): Promise<Exit> {
+  const { ports } = adoption;
+  for (let isLost = false; !ports.signal.aborted; ) {
+    const engine = await untilAborted(ports.signal, connectionFor(entry, connections), () => undefined);
+    if (engine === undefined) break;
+    if (!('why' in engine)) return adoptContainer({ engine, ...adoption, container: containerId(entry) });
+    if (!isLost) ports.events.emit('engine-lost', { container: containerId(entry) });
+    isLost = true;
+    await delay(checkIntervalMs, { signal: ports.signal });
+  }
+  return {};
 }
 
-/** The engine's own id of a container; by its name it is found as well. */
-function idOf({ id, facts: { container } }: ObligationEntry): string {
+function connectionFor(
+  { facts: { host } }: ObligationEntry,
+  connections: ConnectionCache,
+): Promise<Connection | UnreachableEngine> {
+  return connections.forHost(typeof host === 'string' ? host : undefined);
+}
+
+/** Returns the id of the container, or its name, which the engine also accepts. */
+function containerId({ id, facts: { container } }: ObligationEntry): string {
   return typeof container === 'string' ? container : id;
 }
 
-interface Making {
-  readonly link: EngineLink;
+interface ContainerStartDeps {
+  readonly connections: ConnectionCache;
   readonly gateway: string;
   readonly pullMs: number;
 }
 
-function containersOf(ports: RunPorts, { link, gateway, pullMs }: Making): (spec: ContainerSpec) => Promise<Exit> {
-  let made = 0;
+function containerStarter(
+  ports: RunPorts,
+  { connections, gateway, pullMs }: ContainerStartDeps,
+): (spec: ContainerSpec) => Promise<Exit> {
+  let count = 0;
   return async (spec) => {
-    const engine = await link.find();
-    // Where it was looked for is for the operator (availability, log), not for callers.
-    if ('why' in engine) throw new WorkFailed(noEngine);
-    if (ports.signal.aborted) return {};
-    made += 1;
-    const name = made === 1 ? `distillery-${ports.run}` : `distillery-${ports.run}-${made}`;
-    const owed = ports.owe('container', name, { host: engine.host });
-    const flow = runContainer({ engine, ports, spec, name, gateway, owed, pullMs });
-    owed.during(flow);
-    return flow;
+    const engine = await untilAborted(ports.signal, connections.current(), () => undefined);
+    if (engine === undefined || ports.signal.aborted) return {};
+    // Only the operator may see the addresses that were tried (status, log).
+    if ('why' in engine) throw new WorkFailed(unavailableReason(engine));
+    count += 1;
+    const name = count === 1 ? `distillery-${ports.run}` : `distillery-${ports.run}-${count}`;
+    const obligation = ports.openObligation('container', name, { host: engine.host });
+    const exit = runContainer({ engine, ports, spec, name, gateway, obligation, pullMs });
+    obligation.pendingUntil(exit);
+    return exit;
   };
 }
 
-async function list(link: EngineLink, gateway: string): Promise<string[]> {
-  const engine = await link.find();
+async function listByLabel(connections: ConnectionCache, gateway: string): Promise<string[]> {
+  const engine = await connections.current();
   if ('why' in engine) throw new Error(engine.why);
   const filters = { label: [`${gatewayLabel}=${gateway}`, runLabel] };
   const [containers, networks, { Volumes }] = await Promise.all([
-    engine.docker.listContainers({ all: true, filters }), engine.docker.listNetworks({ filters }), engine.docker.listVolumes({ filters }),
+    engine.docker.listContainers({ all: true, filters }),
+    engine.docker.listNetworks({ filters }),
+    engine.docker.listVolumes({ filters }),
   ]);
   return [...[...containers, ...networks].map(({ Id }) => Id), ...Volumes.map(({ Name }) => Name)];
 }
 
-/** The connections of one gateway: the one it starts containers on, and those to engines it used before. */
-class EngineLink {
+/** Connections to the current engine and to engines that were used before. */
+class ConnectionCache {
   readonly #options: DockerEngineOptions;
-  readonly #open = new Map<string, Connection>();
-  #found: Promise<Connection | Unreachable> | undefined;
-  #askedAt = -Infinity;
-  #told: string | undefined;
+  readonly #connections = new Map<string, Connection>();
+  #current: Promise<Connection | UnreachableEngine> | undefined;
+  #checkedAt = -Infinity;
+  #lastLogged: string | undefined;
 
   constructor(options: DockerEngineOptions) {
     this.#options = options;
   }
 
-  /** The engine to start containers on, asked anew when the last answer is not fresh. */
-  find(): Promise<Connection | Unreachable> {
-    if (this.#found === undefined || performance.now() - this.#askedAt > freshMs) {
-      this.#askedAt = performance.now();
-      this.#found = this.#ask();
+  /** Returns the engine for new containers. Checks the engine again when the last check is too old. */
+  current(): Promise<Connection | UnreachableEngine> {
+    if (this.#current === undefined || performance.now() - this.#checkedAt > checkIntervalMs) {
+      this.#checkedAt = performance.now();
+      this.#current = this.#findEngine();
     }
-    return this.#found;
+    return this.#current;
   }
 
-  /** The engine a container was started on; that of today when it is not known. */
-  async at(host: string | undefined): Promise<Connection | Unreachable> {
-    if (host === undefined) return this.find();
-    return this.#open.get(host) ?? this.#keep(await connect(host));
+  /** Returns the engine that started a container, or the current engine if that is unknown. */
+  async forHost(host: string | undefined): Promise<Connection | UnreachableEngine> {
+    if (host === undefined) return this.current();
+    return this.#connections.get(host) ?? this.#store(await connect(host));
   }
 
-  /** As `at`, and asked now. */
-  async fresh(host: string): Promise<Connection | Unreachable> {
-    return this.#keep(await connect(host));
+  /** Returns the engine at `host` after a new check. */
+  async reconnect(host: string): Promise<Connection | UnreachableEngine> {
+    return this.#store(await connect(host));
   }
 
   close(): void {
-    for (const connection of this.#open.values()) connection.close();
-    this.#open.clear();
-    this.#found = undefined;
+    for (const connection of this.#connections.values()) connection.close();
+    this.#connections.clear();
+    this.#current = undefined;
   }
 
-  async #ask(): Promise<Connection | Unreachable> {
+  async #findEngine(): Promise<Connection | UnreachableEngine> {
     const { host, candidates } = this.#options;
-    const hosts = host === 'auto' ? [...new Set(usualHosts(process.env, candidates ?? []))] : [host];
-    const reached = this.#keep(await connectFirst(hosts));
-    this.#tell('why' in reached ? reached.why : `engine at ${reached.host}`);
+    const hosts = host === 'auto' ? [...new Set(defaultHosts(process.env, candidates ?? []))] : [host];
+    const reached = this.#store(await connectFirst(hosts));
+    this.#logChange('why' in reached ? reached.why : `using engine ${reached.host}`);
     return reached;
   }
 
-  /** One connection per address: a new answer of the same engine must not drop what runs on the old one. */
-  #keep(reached: Connection | Unreachable): Connection | Unreachable {
+  /** Keeps one connection per address: a new check of the same engine must not close pending requests. */
+  #store(reached: Connection | UnreachableEngine): Connection | UnreachableEngine {
     if ('why' in reached) return reached;
-    const open = this.#open.get(reached.host);
-    if (open === undefined) this.#open.set(reached.host, reached);
+    const open = this.#connections.get(reached.host);
+    if (open === undefined) this.#connections.set(reached.host, reached);
     else reached.close();
     return open ?? reached;
   }
 
-  #tell(words: string): void {
-    if (words === this.#told) return;
-    this.#told = words;
-    this.#options.log.info({ docker: words }, 'docker');
+  #logChange(text: string): void {
+    if (text === this.#lastLogged) return;
+    this.#lastLogged = text;
+    this.#options.log.info({ docker: text }, 'state of the Docker engine');
   }
 }
-
-const noEngine = 'no Docker engine answers: start one, or name it in distillery.yaml as docker.host';

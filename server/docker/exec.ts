@@ -1,95 +1,108 @@
-// One more command in a container that runs, without input and without a terminal.
+// Runs an additional command in a running container, without input and without a terminal.
 
 import type { Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
-import { WorkFailed, WorkLost, type Exit } from '../../calls/contract/engines.ts';
-import type { Output, OutputStream } from '../../calls/contract/ports.ts';
-import { hijack, pumpOutput } from './attach.ts';
+import { type Exit, WorkFailed, WorkLost } from '../../calls/contract/engines.ts';
+import type { Output } from '../../calls/contract/ports.ts';
+import { delay } from '../support/delay.ts';
 import type { Connection } from './connect.ts';
-import { isUnreachable, refused, saidBy, statusOf } from './failure.ts';
+import { engineFailure, engineMessage, httpStatus, isUnreachable } from './engine-error.ts';
+import { hijack, OutputHead, pumpOutput } from './streams.ts';
 
-export interface Command {
-  readonly words: readonly string[];
+export interface ExecCommand {
+  readonly argv: readonly string[];
   readonly workdir?: string;
   readonly output: Output;
+  /** Aborted when the container has to stop. */
+  readonly stopping: AbortSignal;
 }
 
-/** One that has been started. Its socket is to be destroyed. */
-export interface Running {
+/** A started command. The caller destroys its socket. */
+export interface RunningExec {
   readonly socket: Socket;
-  /** Resolves when it has ended and its output is all passed on, as far as that could be had. Throws WorkFailed when there was no such command, WorkLost when its end cannot be known. */
-  ended(): Promise<{ readonly exit: Exit; readonly outputLost: boolean }>;
+  /**
+   * Resolves when the command has exited and its available output is forwarded. Rejects with WorkFailed if there is no
+   * such command, with WorkLost if its exit code cannot be determined.
+   */
+  waitForEnd(): Promise<{ readonly exit: Exit; readonly outputLost: boolean }>;
 }
 
-/** Throws WorkFailed with the engine's reason. */
-export async function startCommand(engine: Connection, container: string, { words, workdir, output }: Command): Promise<Running> {
+/** Starts a command in a running container. Rejects with WorkFailed and the engine's reason. */
+export async function startExec(
+  engine: Connection,
+  container: string,
+  { argv, workdir, output, stopping }: ExecCommand,
+): Promise<RunningExec> {
   try {
     const exec = await engine.docker.getContainer(container).exec({
-      Cmd: [...words], AttachStdin: false, AttachStdout: true, AttachStderr: true, Tty: false, ...(workdir !== undefined && { WorkingDir: workdir }),
+      Cmd: [...argv],
+      AttachStdin: false,
+      AttachStdout: true,
+      AttachStderr: true,
+      Tty: false,
+      ...(workdir !== undefined && { WorkingDir: workdir }),
     });
-    const body = { file: Buffer.from(JSON.stringify({ Detach: false, Tty: false })), headers: { 'Content-Type': 'application/json' } };
+    const body = {
+      file: Buffer.from(JSON.stringify({ Detach: false, Tty: false })),
+      headers: { 'Content-Type': 'application/json' },
+    };
     const socket = await hijack(engine, { path: `/exec/${exec.id}/start`, ...body });
-    return { socket, ended: () => endOf(engine, { id: exec.id, socket, output }) };
+    return { socket, waitForEnd: () => waitForExec(engine, { id: exec.id, socket, output, stopping }) };
   } catch (error) {
-    throw refused('cannot run the command in the container', error);
+    throw engineFailure('cannot run the command in the container', error);
   }
 }
 
-async function endOf(engine: Connection, { id, socket, output }: { readonly id: string; readonly socket: Socket; readonly output: Output }): ReturnType<Running['ended']> {
-  const heard = new Refusal(output);
-  // A broken stream is no end of the command: that is asked for in any case.
-  const outputLost = await pumpOutput(socket, heard).then(() => false, () => true);
-  const exitCode = await exitCodeOf(engine, id);
-  const reason = heard.reason(exitCode);
+interface ExecStreams extends Pick<ExecCommand, 'output' | 'stopping'> {
+  readonly id: string;
+  readonly socket: Socket;
+}
+
+async function waitForExec(
+  engine: Connection,
+  { id, socket, output, stopping }: ExecStreams,
+): ReturnType<RunningExec['waitForEnd']> {
+  const head = new OutputHead();
+  // A broken stream does not mean that the command has exited, so ask the engine in any case.
+  const outputLost = await pumpOutput(socket, output, head).then(
+    () => false,
+    () => true,
+  );
+  const exitCode = await waitForExitCode(engine, id, stopping);
+  const reason = findExecError(head, exitCode);
   if (reason !== undefined) throw new WorkFailed(`cannot run the command in the container: ${reason}`);
   return { exit: { exitCode }, outputLost };
 }
 
-const lookMs = 50;
+const pollMs = 50;
 
-/** The engine tells the end of the stream first, and may note the exit code a moment later. */
-async function exitCodeOf({ docker }: Connection, id: string): Promise<number> {
+/**
+ * Polls the exit code: the engine ends the stream first and may store the exit code a moment later. If the engine is
+ * lost, this waits for its return; an engine that was restarted may no longer know the command.
+ */
+async function waitForExitCode({ docker }: Connection, id: string, stopping: AbortSignal): Promise<number> {
   for (;;) {
     try {
       const { Running, ExitCode } = await docker.getExec(id).inspect();
       if (!Running && ExitCode !== null) return ExitCode;
     } catch (error) {
-      if (isUnreachable(error)) throw new WorkLost('the Docker engine went away while a command was running', { cause: error });
-      if (statusOf(error) === 404) throw new WorkLost('the container went away before the exit code of a command in it was seen', { cause: error });
-      throw new WorkLost(`the Docker engine does not say how the command ended: ${saidBy(error)}`, { cause: error });
+      if (httpStatus(error) === 404)
+        throw new WorkLost('the engine no longer knows a command that was running in the container', { cause: error });
+      if (!isUnreachable(error) || stopping.aborted)
+        throw new WorkLost(`the Docker engine does not report how the command ended: ${engineMessage(error)}`, {
+          cause: error,
+        });
     }
-    await pause(lookMs);
+    await delay(pollMs);
   }
 }
 
-const headBytesMax = 1 << 10;
-
-/** The output, overheard: the engine has said yes to a command before it looks for it, and then tells that there is none as if the command had printed it. */
-class Refusal implements Pick<Output, 'write' | 'full' | 'drained'> {
-  readonly #output: Output;
-  #head = Buffer.alloc(0);
-
-  constructor(output: Output) {
-    this.#output = output;
-  }
-
-  write(stream: OutputStream, chunk: Uint8Array): void {
-    if (this.#head.length < headBytesMax) this.#head = Buffer.concat([this.#head, chunk.subarray(0, headBytesMax)]);
-    this.#output.write(stream, chunk);
-  }
-
-  get full(): boolean {
-    return this.#output.full;
-  }
-
-  drained(): Promise<void> {
-    return this.#output.drained();
-  }
-
-  /** 126 and 127 alone may be the work's own. */
-  reason(exitCode: number): string | undefined {
-    if (exitCode !== 126 && exitCode !== 127) return undefined;
-    const said = /^OCI runtime exec failed: (?:exec failed: )?(.*)\r\n$/.exec(this.#head.toString())?.[1];
-    return said === undefined ? undefined : saidBy(new Error(said));
-  }
+/**
+ * Returns why the command could not be started; undefined if the command was started. The engine accepts a command
+ * before looking for the program, and prints an error as if the command had printed it. Only the exit codes 126 and 127
+ * can mean that, but a command may also exit with them.
+ */
+function findExecError({ bytes }: OutputHead, exitCode: number): string | undefined {
+  if (exitCode !== 126 && exitCode !== 127) return undefined;
+  const message = /^OCI runtime exec failed: (?:exec failed: )?(.*)\r\n$/.exec(bytes.toString())?.[1];
+  return message === undefined ? undefined : engineMessage(new Error(message));
 }

@@ -1,108 +1,155 @@
-// Ending a container and looking that it is gone: from its journal entry alone, at whichever moment of its life.
+// Stops and removes a container and verifies that it is gone. Needs only the journal entry. Works at any point of the
+// container's life.
 
-import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import type { ObligationEntry, Release, ReleaseManner } from '../../calls/contract/ports.ts';
+import type { ObligationEntry, Release, ReleaseOptions } from '../../calls/contract/ports.ts';
+import { delay } from '../support/delay.ts';
 import type { Connection } from './connect.ts';
-import { isUnreachable, saidBy, statusOf } from './failure.ts';
-import { runLabel } from './options.ts';
+import { runLabel } from './create-options.ts';
+import { engineMessage, httpStatus, isUnreachable } from './engine-error.ts';
+import { signalOtherProcesses } from './signal-processes.ts';
 
-/** Beyond the grace; how long a container may refuse to be removed. */
-export interface ReleaseBounds {
+/** Time after the grace for the removal to succeed. */
+export interface ReleaseLimits {
   readonly releaseMs: number;
 }
 
-const lookMs = 50;
-/** For the flow to read the exit code and the last output, before the container takes them with it. */
-const readMs = 2_000;
+const pollMs = 50;
+/** Time for the run to read the exit code and the last output before the container is removed. */
+const readOutputMs = 2_000;
+/** Time after which the stop signal also goes to processes that the init of the container does not signal. */
+const signalOthersMs = 250;
 
 /**
- * Looks and ends what is there, again and again, until nothing is coming into being any more and nothing is there.
- * One look may be too early: the engine may be creating the container right now.
+ * Ends and removes the container until it no longer exists and no creation is pending. One check is not enough, because
+ * the engine may be creating the container at that moment.
  */
 export async function releaseContainer(
-  engine: Connection, entry: ObligationEntry, how: ReleaseManner & ReleaseBounds,
+  engine: Connection,
+  entry: ObligationEntry,
+  options: ReleaseOptions & ReleaseLimits,
 ): Promise<Release> {
-  const flow = settling(how.flow);
-  const deadline = Date.now() + how.stop.graceMs + how.releaseMs;
-  let step = stepBefore(entry);
-  let why = 'it is still there';
+  const creation = trackSettled(options.pending);
+  const deadline = performance.now() + options.stop.graceMs + options.releaseMs;
+  let step = journaledEndStep(entry);
+  let reason = 'it still exists';
   try {
-    // What has settled is known to have a moment later; without that, what is long over would be looked for twice.
-    await Promise.race([flow.done, turn()]);
+    // Wait one event-loop turn, so that an already settled promise counts as settled. This saves a second check.
+    await Promise.race([creation.done, nextTurn()]);
     for (;;) {
-      const settled = flow.settled;
-      const found = await list(engine, entry);
-      if (found.length === 0 && settled) return { how: step };
-      if (Date.now() > deadline) return { left: found.length === 0 ? 'it may still be coming into being' : why };
-      for (const one of found) {
-        step = await end(engine, one, { ...how, flow: flow.done });
-        why = (await remove(engine, one.Id)) ?? why;
+      const settled = creation.settled;
+      const containers = await findContainers(engine, entry);
+      if (containers.length === 0 && settled) return { how: step };
+      if (performance.now() > deadline)
+        return { left: containers.length === 0 ? 'creation may still be in progress' : reason };
+      for (const container of containers) {
+        step = await endContainer(engine, container, { ...options, pending: creation.done });
+        reason = (await removeContainer(engine, container.Id)) ?? reason;
       }
-      if (found.length === 0) await Promise.race([flow.done, pause(lookMs)]);
+      if (containers.length === 0) await Promise.race([creation.done, delay(pollMs)]);
     }
   } catch (error) {
-    return isUnreachable(error) ? unanswered(entry) : { left: `${entry.id} may still be there: ${saidBy(error)}` };
+    return isUnreachable(error)
+      ? engineUnreachable(entry)
+      : { left: `${entry.id} may still exist: ${engineMessage(error)}` };
   }
 }
 
-/** Learnt when a container is removed without asking it to stop: the step after which it did not run any more. */
-export const removedAfter = 'removedAfter';
+/**
+ * Journal key for the step after which a container no longer ran. Set when a container is removed without a stop
+ * signal.
+ */
+export const endStepKey = 'removedAfter';
 
-function stepBefore({ facts }: ObligationEntry): string {
-  const step = facts[removedAfter];
+function journaledEndStep({ facts }: ObligationEntry): string {
+  const step = facts[endStepKey];
   if (typeof step === 'string') return step;
   return typeof facts['container'] === 'string' ? 'gone' : 'never created';
 }
 
-/** What is told when there was nobody to ask. */
-export function unanswered(entry: ObligationEntry): Release {
-  return { left: `${entry.id} may still be there: the Docker engine does not answer` };
+/** Returns the result of a release when the engine does not answer. */
+export function engineUnreachable(entry: ObligationEntry): Release {
+  return { left: `${entry.id} may still exist: the Docker engine does not answer` };
 }
 
-export function settling(flow: Promise<unknown>): { readonly settled: boolean; readonly done: Promise<void> } {
-  const state = { settled: false, done: flow.then(() => {}, () => {}) };
-  void state.done.then(() => { state.settled = true; });
+export function trackSettled(creation: Promise<unknown>): { readonly settled: boolean; readonly done: Promise<void> } {
+  const state = {
+    settled: false,
+    done: creation.then(
+      () => {},
+      () => {},
+    ),
+  };
+  void state.done.then(() => {
+    state.settled = true;
+  });
   return state;
 }
 
-async function list(engine: Connection, entry: ObligationEntry): Promise<Docker.ContainerInfo[]> {
+async function findContainers(engine: Connection, entry: ObligationEntry): Promise<Docker.ContainerInfo[]> {
   const filters = { label: [`${runLabel}=${entry.run}`], name: [`^/?${entry.id.replaceAll('.', '\\.')}$`] };
   return engine.docker.listContainers({ all: true, filters });
 }
 
-type Ending = ReleaseManner & { readonly flow: Promise<void> };
+type EndOptions = ReleaseOptions & { readonly pending: Promise<void> };
 
-/** Ends it, and gives the flow time to read; returns the step after which it did not run any more. */
-async function end(engine: Connection, found: Docker.ContainerInfo, manner: Ending): Promise<string> {
-  if (found.State === 'created') return 'removed';
-  const over = found.State === 'exited' || found.State === 'dead' || found.State === 'removing';
-  const step = over ? 'exited' : await endRunning(engine.docker.getContainer(found.Id), manner);
-  await Promise.race([manner.flow, pause(readMs, undefined, { ref: false })]);
+/**
+ * Ends the container, then gives the run time to read its output. Returns the step after which the container no longer
+ * ran.
+ */
+async function endContainer(engine: Connection, container: Docker.ContainerInfo, options: EndOptions): Promise<string> {
+  if (container.State === 'created') return 'removed';
+  const finished = container.State === 'exited' || container.State === 'dead' || container.State === 'removing';
+  const step = finished ? 'exited' : await stopRunning(engine.docker.getContainer(container.Id), options);
+  await Promise.race([options.pending, delay(readOutputMs, { unref: true })]);
   return step;
 }
 
-/** Stop signal, grace, SIGKILL. Not the engine's own stop: that counts whole seconds, and its grace cannot be cut short. */
-async function endRunning(container: Docker.Container, { stop, hurry }: Ending): Promise<string> {
-  const over = new AbortController();
-  const ended = endOf(container, over.signal);
+/**
+ * Sends the stop signal and, after the grace, SIGKILL. The engine's own stop command counts whole seconds, and nothing
+ * can cut its grace short.
+ */
+async function stopRunning(container: Docker.Container, { stop, force }: EndOptions): Promise<string> {
+  const finished = new AbortController();
+  const ended = waitForEnd(container, finished.signal);
   try {
-    const asked = !hurry.aborted && stop.signal !== 'SIGKILL' && stop.graceMs > 0 && (await kill(container, stop.signal));
-    if (asked && (await endedWithin(ended, stop.graceMs, hurry))) return stop.signal;
+    const signalled =
+      !force.aborted && stop.signal !== 'SIGKILL' && stop.graceMs > 0 && (await kill(container, stop.signal));
+    if (signalled && (await endsInGrace(container, ended, { stop, force }))) return stop.signal;
     await kill(container, 'SIGKILL');
-    await endedWithin(ended, readMs);
+    await endedWithin(ended, readOutputMs);
     return 'SIGKILL';
   } finally {
-    over.abort();
+    finished.abort();
   }
 }
 
-/** True when the container does not run any more; false when that was not learnt. */
-async function endOf(container: Docker.Container, over: AbortSignal): Promise<boolean> {
-  return container.wait({ condition: 'not-running', abortSignal: over }).then(() => true, () => over.aborted ? false : true);
+/**
+ * Waits for the end of a container that has received the stop signal. If it does not end soon, the signal also goes to
+ * the processes that the init did not signal. Returns false when the grace is over.
+ */
+async function endsInGrace(
+  container: Docker.Container,
+  ended: Promise<boolean>,
+  { stop: { signal, graceMs }, force }: Pick<ReleaseOptions, 'stop' | 'force'>,
+): Promise<boolean> {
+  const graceUntil = performance.now() + graceMs;
+  if (await endedWithin(ended, Math.min(graceMs, signalOthersMs), force)) return true;
+  // Do not wait for this: a busy engine must not delay SIGKILL.
+  void signalOtherProcesses(container, signal);
+  return endedWithin(ended, Math.max(0, graceUntil - performance.now()), force);
 }
 
-/** False when it was not running: it cannot be waited for, only removed. */
+/** Resolves with true when the container no longer runs, or with false if that is unknown. */
+async function waitForEnd(container: Docker.Container, finished: AbortSignal): Promise<boolean> {
+  return container.wait({ condition: 'not-running', abortSignal: finished }).then(
+    () => true,
+    () => !finished.aborted,
+  );
+}
+
+/** Sends a signal. Returns false if the container was not running, so that it can only be removed. */
 async function kill(container: Docker.Container, signal: string): Promise<boolean> {
   try {
     await container.kill({ signal });
@@ -113,26 +160,29 @@ async function kill(container: Docker.Container, signal: string): Promise<boolea
   }
 }
 
-async function endedWithin(ended: Promise<boolean>, ms: number, hurry?: AbortSignal): Promise<boolean> {
-  const enough = new AbortController();
-  const signal = hurry === undefined ? enough.signal : AbortSignal.any([enough.signal, hurry]);
+async function endedWithin(ended: Promise<boolean>, ms: number, force?: AbortSignal): Promise<boolean> {
+  const timeout = new AbortController();
+  const signal = force === undefined ? timeout.signal : AbortSignal.any([timeout.signal, force]);
   try {
-    return await Promise.race([ended, pause(ms, false, { signal }).catch(() => false)]);
+    return await Promise.race([ended, delay(ms, { signal }).then(() => false)]);
   } finally {
-    enough.abort();
+    timeout.abort();
   }
 }
 
-/** Why it could not be removed, if so. That it is gone (404) or going (409) is what is wanted. Throws when there is no answer. */
-export async function remove(engine: Connection, id: string): Promise<string | undefined> {
+/**
+ * Returns why the container could not be removed; undefined if it is gone (404) or being removed (409). Throws if the
+ * engine does not answer.
+ */
+export async function removeContainer(engine: Connection, id: string): Promise<string | undefined> {
   try {
     await engine.docker.getContainer(id).remove({ force: true, v: true });
     return undefined;
   } catch (error) {
     if (isUnreachable(error)) throw error;
-    const status = statusOf(error);
+    const status = httpStatus(error);
     if (status === 404) return undefined;
-    await pause(lookMs);
-    return status === 409 && /already in progress/.test(saidBy(error)) ? undefined : saidBy(error);
+    await delay(pollMs);
+    return status === 409 && /already in progress/.test(engineMessage(error)) ? undefined : engineMessage(error);
   }
 }

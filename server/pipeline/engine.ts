@@ -1,90 +1,96 @@
-// The engine for pipelines: a text is read, planned and run. What it needs of the rest of the house it gets as parts.
+// The pipeline engine: plans the text of a run, unless the run brings a plan, and runs the plan.
 
-import { complaintLine, type PipelineComplaint } from '../../calls/contract/pipeline-complaint.ts';
-import { WorkFailed, type PipelineAllowance, type PipelineEnding, type PipelineSpec } from '../../calls/contract/engines.ts';
+import {
+  type PipelinePermissions,
+  type PipelineResult,
+  type PipelineSpec,
+  WorkFailed,
+} from '../../calls/contract/engines.ts';
 import type { Releaser, RunPorts } from '../../calls/contract/ports.ts';
+import { byPosition, isError } from '../../calls/text/diagnostic.ts';
+import { formatDiagnosticLine, joinDiagnosticLines } from '../../calls/text/format-diagnostics.ts';
 import type { Logger } from '../support/logger.ts';
 import { releaseFolder } from './files/files.ts';
-import { checkPipeline as readPipeline } from './language/check.ts';
-import type { Complaint } from './language/complaint.ts';
-import type { Pipeline } from './language/tree.ts';
-import { planPipeline } from './plan/build.ts';
+import { parsePipeline } from './language/check.ts';
+import type { PipelineDiagnostic } from './language/diagnostic.ts';
 import type { Plan } from './plan/plan.ts';
-import { allowanceComplaints } from './run/allowance.ts';
-import { runPipeline, workFolder, type PipelineParts } from './run/pipeline.ts';
+import { planPipeline } from './plan/planner.ts';
+import { selectJobs } from './plan/select-jobs.ts';
+import { permissionDiagnostics } from './run/permissions.ts';
+import { secretNames } from './run/resources/secrets.ts';
+import { type PipelineDeps, runPipeline, workFolder } from './run/run-pipeline.ts';
 
-export interface PipelineEngineParts extends PipelineParts {
+export interface PipelineEngineDeps extends PipelineDeps {
   readonly log: Logger;
+  /** Plans texts that arrive without a plan. Default: `planText`. */
+  readonly planText?: typeof planText;
 }
 
 export interface PipelineEngine {
   /**
-   * Runs a pipeline for the run. Throws WorkFailed when it cannot be begun: its text is not valid, asks for what is not allowed, or what its jobs share is not
-   * to be had. Throws WorkLost when the end of a job was not seen; all else of it is gone then.
+   * Runs a pipeline for a run. Rejects with WorkFailed if the pipeline cannot start: the text is invalid, something is
+   * not permitted, or a shared resource is not available. Rejects with WorkLost if the end of a job was not observed.
+   * By then, everything else that the run opened is released.
    */
-  pipeline(ports: RunPorts): (spec: PipelineSpec) => Promise<PipelineEnding>;
-  /** Of obligations of kind `folder`. */
+  pipeline(ports: RunPorts): (spec: PipelineSpec) => Promise<PipelineResult>;
+  /** Releases obligations of kind `folder`. */
   readonly releaseFolder: Releaser;
 }
 
-export function createPipelineEngine(parts: PipelineEngineParts): PipelineEngine {
+export function createPipelineEngine(deps: PipelineEngineDeps): PipelineEngine {
+  const plan = deps.planText ?? planText;
   return {
     pipeline: (ports) => async (spec) => {
       try {
-        const { plan, complaints } = planText(spec.text, spec.allow);
-        if (plan === undefined) throw new WorkFailed(refusalOf(spec.file, complaints.filter(({ severity }) => severity === 'error')));
-        parts.log.info({ run: ports.run, jobs: plan.jobs.length }, 'a pipeline begins');
-        return await runPipeline({ ports, spec, plan, warnings: complaints }, parts);
+        // Every value of this type comes from `planText`.
+        const planned = (spec.planned as PlannedText | undefined) ?? plan(spec.text, spec.allow, spec.jobs);
+        if (planned.plan === undefined) throw new WorkFailed(errorText(spec.file, planned.diagnostics));
+        deps.log.info({ run: ports.run, jobs: planned.plan.jobs.length }, 'pipeline started');
+        return await runPipeline({ ports, spec, plan: planned.plan, warnings: planned.diagnostics }, deps);
       } finally {
         ports.input.discard();
       }
     },
-    releaseFolder: releaseFolder(workFolder(parts.folder)),
+    releaseFolder: releaseFolder(workFolder(deps.folder)),
   };
 }
 
 export interface PlannedText {
-  /** Absent when there is an error among the complaints. */
+  /** Absent when one of the diagnostics is an error. */
   readonly plan?: Plan;
-  /** In the order of the file. */
-  readonly complaints: readonly Complaint[];
+  /** Display name of the pipeline. */
+  readonly title?: string;
+  /** In the order of the text. */
+  readonly diagnostics: readonly PipelineDiagnostic[];
 }
 
-/** Everything that can be said of a text before it is run; with `allow` also what of it is not allowed. Never throws. */
-export function planText(text: string, allow?: PipelineAllowance): PlannedText {
-  const { pipeline, complaints: own } = readPipeline(text);
-  if (allow === undefined) return planOf(pipeline, own);
-  // Asked again where it matters: whoever may have no host jobs hears of everything else, too.
-  const complaints = allow.hostJobs || pipeline?.jobs.every(({ base }) => base.type !== 'host') === true ? own : readPipeline(text, { hostJobs: false }).complaints;
-  return planOf(pipeline, [...complaints, ...allowanceComplaints(pipeline?.jobs ?? [], allow)]);
+/**
+ * Parses, checks and plans a text. With `allow`, also reports what the operator does not permit. With `jobs`, the plan
+ * has only these jobs and those they depend on. Never throws.
+ */
+export function planText(text: string, allow?: PipelinePermissions, jobs: readonly string[] = []): PlannedText {
+  const { pipeline, diagnostics } = parsePipeline(text, { hostJobs: allow?.hostJobs ?? true });
+  const whole = pipeline === undefined ? { diagnostics: [] } : planPipeline(pipeline);
+  const planned = 'plan' in whole && jobs.length > 0 ? selectJobs(whole.plan, jobs) : whole;
+  const all = byPosition([
+    ...diagnostics,
+    ...(allow === undefined ? [] : permissionDiagnostics(pipeline?.jobs ?? [], allow)),
+    ...('diagnostics' in planned ? planned.diagnostics : []),
+  ]);
+  if (!('plan' in planned) || all.some(isError)) return { diagnostics: all };
+  const title = pipeline?.name;
+  return { plan: planned.plan, diagnostics: all, ...(title !== undefined && { title }) };
 }
 
-/** `complaints` may be such that nothing is planned although there is a pipeline. */
-function planOf(pipeline: Pipeline | undefined, complaints: readonly Complaint[]): PlannedText {
-  const planned = pipeline === undefined ? { complaints: [] } : planPipeline(pipeline);
-  const all = inOrder([...complaints, ...('complaints' in planned ? planned.complaints : [])]);
-  return 'plan' in planned && !all.some(({ severity }) => severity === 'error') ? { plan: planned.plan, complaints: all } : { complaints: all };
+/** Returns the names of the secrets that a plan needs. */
+export function plannedSecrets({ jobs }: Plan): readonly string[] {
+  return secretNames(jobs.map(({ job }) => job));
 }
 
-/** For those who check texts before they are accepted. Never throws. */
-export function checkPipeline(text: string, allow: PipelineAllowance): readonly PipelineComplaint[] {
-  return planText(text, allow).complaints;
-}
+const errorCharsMax = 16_000;
 
-function inOrder(complaints: readonly Complaint[]): readonly Complaint[] {
-  return [...complaints].sort((a, b) => a.line - b.line || a.column - b.column);
-}
-
-const refusalCharsMax = 16_000;
-
-/** One line each, as many as fit. */
-function refusalOf(file: string, complaints: readonly Complaint[]): string {
-  const lines = complaints.map((complaint) => complaintLine(file, complaint));
-  let chars = 0;
-  const kept = lines.filter((line, at) => {
-    chars += line.length + 1;
-    return at === 0 || chars <= refusalCharsMax;
-  });
-  const more = lines.length - kept.length;
-  return [...kept.map((line) => line.slice(0, refusalCharsMax)), ...(more === 0 ? [] : [`and ${more} more`])].join('\n');
+/** Returns one line per error, up to `errorCharsMax` characters. */
+function errorText(file: string, diagnostics: readonly PipelineDiagnostic[]): string {
+  const lines = diagnostics.filter(isError).map((diagnostic) => formatDiagnosticLine({ ...diagnostic, file }));
+  return joinDiagnosticLines(lines, errorCharsMax);
 }

@@ -1,53 +1,126 @@
-// The engine for processes and terminals: what a run starts on this machine, and how all of it is ended again.
-// Linux is the target. Without /proc (macOS, BSD) processes run, but their end cannot be verified: releasing them says so.
+// Engine for processes and terminals: starts them for a run and releases them.
+//
+// The target is Linux. Without /proc (macOS, BSD), processes run, but a release cannot verify that they are gone and
+// reports that.
 
-import type { Exit, ProcessSpec, TerminalSpec } from '../../calls/contract/engines.ts';
-import type { Obligation, Releaser, RunPorts } from '../../calls/contract/ports.ts';
-import type { Limits } from '../../protocol/limits.ts';
+import type { Availability, Exit, ProcessSpec, TerminalSpec } from '../../calls/contract/engines.ts';
+import type { Releaser, RunPorts } from '../../calls/contract/ports.ts';
 import type { Logger } from '../support/logger.ts';
-import { awaits } from './awaiting.ts';
-import { createInputs } from './inputs.ts';
-import type { Host } from './launch.ts';
-import { obligationFacts } from './kin.ts';
-import { createReleaser } from './release.ts';
+import { type Cgroups, createCgroups, listCgroupPids } from './cgroup/cgroups.ts';
+import { isWaitingForInput } from './input-wait.ts';
+import type { SpawnContext } from './launch.ts';
+import { createOpenInputs } from './open-inputs.ts';
+import { createStrayFinder, findDescendants } from './procfs/descendants.ts';
+import { createLimitMark } from './procfs/limit-mark.ts';
+import { findMembers, identityKey, initialDetails, type ObligationProcesses } from './procfs/process-members.ts';
+import { createScanner } from './procfs/process-scan.ts';
+import { readProcess } from './procfs/procfs.ts';
+import { createReleaser, type FindProcesses } from './release.ts';
 import { runProcess } from './run-process.ts';
-import { runTerminal } from './run-terminal.ts';
-import { createSurveyor } from './survey.ts';
+import { runTerminal, terminalAvailability } from './run-terminal.ts';
+import { getStarter, type Starter, type StarterName } from './start/starter.ts';
+import type { OutputDrain } from './wait-for-exit.ts';
 
 export interface ProcessEngineOptions {
-  /** Names of the gateway's environment variables that the work gets. */
+  /** Names of the gateway's environment variables that processes inherit. */
   readonly environment: readonly string[];
-  readonly limits: Pick<Limits, 'drainMs'>;
+  readonly limits: OutputDrain;
   readonly log: Logger;
+  /** `child_process`: do not use posix_spawn even if the machine has it. */
+  readonly starter?: StarterName;
+  /** Default: below the cgroup of this process. */
+  readonly cgroups?: Cgroups;
 }
 
 export interface ProcessEngine {
-  /** Starts a process for the run and resolves when it has ended and its output is all in the log. Throws WorkFailed when it cannot be started. */
+  /** How processes are started on this machine, and why not by posix_spawn. */
+  readonly starter: Pick<Starter, 'name' | 'reason'>;
+  /**
+   * Starts a process for the run. Resolves when it has exited and all its output is in the log. Rejects with WorkFailed
+   * when it cannot be started.
+   */
   process(ports: RunPorts): (spec: ProcessSpec) => Promise<Exit>;
-  /** The same behind a terminal: one stream of raw bytes, told as `stdout`. */
+  /** Starts a program on a terminal, otherwise like `process`. Its raw bytes form one stream, `stdout`. */
   terminal(ports: RunPorts): (spec: TerminalSpec) => Promise<Exit>;
-  /** Whether a process of the run is known to wait for its input at this moment. Costs some reads in /proc. Never rejects. */
-  awaitsInput(run: string): Promise<boolean>;
-  /** Ends and verifies an obligation of kind `process`, also one that an earlier gateway left in the journal. */
+  /** Returns whether this machine can open terminals. Never throws. */
+  terminalAvailability(): Availability;
+  /**
+   * True if a process of the run is known to be waiting for input right now. Costs a few reads in /proc. Never rejects.
+   */
+  isWaitingForInput(run: string): Promise<boolean>;
+  /** Releases and verifies an obligation of kind `process`, including one left in the journal by an earlier gateway. */
   readonly release: Releaser;
+  /** Removes and verifies an obligation of kind `cgroup`. */
+  readonly releaseCgroup: Releaser;
+  /** Returns why processes cannot have limits on this machine; undefined if they seem to be able to. */
+  whyNoLimits(): string | undefined;
 }
 
-export function createProcessEngine({ environment, limits, log }: ProcessEngineOptions): ProcessEngine {
-  const inputs = createInputs();
-  // Counted for each run, by what all ports of a run share: a part of one may have ports of its own.
-  const started = new WeakMap<RunPorts['events'], number>();
-  const owe = (ports: RunPorts, program: string): Obligation & { readonly id: string } => {
-    const count = (started.get(ports.events) ?? 0) + 1;
+export function createProcessEngine({ environment, limits, log, ...options }: ProcessEngineOptions): ProcessEngine {
+  const starter = getStarter(options.starter);
+  const { cgroups = createCgroups() } = options;
+  const inputs = createOpenInputs();
+  // Count starts per run. The key is the `events` object, which all ports of a run share; a part of a run may have
+  // ports of its own.
+  const counts = new WeakMap<RunPorts['events'], number>();
+  const openObligation: SpawnContext['openObligation'] = (ports, program, known = {}) => {
+    const count = (counts.get(ports.events) ?? 0) + 1;
     const id = `process-${count}`;
-    started.set(ports.events, count);
-    const owed = ports.owe('process', id, obligationFacts(program));
-    return { id, learn: (facts) => owed.learn(facts), during: (flow) => owed.during(flow), release: () => owed.release() };
+    counts.set(ports.events, count);
+    const mark = createLimitMark();
+    const obligation = ports.openObligation('process', id, {
+      ...initialDetails(program),
+      ...(starter.name === 'posix_spawn' && { mark: String(mark) }),
+      ...known,
+    });
+    return {
+      id,
+      mark,
+      update: (facts) => obligation.update(facts),
+      reportOutputCut: (cut) => obligation.reportOutputCut(cut),
+      pendingUntil: (creation) => obligation.pendingUntil(creation),
+      release: () => obligation.release(),
+      released: obligation.released,
+    };
   };
-  const host: Host = { environment, drainMs: limits.drainMs, log, inputs, owe };
+  const context: SpawnContext = {
+    environment,
+    drain: limits,
+    log,
+    inputs,
+    starter,
+    cgroups,
+    openObligation,
+  };
   return {
-    process: (ports) => (spec) => runProcess(host, ports, spec),
-    terminal: (ports) => (spec) => runTerminal(host, ports, spec),
-    awaitsInput: async (run) => (await Promise.all(inputs.of(run).map(awaits))).includes(true),
-    release: createReleaser({ survey: createSurveyor(), inputs, log }),
+    starter,
+    process: (ports) => (spec) => runProcess(context, ports, spec),
+    terminal: (ports) => (spec) => runTerminal(context, ports, spec),
+    terminalAvailability,
+    isWaitingForInput: async (run) => (await Promise.all(inputs.listInputs(run).map(isWaitingForInput))).includes(true),
+    release: createReleaser({ find: createFinder(starter), inputs, log }),
+    releaseCgroup: cgroups.release,
+    whyNoLimits: () => (starter.name === 'posix_spawn' ? cgroups.whyUnavailable() : starter.reason),
   };
+}
+
+/** Scans the descendants of the gateway where that is enough, and all processes of the machine otherwise. */
+function createFinder({ reaper }: Pick<Starter, 'reaper'>): FindProcesses {
+  const scan = createScanner();
+  const findStrays = reaper === undefined ? undefined : createStrayFinder(reaper);
+  return async (target, earlierKeys) => {
+    const knownKeys = new Set([...earlierKeys, ...listCgroupKeys(target)]);
+    return findStrays === undefined || reaper === undefined || !target.startedByThisGateway || target.mark === undefined
+      ? findMembers(target, await scan(), knownKeys)
+      : findDescendants(target, await findStrays(), { knownKeys, children: reaper });
+  };
+}
+
+/** Every process in the cgroup of an obligation belongs to it. */
+function listCgroupKeys({ cgroup }: ObligationProcesses): readonly string[] {
+  if (cgroup === undefined) return [];
+  return listCgroupPids(cgroup).flatMap((pid) => {
+    const info = readProcess(pid);
+    return info === undefined ? [] : [identityKey(info)];
+  });
 }

@@ -1,41 +1,49 @@
-// What a process finds in its environment: the allow-listed part of the gateway's, what its call adds, and our marks.
+// Builds the environment of a process from allow-listed variables of the gateway, variables of the call, and markers.
 
-/** Names the run. Every process of a run carries it, unless it cleans its environment. */
-export const runMark = 'DISTILLERY_RUN';
-/** Names the obligation within the run, so that ending one process of a run leaves the others alone. */
-export const processMark = 'DISTILLERY_PROCESS';
+/** Identifies the run. Every process of a run carries it unless the process clears its environment. */
+const runMarker = 'DISTILLERY_RUN';
+/** Identifies the obligation within the run, so that a release of one process spares the others. */
+const processMarker = 'DISTILLERY_PROCESS';
 
-export interface Marks {
+export interface ProcessMarkers {
   readonly run: string;
   readonly id: string;
 }
 
-/** Later ones win: `allowed` names of `from`, then `added`, then the marks. */
-export function environmentFor(
-  allowed: readonly string[], marks: Marks, added: Readonly<Record<string, string>> = {},
+/**
+ * Merges the `allowed` variables of the gateway, the `added` ones and the markers. For equal names, the later group
+ * wins.
+ */
+export function buildEnvironment(
+  allowed: readonly string[],
+  markers: ProcessMarkers,
+  added: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
-  const kept: Record<string, string> = {};
+  const inherited: Record<string, string> = {};
   for (const name of allowed) {
     const value = process.env[name];
-    if (value !== undefined) kept[name] = value;
+    if (value !== undefined) inherited[name] = value;
   }
-  return { ...kept, ...added, [runMark]: marks.run, [processMark]: marks.id };
+  return { ...inherited, ...added, [runMarker]: markers.run, [processMarker]: markers.id };
 }
 
-/** The PATH a process will have, which is where its program is looked for. */
-export function searchPath(allowed: readonly string[], added: Readonly<Record<string, string>> = {}): string | undefined {
+/** Returns PATH of the new process, in which its program is looked up. */
+export function searchPath(
+  allowed: readonly string[],
+  added: Readonly<Record<string, string>> = {},
+): string | undefined {
   return added['PATH'] ?? (allowed.includes('PATH') ? process.env['PATH'] : undefined);
 }
 
-/** The marks in the text of /proc/PID/environ; undefined where there is no run mark. */
-export function marksIn(environ: string): { readonly run: string; readonly id?: string } | undefined {
-  const run = valueIn(environ, runMark);
+/** Reads the markers from the text of /proc/PID/environ. Undefined without a run marker. */
+export function parseMarkers(environ: string): { readonly run: string; readonly id?: string } | undefined {
+  const run = readVariable(environ, runMarker);
   if (run === undefined) return undefined;
-  const id = valueIn(environ, processMark);
+  const id = readVariable(environ, processMarker);
   return id === undefined ? { run } : { run, id };
 }
 
-function valueIn(environ: string, name: string): string | undefined {
+function readVariable(environ: string, name: string): string | undefined {
   const at = `\0${environ}`.indexOf(`\0${name}=`);
   if (at < 0) return undefined;
   const from = at + name.length + 1;

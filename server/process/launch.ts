@@ -1,106 +1,115 @@
-// Starts the process of a run: journaled first, spawned in its own session, then known by pid and start time.
+// Starts a journaled process of a run in its own session and records its pid and start time.
 
-import { spawn } from 'node:child_process';
-import type { ChildProcess, SpawnOptions } from 'node:child_process';
-import type { Exit, ProcessSpec } from '../../calls/contract/engines.ts';
+import type { ProgramSpec } from '../../calls/contract/engines.ts';
 import type { Obligation, RunPorts } from '../../calls/contract/ports.ts';
-import type { Json } from '../../protocol/record.ts';
+import { omitUndefined } from '../../calls/text/omit-undefined.ts';
+import type { Json } from '../../protocol/run-record.ts';
 import type { Logger } from '../support/logger.ts';
-import { coverInherited } from './inherited.ts';
-import type { Inputs } from './inputs.ts';
-import { readProcess, readStandardFiles } from './proc.ts';
-import { cannotStart } from './program.ts';
+import type { Cgroups } from './cgroup/cgroups.ts';
+import { cannotStart } from './check-start.ts';
+import type { OpenInputs } from './open-inputs.ts';
+import { readProcess } from './procfs/procfs.ts';
+import type { StartedProcess, Starter } from './start/starter.ts';
+import type { OutputDrain } from './wait-for-exit.ts';
 
-/** What the engine lends to each start. */
-export interface Host {
+/** What the engine provides for each start. */
+export interface SpawnContext {
   readonly environment: readonly string[];
-  readonly drainMs: number;
+  readonly drain: OutputDrain;
   readonly log: Logger;
-  readonly inputs: Inputs;
-  /** Journals the obligation for a program about to be started. */
-  owe(ports: RunPorts, program: string): Obligation & { readonly id: string };
+  readonly inputs: OpenInputs;
+  readonly starter: Starter;
+  readonly cgroups: Cgroups;
+  /** Journals an obligation for a program that is about to start. */
+  openObligation(ports: RunPorts, program: string, facts?: ObligationFacts): OpenedObligation;
 }
 
-export interface Launched {
-  readonly child: ChildProcess;
-  readonly pid: number;
-  /** Resolves when the process itself has ended; its output may still be on the way. Never rejects. */
-  readonly exited: Promise<Exit>;
+/** What is known of a process before its start. */
+export interface ObligationFacts {
+  readonly cgroup?: string;
+  readonly terminal?: true;
+}
+
+export interface OpenedObligation extends Obligation {
+  readonly id: string;
+  /** The mark that the process has to have (`createLimitMark`). */
+  readonly mark: bigint;
 }
 
 export interface LaunchOptions {
-  readonly env: Readonly<Record<string, string>>;
-  /** Standard input, output and error, as child_process has them. */
-  readonly stdio: readonly ('pipe' | number)[];
-  /** True makes the process lead a session of its own. */
-  readonly detached: boolean;
-  /** What is really executed; the argv of the spec unless said otherwise. */
+  /** The program to execute (absolute path) and its argv, which differ from those of the spec for a terminal. */
+  readonly file: string;
   readonly argv?: readonly [string, ...string[]];
-  /** What the journal is to know beside pid and start time. */
-  readonly facts?: Readonly<Record<string, Json>>;
+  readonly env: Readonly<Record<string, string>>;
+  /** Descriptor of the terminal to use as standard input, output and error. Absent: pipes. */
+  readonly terminal?: number;
+  /** Folder of the cgroup in which the program starts. */
+  readonly cgroup?: string | undefined;
 }
 
 /**
- * Spawns and learns in one synchronous step, so that there is never a half-born process. `obligation` must be journaled already.
- * Throws WorkFailed when the system refuses.
+ * Starts the process and journals its identity. Until then, its mark and its environment identify it for the journal;
+ * so `obligation` must be journaled already. Rejects with WorkFailed when the process cannot start.
  */
-export async function launch(spec: ProcessSpec, obligation: Obligation, options: LaunchOptions): Promise<Launched> {
-  const child = attempt(spec, options);
-  const failed = new Promise<Error>((resolve) => child.on('error', resolve));
-  if (child.pid === undefined) throw refused(spec, await failed);
-  const exited = new Promise<Exit>((resolve) => {
-    child.once('exit', (code, signal) => resolve(signal === null ? { exitCode: code ?? 0 } : { signal }));
+export async function launch(
+  { starter }: Pick<SpawnContext, 'starter'>,
+  spec: ProgramSpec,
+  {
+    obligation,
+    cgroup,
+    file,
+    argv = spec.argv,
+    env,
+    terminal,
+  }: LaunchOptions & { readonly obligation: OpenedObligation },
+): Promise<StartedProcess> {
+  const { cwd, umask, uid, gid } = spec;
+  // The program `setsid` creates the session of a terminal.
+  const newSession = terminal === undefined;
+  const request = {
+    file,
+    argv,
+    env,
+    newSession,
+    mark: obligation.mark,
+    ...omitUndefined({ cwd, umask, uid, gid, terminal, cgroup }),
+  };
+  const starting = starter.start(request).then((started) => {
+    obligation.update(identityDetails(started));
+    return started;
   });
-  obligation.learn({ ...identity(child.pid), ...options.facts });
-  return { child, pid: child.pid, exited };
-}
-
-/** Refuses to start what is to be stopped already. */
-export function checkWanted(ports: RunPorts, program: string): void {
-  if (ports.signal.aborted) throw cannotStart(program, 'the run was stopped before it began');
-}
-
-function attempt(spec: ProcessSpec, { argv = spec.argv, stdio, env, detached }: LaunchOptions): ChildProcess {
-  const [program, ...args] = argv;
-  const cover = coverInherited();
-  // The umask is the whole program's; spawn is synchronous, so nothing else can see it changed.
-  const before = spec.umask === undefined ? undefined : process.umask(spec.umask);
+  obligation.pendingUntil(starting);
   try {
-    return spawn(program, args, { ...whereAndWho(spec), env, detached, stdio: [...stdio, ...cover.stdio] });
+    return await starting;
   } catch (error) {
-    throw refused(spec, error);
-  } finally {
-    if (before !== undefined) process.umask(before);
-    cover.close();
+    throw toStartError(spec, error);
   }
 }
 
-function whereAndWho({ cwd, uid, gid }: ProcessSpec): Pick<SpawnOptions, 'cwd' | 'uid' | 'gid'> {
-  return {
-    ...(cwd === undefined ? {} : { cwd }),
-    ...(uid === undefined ? {} : { uid }),
-    ...(gid === undefined ? {} : { gid }),
-  };
+/** Throws WorkFailed if the run is already stopping. */
+export function assertNotStopped(ports: RunPorts, program: string): void {
+  if (ports.signal.aborted) throw cannotStart(program, 'the run was stopped before the process started');
 }
 
-function identity(pid: number): Record<string, Json> {
-  const seen = readProcess(pid);
-  return { pid, ...(seen === undefined ? {} : { startTime: seen.startTime, files: readStandardFiles(pid) }) };
+function identityDetails({ pid, pipes }: StartedProcess): Record<string, Json> {
+  const info = readProcess(pid);
+  if (info === undefined) return { pid };
+  return { pid, startTime: info.startTime, files: pipes?.files ?? [] };
 }
 
-const refusals: Readonly<Record<string, string>> = {
-  ENOENT: 'the program, or the interpreter named in its first line, does not exist',
-  EACCES: 'permission denied: the user it is to run as may not execute it or enter its folder',
+const startErrorTexts: Readonly<Record<string, string>> = {
+  ENOENT: 'the program or the interpreter named in its first line does not exist',
+  EACCES: 'permission denied: its user may not execute the program or enter its folder',
   EPERM: 'the system does not permit it',
   E2BIG: 'its arguments and environment are too long for the system',
-  EAGAIN: 'the system has no room for another process',
-  ENOMEM: 'the system has no memory for another process',
-  EMFILE: 'the gateway has too many files open; raise its limit of open files',
-  ENFILE: 'the system has too many files open',
-  ENOEXEC: 'it is not a program this system can execute',
+  EAGAIN: 'the system has reached its limit of processes',
+  ENOMEM: 'the system is out of memory',
+  EMFILE: 'the gateway has too many open files; raise its limit of open files',
+  ENFILE: 'the system has too many open files',
+  ENOEXEC: 'it is not a program that this system can execute',
 };
 
-function refused({ argv: [program] }: ProcessSpec, error: unknown): Error {
+function toStartError({ argv: [program] }: ProgramSpec, error: unknown): Error {
   const code = (error as NodeJS.ErrnoException).code ?? '';
-  return cannotStart(program, refusals[code] ?? (code === '' ? String(error) : `the system says ${code}`));
+  return cannotStart(program, startErrorTexts[code] ?? (code === '' ? String(error) : `system error ${code}`));
 }

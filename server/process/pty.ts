@@ -1,105 +1,117 @@
-// A pseudo-terminal: our end, and how to size, read to the end and type into it without ever blocking.
+// Pseudo-terminal of a run: resizes it, reads it to the end, and writes to it without blocking.
 //
-// Only the native part of node-pty 1.1 is used, the one that opens the pair. Its own process and streams would lose output (libuv takes a
-// hangup for the end, and node-pty closes 200 ms after the exit), spin on a program that does not read, and leave root its groups.
+// Uses only the native part of node-pty 1.1, which opens the pair of descriptors. The JavaScript classes of node-pty
+// would lose output, because libuv takes a hangup for the end of output and node-pty closes 200 ms after the exit. They
+// would also use a whole core while a program does not read, and leave root's groups to the program of another user.
 
 import { closeSync, constants, fchownSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { ReadStream } from 'node:tty';
-import { keepFromChildren } from './inherited.ts';
+import { hideFromChildren } from './procfs/inherited-fds.ts';
 
-export interface Size {
+export interface TerminalSize {
   readonly cols: number;
   readonly rows: number;
 }
 
 export interface Pty {
-  /** The end of the work: to be its standard input, output and error. We keep it open too, so that no hangup overtakes the output. */
-  readonly slave: number;
-  /** The same as a file: `/dev/pts/3`. */
-  readonly path: string;
-  /** What the work writes, as Buffers. */
-  readonly output: ReadStream;
-  resize(size: Size): void;
-  /** Types as much as there is room for; gives the number of bytes. 0 when there is no room, -1 when the terminal is closed. */
-  type(bytes: Uint8Array): number;
   /**
-   * Reads what is there past `output`, which must be flowing and empty. True when nobody else has the terminal open any more,
-   * and so nothing will come; false when somebody has, or `enough()` says to stop.
+   * Descriptor for stdin, stdout and stderr of the program. The gateway keeps the descriptor open as well; otherwise a
+   * hangup could end the output before its last byte.
    */
-  readToEnd(take: (chunk: Uint8Array) => void, enough: () => boolean): boolean;
-  /** Closes both ends. Safe twice. Resolves when they are closed. */
+  readonly slave: number;
+  /** Path of the same terminal: `/dev/pts/3`. */
+  readonly path: string;
+  /** Output of the program, as a stream of Buffers. */
+  readonly output: ReadStream;
+  resize(size: TerminalSize): void;
+  /**
+   * Writes as many bytes as the terminal accepts and returns their number. Returns 0 when the terminal's buffer is
+   * full, -1 when the terminal is closed.
+   */
+  write(bytes: Uint8Array): number;
+  /**
+   * Reads what remains after `output`, which must be flowing and empty. Returns true when no other process has the
+   * terminal open, so no more output can come. Returns false otherwise, or when `shouldStop()` returns true.
+   */
+  readToEnd(onChunk: (chunk: Uint8Array) => void, shouldStop: () => boolean): boolean;
+  /** Closes both ends. Resolves when they are closed. Idempotent. */
   close(): Promise<void>;
 }
 
-interface Native {
+interface NativePty {
   open(cols: number, rows: number): { readonly master: number; readonly slave: number; readonly pty: string };
   resize(fd: number, cols: number, rows: number): void;
 }
 
-/** The kernel keeps sizes in 16 bits; 0 means unknown to programs. */
+/** Maximum number of columns or rows: the kernel stores 16 bits. Programs take 0 for "unknown". */
 const sizeMax = 65_535;
 const readBytes = 64 << 10;
-const ourEnd = constants.O_RDWR | constants.O_NOCTTY;
+const openFlags = constants.O_RDWR | constants.O_NOCTTY;
 
-/** Loads what opens terminals. Throws when node-pty could not be built on this machine. */
-export function loadTerminals(): (size: Size, owner?: number) => Pty {
-  const { native } = createRequire(import.meta.url)('node-pty') as { readonly native?: Native };
-  if (native === undefined) throw new Error('this version of node-pty has no native part to open terminals with');
+/** Loads the function that opens terminals. Throws if node-pty is not built for this machine. */
+export function loadPty(): (size: TerminalSize, owner?: number) => Pty {
+  const { native } = createRequire(import.meta.url)('node-pty') as { readonly native?: NativePty };
+  if (native === undefined) throw new Error('this version of node-pty has no native module; install version 1.1');
   return (size, owner) => openPty(native, size, owner);
 }
 
-function openPty(native: Native, size: Size, owner: number | undefined): Pty {
-  const { cols, rows } = bounded(size);
+function openPty(native: NativePty, size: TerminalSize, owner: number | undefined): Pty {
+  const { cols, rows } = clampSize(size);
   const { master, slave: inheritable, pty: path } = native.open(cols, rows);
-  const forget = keepFromChildren(master);
+  const unregister = hideFromChildren(master);
   const output = new ReadStream(master);
   let slave = -1;
   try {
-    // Opened anew: node-pty's is non-blocking, which programs do not expect of their input, and not close-on-exec.
-    slave = openSync(path, ourEnd);
+    // Reopen the terminal. The descriptor from node-pty is non-blocking, which programs do not expect of stdin, and
+    // children inherit it.
+    slave = openSync(path, openFlags);
     if (owner !== undefined) fchownSync(slave, owner, fstatSync(slave).gid);
   } catch (error) {
     output.destroy();
-    forget();
+    unregister();
     throw error;
   } finally {
     closeSync(inheritable);
   }
   output.on('error', () => {});
-  const closed = new Promise<void>((resolve) => { output.once('close', resolve); });
+  const closed = new Promise<void>((resolve) => {
+    output.once('close', resolve);
+  });
   const closeSlave = (): void => {
     if (slave >= 0) closeSync(slave);
     slave = -1;
   };
   return {
-    get slave() { return slave; },
+    get slave() {
+      return slave;
+    },
     path,
     output,
-    resize(wanted) {
+    resize(newSize) {
       if (output.destroyed) return;
-      const next = bounded(wanted);
-      native.resize(master, next.cols, next.rows);
+      const clamped = clampSize(newSize);
+      native.resize(master, clamped.cols, clamped.rows);
     },
-    type: (bytes) => (output.destroyed ? -1 : tryWrite(master, bytes)),
-    readToEnd(take, enough) {
+    write: (bytes) => (output.destroyed ? -1 : tryWrite(master, bytes)),
+    readToEnd(onChunk, shouldStop) {
       if (output.destroyed) return true;
-      // All in one turn, and read by ourselves: only so is the hangup seen after the last byte.
+      // Read synchronously in one event-loop turn; otherwise the hangup could be seen before the last byte.
       closeSlave();
-      const end = readAll(master, take, enough);
-      if (!end) slave = openSync(path, ourEnd);
+      const end = readAvailable(master, onChunk, shouldStop);
+      if (!end) slave = openSync(path, openFlags);
       return end;
     },
     async close() {
       closeSlave();
-      forget();
+      unregister();
       output.destroy();
       await closed;
     },
   };
 }
 
-export function bounded({ cols, rows }: Size): Size {
+export function clampSize({ cols, rows }: TerminalSize): TerminalSize {
   const bound = (value: number): number => Math.min(sizeMax, Math.max(1, Math.trunc(value) || 1));
   return { cols: bound(cols), rows: bound(rows) };
 }
@@ -112,14 +124,14 @@ function tryWrite(fd: number, bytes: Uint8Array): number {
   }
 }
 
-/** True at the end (EIO: every other end is closed), false when there is no more for now. */
-function readAll(fd: number, take: (chunk: Uint8Array) => void, enough: () => boolean): boolean {
-  while (!enough()) {
+/** Returns true at the end (EIO: all other ends are closed), false if there is no more output for now. */
+function readAvailable(fd: number, onChunk: (chunk: Uint8Array) => void, shouldStop: () => boolean): boolean {
+  while (!shouldStop()) {
     const chunk = Buffer.allocUnsafe(readBytes);
     try {
       const bytes = readSync(fd, chunk);
       if (bytes === 0) return true;
-      take(bytes * 2 < readBytes ? Buffer.from(chunk.subarray(0, bytes)) : chunk.subarray(0, bytes));
+      onChunk(bytes * 2 < readBytes ? Buffer.from(chunk.subarray(0, bytes)) : chunk.subarray(0, bytes));
     } catch (error) {
       return (error as NodeJS.ErrnoException).code !== 'EAGAIN';
     }

@@ -1,141 +1,204 @@
-// Ends everything that belongs to an obligation of kind `process`, and looks until nobody is there.
-// A process is spawned and journaled in one synchronous step, so there is no birth to wait for (`flow`).
+// Ends all processes of an obligation of kind `process` and verifies that they are gone. Never signals a reused pid or
+// the gateway itself.
 
+import { setMaxListeners } from 'node:events';
 import type { StopSignal } from '../../calls/contract/engines.ts';
-import type { ObligationEntry, ReleaseManner, Releaser } from '../../calls/contract/ports.ts';
+import type { ObligationEntry, ReleaseOptions, Releaser } from '../../calls/contract/ports.ts';
+import { delay } from '../support/delay.ts';
 import type { Logger } from '../support/logger.ts';
-import type { Inputs } from './inputs.ts';
-import { findKin, identityOf, kinshipOf, ofThisBoot } from './kin.ts';
-import type { Kinship } from './kin.ts';
-import { pause } from './pause.ts';
-import { readProcess } from './proc.ts';
-import type { Seen } from './proc.ts';
-import { signalGroup, signalOne } from './signals.ts';
-import type { Survey } from './survey.ts';
-import { clearLooks, pollMs, signalOf, stepsFor } from './termination.ts';
-import type { Step } from './termination.ts';
+import { killCgroup } from './cgroup/cgroups.ts';
+import type { OpenInputs } from './open-inputs.ts';
+import type { ObligationProcesses } from './procfs/process-members.ts';
+import { identityKey, isCurrentBoot, parseProcessObligation } from './procfs/process-members.ts';
+import type { ProcessInfo } from './procfs/procfs.ts';
+import { readProcess } from './procfs/procfs.ts';
+import type { TerminationStep } from './termination.ts';
+import { emptyScansRequired, pollMs, signalForStep, stepsFor } from './termination.ts';
 
-export interface ReleaserParts {
-  readonly survey: () => Promise<Survey>;
-  readonly inputs: Inputs;
+/** Returns the living processes of an obligation. `knownKeys` are identities of its processes from earlier scans. */
+export type FindProcesses = (
+  target: ObligationProcesses,
+  knownKeys: ReadonlySet<string>,
+) => Promise<readonly ProcessInfo[]>;
+
+export interface ReleaserDeps {
+  readonly find: FindProcesses;
+  readonly inputs: OpenInputs;
   readonly log: Logger;
 }
 
-/** Gives the releaser. `how` is `exited`, or the signal that was enough. */
-export function createReleaser(parts: ReleaserParts): Releaser {
-  return async (entry, manner) => {
-    if (process.platform !== 'linux') return { left: `${entry.id} of run ${entry.run}: whether a process has ended can be seen on Linux only` };
-    const hunt = new Hunt(entry, manner, parts.survey);
-    if ((await hunt.look()).length === 0) return { how: 'exited' };
-    for (const step of hunt.steps) {
-      const signal = signalOf(step, manner.stop);
-      if (step.endsInput) parts.inputs.end(entry.run, entry.id);
-      parts.log.info({ run: entry.run, obligation: entry.id, signal, processes: hunt.kin.length }, 'ending processes');
-      if (await hunt.end(step, signal)) return { how: signal };
+/** Creates the releaser. In its result, `how` is `exited` or the last signal that was necessary. */
+export function createReleaser(deps: ReleaserDeps): Releaser {
+  return async (entry, options) => {
+    if (process.platform !== 'linux')
+      return { left: `${entry.id} of run ${entry.run}: only on Linux can the gateway verify that a process has ended` };
+    // The start adds the pid to the entry.
+    await options.pending;
+    const terminator = new Terminator(entry, options, deps.find);
+    if ((await terminator.scan()).length === 0) return { how: 'exited' };
+    for (const step of terminator.steps) {
+      const signal = signalForStep(step, options.stop);
+      if (step.closesInput) deps.inputs.end(entry.run, entry.id);
+      deps.log.info(
+        { run: entry.run, obligation: entry.id, signal, processes: terminator.members.length },
+        'ending processes',
+      );
+      if (await terminator.performStep(step, signal)) return { how: signal };
     }
-    return { left: hunt.remains() };
+    return { left: terminator.describeSurvivors() };
   };
 }
 
-/** The processes found so far, and what was done to them. */
-class Hunt {
-  readonly #kinship: Kinship;
-  readonly #manner: ReleaseManner;
-  readonly #survey: () => Promise<Survey>;
+/** Ends the processes of one obligation: knows its members so far and the signals that they have received. */
+class Terminator {
+  readonly #target: ObligationProcesses;
+  readonly #options: ReleaseOptions;
+  readonly #find: FindProcesses;
   readonly #graceUntil: number;
-  /** Everybody ever found, by identity: who was kin once stays kin. */
-  readonly #known = new Set<string>();
+  /** Identity of every process ever found. A process that was once a member stays a member. */
+  readonly #knownKeys = new Set<string>();
   readonly #forbidden = new Set<string>();
-  readonly steps: readonly Step[];
-  /** Who lived at the last look. */
-  kin: readonly Seen[] = [];
+  readonly steps: readonly TerminationStep[];
+  /** Members that were alive at the last scan, the oldest first. */
+  members: readonly ProcessInfo[] = [];
 
-  constructor(entry: ObligationEntry, manner: ReleaseManner, survey: () => Promise<Survey>) {
-    this.#kinship = kinshipOf(entry);
-    this.#manner = manner;
-    this.#survey = survey;
-    this.#graceUntil = performance.now() + manner.stop.graceMs;
-    this.steps = stepsFor(this.#kinship.terminal ? 'terminal' : 'process', manner.stop, manner.hurry.aborted);
+  constructor(entry: ObligationEntry, options: ReleaseOptions, find: FindProcesses) {
+    this.#target = parseProcessObligation(entry);
+    this.#options = options;
+    // All releases of a run listen to this signal.
+    setMaxListeners(0, options.force);
+    this.#find = find;
+    this.#graceUntil = performance.now() + options.stop.graceMs;
+    this.steps = stepsFor(this.#target.terminal ? 'terminal' : 'process', options.stop, options.force.aborted);
   }
 
-  async look(): Promise<readonly Seen[]> {
-    if (!ofThisBoot(this.#kinship)) return [];
-    this.kin = await findKin(this.#kinship, await this.#survey(), this.#known);
-    for (const seen of this.kin) this.#known.add(identityOf(seen));
-    return this.kin;
+  async scan(): Promise<readonly ProcessInfo[]> {
+    if (!isCurrentBoot(this.#target)) return [];
+    // Parents come first: a shell would report a child that is killed before it ("Killed").
+    this.members = [...(await this.#find(this.#target, this.#knownKeys))].sort(byAge);
+    for (const info of this.members) this.#knownKeys.add(identityKey(info));
+    return this.members;
   }
 
-  /** Performs one step of the table. True when nobody is left; false when its time is over, or cut short. */
-  async end(step: Step, signal: StopSignal): Promise<boolean> {
-    const kills = signal === 'SIGKILL';
-    const hurry = kills ? undefined : this.#manner.hurry;
-    const until = this.#untilWhen(step, kills);
-    const told = new Set<string>();
-    let surveyAt = performance.now() + step.surveyMs;
+  /**
+   * Performs one step of the table. Returns true when all members are gone, false when the time of the step is over or
+   * the release is forced.
+   */
+  async performStep(step: TerminationStep, signal: StopSignal): Promise<boolean> {
+    const isKill = signal === 'SIGKILL';
+    const force = isKill ? undefined : this.#options.force;
+    const deadline = this.#stepDeadline(step, isKill);
+    const signalled = new Set<string>();
+    let nextScanAt = performance.now() + step.scanIntervalMs;
     for (let wait: number = pollMs.first; ; wait = Math.min(wait * pollMs.factor, pollMs.last)) {
-      this.#tell(step, signal, told);
-      const over = performance.now() >= until || hurry?.aborted === true;
-      if (over || performance.now() >= surveyAt || this.#alive().length === 0) {
-        if (await this.#clear()) return true;
-        surveyAt = performance.now() + step.surveyMs;
-        if (step.repeats) told.clear();
+      this.#signalMembers(step, signal, signalled);
+      const expired = performance.now() >= deadline || force?.aborted === true;
+      if (expired || performance.now() >= nextScanAt || this.#livingMembers().length === 0) {
+        if (await this.#verifyGone()) return true;
+        nextScanAt = performance.now() + step.scanIntervalMs;
+        if (step.repeats) signalled.clear();
       }
-      if (over) return false;
-      await pause(Math.min(wait, until - performance.now()), hurry);
+      if (expired) return false;
+      await delay(Math.min(wait, deadline - performance.now()), { signal: force });
     }
   }
 
-  #untilWhen({ waitMs }: Step, kills: boolean): number {
+  #stepDeadline({ waitMs }: TerminationStep, isKill: boolean): number {
     if (waitMs === 'grace') return this.#graceUntil;
-    const until = performance.now() + waitMs;
-    return kills ? until : Math.min(until, this.#graceUntil);
+    const deadline = performance.now() + waitMs;
+    return isKill ? deadline : Math.min(deadline, this.#graceUntil);
   }
 
-  /** In words, who does not go. */
-  remains(): string {
-    const shown = this.kin.slice(0, 5).map((seen) => {
-      const { pid, name, state } = readProcess(seen.pid) ?? seen;
-      const why = this.#forbidden.has(identityOf(seen)) ? 'may not be signalled: it runs as another user' : `does not end after SIGKILL: state ${state}`;
+  /** Describes the processes that do not end. */
+  describeSurvivors(): string {
+    const shown = this.members.slice(0, 5).map((info) => {
+      const { pid, name, state } = readProcess(info.pid) ?? info;
+      const why = this.#forbidden.has(identityKey(info))
+        ? 'cannot be signalled: it runs as another user'
+        : `does not end after SIGKILL: state ${state}`;
       return `process ${pid} (${name}) ${why}`;
     });
-    return [...shown, ...(this.kin.length > 5 ? [`and ${this.kin.length - 5} more`] : [])].join('; ');
+    return [...shown, ...(this.members.length > 5 ? [`and ${this.members.length - 5} more`] : [])].join('; ');
   }
 
-  /** Those of the last look that still live: a few small reads, where a look reads the whole of /proc. */
-  #alive(): readonly Seen[] {
-    return this.kin.flatMap((seen) => {
-      const now = readProcess(seen.pid);
-      return now?.living === true && now.startTime === seen.startTime ? [now] : [];
+  /**
+   * Returns the members of the last scan that are still alive. Needs a few small reads, whereas a scan reads all of
+   * /proc.
+   */
+  #livingMembers(): readonly ProcessInfo[] {
+    return this.members.flatMap((info) => {
+      const current = readProcess(info.pid);
+      return current?.living === true && current.startTime === info.startTime ? [current] : [];
     });
   }
 
-  async #clear(): Promise<boolean> {
-    for (let looks = 0; looks < clearLooks; looks += 1) {
-      if ((await this.look()).length > 0) return false;
+  async #verifyGone(): Promise<boolean> {
+    for (let scans = 0; scans < emptyScansRequired; scans += 1) {
+      if ((await this.scan()).length > 0) return false;
     }
     return true;
   }
 
-  /** Signals who has not been told in this step. */
-  #tell(step: Step, signal: StopSignal, told: Set<string>): void {
-    const alive = this.#alive();
-    const untold = alive.filter((seen) => !told.has(identityOf(seen)));
-    // The whole group at once also reaches those born since the look.
-    this.#sendEach(told.size === 0 ? this.#sendGroup(untold, signal) : untold, signal);
-    if (step.wakes) this.#sendEach(alive.filter(({ state }) => state === 'T'), 'SIGCONT');
-    for (const seen of untold) told.add(identityOf(seen));
+  /** Signals all members that have not been signalled in this step. */
+  #signalMembers(step: TerminationStep, signal: StopSignal, signalled: Set<string>): void {
+    const { cgroup } = this.#target;
+    if (signal === 'SIGKILL' && cgroup !== undefined) killCgroup(cgroup);
+    const alive = this.#livingMembers();
+    const unsignalled = alive.filter((info) => !signalled.has(identityKey(info)));
+    // Signalling the whole group also reaches processes started since the scan.
+    this.#sendEach(signalled.size === 0 ? this.#sendGroup(unsignalled, signal) : unsignalled, signal);
+    if (step.sendsContinue)
+      this.#sendEach(
+        alive.filter(({ state }) => state === 'T'),
+        'SIGCONT',
+      );
+    for (const info of unsignalled) signalled.add(identityKey(info));
   }
 
-  /** Gives those whom the signal to the group has not reached. */
-  #sendGroup(to: readonly Seen[], signal: NodeJS.Signals): readonly Seen[] {
-    const { pid: group } = this.#kinship;
+  /** Signals the group. Returns the processes outside of it. */
+  #sendGroup(to: readonly ProcessInfo[], signal: NodeJS.Signals): readonly ProcessInfo[] {
+    const { pid: group } = this.#target;
     if (group === undefined || signalGroup(group, to, signal) !== 'sent') return to;
-    return to.filter((seen) => seen.group !== group);
+    return to.filter((info) => info.group !== group);
   }
 
-  #sendEach(to: readonly Seen[], signal: NodeJS.Signals): void {
-    for (const seen of to) {
-      if (signalOne(seen, signal) === 'forbidden') this.#forbidden.add(identityOf(seen));
+  #sendEach(to: readonly ProcessInfo[], signal: NodeJS.Signals): void {
+    for (const info of to) {
+      if (signalOne(info, signal) === 'forbidden') this.#forbidden.add(identityKey(info));
     }
+  }
+}
+
+/** The oldest process first. The start time counts hundredths of a second; pids grow within one. */
+function byAge(a: ProcessInfo, b: ProcessInfo): number {
+  return a.startTime - b.startTime || a.pid - b.pid;
+}
+
+type SignalResult = 'sent' | 'gone' | 'forbidden';
+
+const self = readProcess(process.pid);
+
+/** Signals exactly this process if it is still alive. */
+function signalOne({ pid, startTime }: ProcessInfo, signal: NodeJS.Signals): SignalResult {
+  if (pid <= 1 || pid === process.pid || readProcess(pid)?.startTime !== startTime) return 'gone';
+  return send(pid, signal);
+}
+
+/**
+ * Signals a whole group, including processes started at this moment. One of `members` must be in the group, which
+ * proves that the group number still belongs to the obligation.
+ */
+function signalGroup(group: number, members: readonly ProcessInfo[], signal: NodeJS.Signals): SignalResult {
+  if (group <= 1 || group === self?.group) return 'gone';
+  const member = members.find((info) => info.group === group && readProcess(info.pid)?.startTime === info.startTime);
+  return member === undefined ? 'gone' : send(-group, signal);
+}
+
+function send(target: number, signal: NodeJS.Signals): SignalResult {
+  try {
+    process.kill(target, signal);
+    return 'sent';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM' ? 'forbidden' : 'gone';
   }
 }

@@ -1,58 +1,85 @@
-// One process of a run, from its start to its last byte: pipes, input, output, and the end.
+// Runs one process from its start to its last byte of output.
 
-import type { ChildProcessByStdio } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { Exit, ProcessSpec } from '../../calls/contract/engines.ts';
 import type { OutputStream, RunPorts } from '../../calls/contract/ports.ts';
-import { within } from '../support/within.ts';
-import { conclude } from './conclude.ts';
-import { environmentFor, searchPath } from './environment.ts';
-import { feed } from './feed.ts';
-import { checkWanted, launch } from './launch.ts';
-import type { Host } from './launch.ts';
-import { readFileOf } from './proc.ts';
-import { checkStart } from './program.ts';
-import { readInPlace } from './in-place.ts';
-import { createRelay } from './relay.ts';
+import { omitUndefined } from '../../calls/text/omit-undefined.ts';
+import { withTimeout } from '../support/with-timeout.ts';
+import { wasOutOfMemory } from './cgroup/cgroups.ts';
+import { cannotStart, checkStart } from './check-start.ts';
+import { buildEnvironment, searchPath } from './environment.ts';
+import type { SpawnContext } from './launch.ts';
+import { assertNotStopped, launch } from './launch.ts';
+import { createOutputRelay } from './output-relay.ts';
+import { pumpStdin } from './pump-stdin.ts';
+import { waitForExit } from './wait-for-exit.ts';
 
 /**
- * bash takes a socket as its input, which Node's pipes are, for a remote login, and would run the user's ~/.bashrc before what it was asked for.
- * It does not when it finds itself inside of another shell.
+ * SHLVL for a program without one. The pipes of child_process are sockets. Bash takes a socket on stdin for a remote
+ * login and would run ~/.bashrc first; a value above 0 prevents that.
  */
-const nested = { SHLVL: '1' } as const;
+const nestedShell = { SHLVL: '1' } as const;
 
-type Piped = ChildProcessByStdio<Writable, Readable, Readable>;
-
-export async function runProcess(host: Host, ports: RunPorts, spec: ProcessSpec): Promise<Exit> {
-  checkStart(spec, searchPath(host.environment, spec.env));
-  checkWanted(ports, spec.argv[0]);
-  const obligation = host.owe(ports, spec.argv[0]);
-  const env = environmentFor(host.environment, { run: ports.run, id: obligation.id }, { ...nested, ...spec.env });
-  const { child, pid, exited } = await launch(spec, obligation, { env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
-  const { stdin, ...pipes } = child as Piped;
-  const stdout = readInPlace(pipes.stdout, (chunk) => relay.take('stdout', chunk));
-  const stderr = readInPlace(pipes.stderr, (chunk) => relay.take('stderr', chunk));
-  const relay = createRelay(ports.output, [stdout, stderr]);
-  const closed = Promise.all([ending('stdout', stdout, ports), ending('stderr', stderr, ports)]).then(() => true);
-  feed(ports.input, stdin, host.log);
-  const forget = host.inputs.opened(ports.run, obligation.id, { end: () => stdin.destroy(), pid, file: readFileOf(pid, 0) });
+export async function runProcess(context: SpawnContext, ports: RunPorts, spec: ProcessSpec): Promise<Exit> {
+  const file = checkStart(spec, searchPath(context.environment, spec.env));
+  assertNotStopped(ports, spec.argv[0]);
+  const cgroup = openCgroup(context, ports, spec);
+  const obligation = context.openObligation(ports, spec.argv[0], omitUndefined({ cgroup }));
+  const env = buildEnvironment(
+    context.environment,
+    { run: ports.run, id: obligation.id },
+    { ...nestedShell, ...spec.env },
+  );
+  const { pid, exited, pipes } = await launch(context, spec, { obligation, file, env, cgroup });
+  const { stdin } = pipes!;
+  const stdout = pipes!.read('stdout', (chunk) => relay.forward('stdout', chunk));
+  const stderr = pipes!.read('stderr', (chunk) => relay.forward('stderr', chunk));
+  const relay = createOutputRelay(ports.output, [stdout, stderr]);
+  const closed = Promise.all([waitForClose('stdout', stdout, ports), waitForClose('stderr', stderr, ports)]).then(
+    () => true,
+  );
+  pumpStdin(ports.input, stdin, context.log);
+  const unregister = context.inputs.add(ports.run, obligation.id, {
+    end: () => stdin.destroy(),
+    pid,
+    file: pipes!.files[0] ?? '',
+  });
   try {
-    return await conclude({ exited, obligation, relay, drainMs: host.drainMs, signal: ports.signal }, {
-      ended: () => { stdin.destroy(); },
-      closed: (ms) => within(ms, closed, () => false),
-      drop: () => { for (const stream of [stdin, stdout, stderr]) stream.destroy(); },
-    });
+    const exit = await waitForExit(
+      { exited, obligation, relay, drain: context.drain, ports },
+      {
+        onExit: () => {
+          stdin.destroy();
+        },
+        waitForClose: (ms) => withTimeout(ms, closed, () => false),
+        destroy: () => {
+          for (const stream of [stdin, stdout, stderr]) stream.destroy();
+        },
+      },
+    );
+    return cgroup !== undefined && wasOutOfMemory(cgroup) ? { ...exit, oomKilled: true } : exit;
   } finally {
-    forget();
+    unregister();
     ports.output.end('stdout');
     ports.output.end('stderr');
   }
 }
 
-/** Resolves when the stream is closed, and so its last byte passed on. */
-async function ending(name: OutputStream, stream: Readable, { output }: RunPorts): Promise<void> {
+/** Returns the folder of a cgroup with the limits of the process; undefined if it has none. */
+function openCgroup({ cgroups, starter }: SpawnContext, ports: RunPorts, spec: ProcessSpec): string | undefined {
+  const limits = omitUndefined({ memoryBytes: spec.memoryBytes, cpus: spec.cpus, pidsMax: spec.pidsMax });
+  if (Object.keys(limits).length === 0) return undefined;
+  if (starter.name !== 'posix_spawn')
+    throw cannotStart(spec.argv[0], `memory, cpus and pids need posix_spawn, which is not in use: ${starter.reason}`);
+  return cgroups.open(ports, limits);
+}
+
+/** Resolves when the stream is closed and its last byte forwarded. */
+async function waitForClose(name: OutputStream, stream: Readable, { output }: RunPorts): Promise<void> {
   stream.once('end', () => output.end(name));
-  // A broken pipe also closes, and that is what is waited for.
+  // A broken pipe is also closed, so the close event is enough.
   stream.on('error', () => {});
-  await new Promise<void>((resolve) => { stream.once('close', resolve); });
+  await new Promise<void>((resolve) => {
+    stream.once('close', resolve);
+  });
 }

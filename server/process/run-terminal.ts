@@ -1,102 +1,146 @@
-// One program of a run behind a terminal: one stream of raw bytes both ways, a size, and an end of input that is a character.
+// Runs one program on a terminal: one raw byte stream in each direction, a size, and a character that ends the input.
 
-import type { Exit, TerminalSpec } from '../../calls/contract/engines.ts';
+import type { Availability, Exit, TerminalSpec } from '../../calls/contract/engines.ts';
 import type { RunPorts } from '../../calls/contract/ports.ts';
-import { conclude } from './conclude.ts';
-import { environmentFor, searchPath } from './environment.ts';
-import { checkWanted, launch } from './launch.ts';
-import type { Host, Launched } from './launch.ts';
-import { pause } from './pause.ts';
-import { cannotStart, checkStart, findProgram } from './program.ts';
-import { loadTerminals } from './pty.ts';
+import { delay } from '../support/delay.ts';
+import { cannotStart, checkStart, findProgram } from './check-start.ts';
+import { buildEnvironment, searchPath } from './environment.ts';
+import type { OpenedObligation, SpawnContext } from './launch.ts';
+import { assertNotStopped, launch } from './launch.ts';
+import type { OutputRelay } from './output-relay.ts';
+import { createOutputRelay } from './output-relay.ts';
 import type { Pty } from './pty.ts';
-import { createRelay } from './relay.ts';
-import type { Relay } from './relay.ts';
-import { endOfInput, typeInput } from './typing.ts';
+import { loadPty } from './pty.ts';
+import type { StartedProcess } from './start/starter.ts';
+import { eofCharacter, writeTerminalInput } from './terminal-input.ts';
+import { waitForExit } from './wait-for-exit.ts';
 
 const terminalName = 'xterm-256color';
 const closePollMs = { first: 2, factor: 2, last: 20 } as const;
-/** Read in one turn after the exit, before others have theirs. */
-const turnBytes = 1 << 20;
+/** Maximum number of bytes to read in one event-loop turn after the exit. */
+const turnBytesMax = 1 << 20;
 
-export async function runTerminal(host: Host, ports: RunPorts, spec: TerminalSpec): Promise<Exit> {
-  checkStart(spec, searchPath(host.environment, spec.env));
-  const parts = terminalParts(spec);
-  checkWanted(ports, spec.argv[0]);
-  const pty = open(parts.open, spec);
+export async function runTerminal(context: SpawnContext, ports: RunPorts, spec: TerminalSpec): Promise<Exit> {
+  checkStart(spec, searchPath(context.environment, spec.env));
+  const deps = loadTerminalDeps(spec);
+  assertNotStopped(ports, spec.argv[0]);
+  const pty = openTerminal(deps.open, spec);
   try {
-    const obligation = host.owe(ports, spec.argv[0]);
-    const env = environmentFor(host.environment, { run: ports.run, id: obligation.id }, { TERM: terminalName, ...spec.env });
-    const launched = await launch(spec, obligation, {
-      env, detached: false, stdio: [pty.slave, pty.slave, pty.slave], facts: { terminal: true },
-      // Makes the terminal the controlling one, which takes a session of its own; the pid stays the same. (`detached` would make it fork.)
-      argv: [parts.setsid, '-c', '--', ...spec.argv],
+    const obligation = context.openObligation(ports, spec.argv[0], { terminal: true });
+    const env = buildEnvironment(
+      context.environment,
+      { run: ports.run, id: obligation.id },
+      { TERM: terminalName, ...spec.env },
+    );
+    const started = await launch(context, spec, {
+      obligation,
+      env,
+      terminal: pty.slave,
+      // The program setsid makes the terminal the controlling one, which requires a new session. The pid stays the
+      // same; if the starter created the session, setsid would fork.
+      file: deps.setsid,
+      argv: ['setsid', '-c', '--', ...spec.argv],
     });
-    return await attend(host, ports, { pty, launched, obligation });
+    return await serveTerminal(context, ports, { pty, started, obligation });
   } finally {
     await pty.close();
     ports.output.end('stdout');
   }
 }
 
-interface Attended {
+interface StartedTerminal {
   readonly pty: Pty;
-  readonly launched: Launched;
-  readonly obligation: ReturnType<Host['owe']>;
+  readonly started: StartedProcess;
+  readonly obligation: OpenedObligation;
 }
 
-async function attend(host: Host, ports: RunPorts, { pty, launched: { pid, exited }, obligation }: Attended): Promise<Exit> {
-  const over = new AbortController();
-  const relay = createRelay(ports.output, [pty.output]);
-  let heardAt = performance.now();
+async function serveTerminal(
+  context: SpawnContext,
+  ports: RunPorts,
+  { pty, started: { pid, exited }, obligation }: StartedTerminal,
+): Promise<Exit> {
+  const exit = new AbortController();
+  const relay = createOutputRelay(ports.output, [pty.output]);
+  let lastOutputAt = performance.now();
   pty.output.on('data', (chunk: Uint8Array) => {
-    heardAt = performance.now();
-    relay.take('stdout', chunk);
+    lastOutputAt = performance.now();
+    relay.forward('stdout', chunk);
   });
-  ports.onResize((size) => { if (!over.signal.aborted) pty.resize(size); });
-  typeInput({ input: ports.input, pty, heardAt: () => heardAt, over: over.signal })
-    .catch((error: unknown) => host.log.error({ err: error }, 'input could not be typed'));
-  const forget = host.inputs.opened(ports.run, obligation.id, { end: () => { pty.type(endOfInput); }, pid, file: pty.path });
+  ports.onResize((size) => {
+    if (!exit.signal.aborted) pty.resize(size);
+  });
+  writeTerminalInput({ input: ports.input, pty, lastOutputAt: () => lastOutputAt, exited: exit.signal }).catch(
+    (error: unknown) => context.log.error({ err: error }, 'cannot write input to the terminal'),
+  );
+  const unregister = context.inputs.add(ports.run, obligation.id, {
+    end: () => {
+      pty.write(eofCharacter);
+    },
+    pid,
+    file: pty.path,
+  });
   try {
-    return await conclude({ exited, obligation, relay, drainMs: host.drainMs, signal: ports.signal }, {
-      ended() {
-        over.abort();
-        ports.input.discard();
+    return await waitForExit(
+      { exited, obligation, relay, drain: context.drain, ports },
+      {
+        onExit() {
+          exit.abort();
+          ports.input.discard();
+        },
+        waitForClose: (ms) => waitForClose(pty, relay, ms),
+        destroy() {},
       },
-      closed: (ms) => closes(pty, relay, ms),
-      drop() {},
-    });
+    );
   } finally {
-    forget();
+    unregister();
   }
 }
 
-/** True when everybody else has closed the terminal and its last byte is passed on. */
-async function closes(pty: Pty, relay: Relay, ms: number): Promise<boolean> {
-  const until = performance.now() + ms;
+/** Returns true when no other process has the terminal open and its last byte is forwarded. */
+async function waitForClose(pty: Pty, relay: OutputRelay, ms: number): Promise<boolean> {
+  const deadline = performance.now() + ms;
   for (let wait: number = closePollMs.first; ; wait = Math.min(wait * closePollMs.factor, closePollMs.last)) {
     const bytesBefore = relay.bytes;
-    const enough = (): boolean => relay.held || relay.bytes - bytesBefore > turnBytes;
-    // What the stream still has comes first.
-    const inOrder = !relay.held && pty.output.readableLength === 0;
-    if (inOrder && pty.readToEnd((chunk) => relay.take('stdout', chunk), enough)) return true;
-    if (relay.held || performance.now() >= until) return false;
-    await pause(Math.min(wait, until - performance.now()));
+    const shouldStop = (): boolean => relay.paused || relay.bytes - bytesBefore > turnBytesMax;
+    // Bytes buffered by the stream come first.
+    const isBufferEmpty = !relay.paused && pty.output.readableLength === 0;
+    if (isBufferEmpty && pty.readToEnd((chunk) => relay.forward('stdout', chunk), shouldStop)) return true;
+    if (relay.paused || performance.now() >= deadline) return false;
+    await delay(Math.min(wait, deadline - performance.now()));
   }
 }
 
-function open(openPty: ReturnType<typeof loadTerminals>, spec: TerminalSpec): Pty {
+function openTerminal(openPty: ReturnType<typeof loadPty>, spec: TerminalSpec): Pty {
   try {
     return openPty(spec, spec.uid);
   } catch (error) {
-    throw cannotStart(spec.argv[0], `no terminal can be opened: ${String(error)}`);
+    throw cannotStart(spec.argv[0], `cannot open a terminal: ${String(error)}`);
   }
 }
 
-function terminalParts({ argv: [program] }: TerminalSpec): { readonly setsid: string; readonly open: ReturnType<typeof loadTerminals> } {
+function loadTerminalDeps({ argv: [program] }: TerminalSpec): TerminalDeps {
+  const deps = findTerminalDeps();
+  if ('missing' in deps) throw cannotStart(program, deps.missing);
+  return deps;
+}
+
+/** Returns whether this machine can open terminals. */
+export function terminalAvailability(): Availability {
+  const deps = findTerminalDeps();
+  return 'missing' in deps ? { available: false, reason: deps.missing } : { available: true };
+}
+
+interface TerminalDeps {
+  readonly setsid: string;
+  readonly open: ReturnType<typeof loadPty>;
+}
+
+function findTerminalDeps(): TerminalDeps | { readonly missing: string } {
   try {
-    return { setsid: findProgram('setsid', { searched: process.env['PATH'] }), open: loadTerminals() };
+    return { setsid: findProgram('setsid', { pathVariable: process.env['PATH'] }), open: loadPty() };
   } catch (error) {
-    throw cannotStart(program, `terminals do not work here, they need the program "setsid" (package util-linux) and a built node-pty: ${String(error)}`);
+    // The message of Node about a missing module continues with a stack.
+    const [reason] = String(error).split('\n');
+    return { missing: `terminals need the program "setsid" (package util-linux) and a built node-pty: ${reason}` };
   }
 }

@@ -1,44 +1,74 @@
-// How a process is ended, step by step: one table for processes, one for terminals.
+// Termination steps as tables: one for processes, one for terminals.
 
 import type { StopPolicy, StopSignal } from '../../calls/contract/engines.ts';
 
-export interface Step {
-  /** Tells the process that there is no more input. */
-  readonly endsInput: boolean;
-  /** Sent to the group of the process, and to each of its kin outside of the group. `stop` is the stop signal of the call. */
+export interface TerminationStep {
+  /** True if this step ends the input of the process. */
+  readonly closesInput: boolean;
+  /**
+   * Signal for the group of the process and for each member outside of the group. `stop` is the stop signal of the
+   * call.
+   */
   readonly signal: 'stop' | 'SIGHUP' | 'SIGKILL';
-  /** Wakes kin that stopped themselves, so that they can act on the signal. SIGKILL needs no waking. */
-  readonly wakes: boolean;
-  /** How long to look for the end before the next step; `grace` is what is left of the call's grace. Only SIGKILL goes beyond the grace. */
+  /**
+   * True if this step sends SIGCONT to stopped members, so that they can handle the signal. SIGKILL works without
+   * SIGCONT.
+   */
+  readonly sendsContinue: boolean;
+  /** Time before the next step; `grace` is the rest of the call's grace. Only SIGKILL may exceed the grace. */
   readonly waitMs: 'grace' | number;
-  /** How often to look for kin born meanwhile. */
-  readonly surveyMs: number;
-  /** Sends the signal again at each such look. Not so the stop signal: a second one means something else to many programs. */
+  /** Time between two scans for new members. */
+  readonly scanIntervalMs: number;
+  /**
+   * True if the signal is repeated after each scan. False for the stop signal: many programs treat a second one
+   * differently.
+   */
   readonly repeats: boolean;
 }
 
-const stop: Step = { endsInput: true, signal: 'stop', wakes: true, waitMs: 'grace', surveyMs: 250, repeats: false };
-const kill: Step = { endsInput: true, signal: 'SIGKILL', wakes: false, waitMs: 10_000, surveyMs: 0, repeats: true };
+const stop: TerminationStep = {
+  closesInput: true,
+  signal: 'stop',
+  sendsContinue: true,
+  waitMs: 'grace',
+  scanIntervalMs: 250,
+  repeats: false,
+};
+const kill: TerminationStep = {
+  closesInput: true,
+  signal: 'SIGKILL',
+  sendsContinue: false,
+  waitMs: 10_000,
+  scanIntervalMs: 0,
+  repeats: true,
+};
 
 export const termination = {
   process: [stop, kill],
-  // An interactive shell ignores SIGTERM, but not that its terminal goes away. The two must be apart, and the second be sent
-  // more than once: readline forgets signals that come while it is busy with another.
+  // An interactive shell ignores SIGTERM, but not SIGHUP, the hangup of its terminal. Readline forgets a signal that
+  // arrives while it handles another, so the two are apart and SIGHUP is repeated.
   terminal: [{ ...stop, waitMs: 100 }, { ...stop, signal: 'SIGHUP', repeats: true }, kill],
-} as const satisfies Record<string, readonly Step[]>;
+} as const satisfies Record<string, readonly TerminationStep[]>;
 
-/** The first look after a signal comes soon, later ones less often. */
+/** Delay between checks after a signal: short at first, then longer. */
 export const pollMs = { first: 3, factor: 1.5, last: 50 } as const;
 
-/** Nothing counts as gone before this many looks in a row have found nobody: one that forks and ends may slip through a single look. */
-export const clearLooks = 2;
+/**
+ * Number of successive empty scans after which the obligation counts as gone. One scan can miss a process that forks
+ * and exits.
+ */
+export const emptyScansRequired = 2;
 
-/** The steps for one release: those before SIGKILL only where there is a grace to be had. */
-export function stepsFor(kind: keyof typeof termination, policy: StopPolicy, hurried: boolean): readonly Step[] {
-  const steps: readonly Step[] = termination[kind];
-  return policy.signal === 'SIGKILL' || hurried ? steps.filter(({ signal }) => signal === 'SIGKILL') : steps;
+/** Returns the steps of one release: only SIGKILL if the release is forced or SIGKILL is the stop signal. */
+export function stepsFor(
+  kind: keyof typeof termination,
+  policy: StopPolicy,
+  forced: boolean,
+): readonly TerminationStep[] {
+  const steps: readonly TerminationStep[] = termination[kind];
+  return policy.signal === 'SIGKILL' || forced ? steps.filter(({ signal }) => signal === 'SIGKILL') : steps;
 }
 
-export function signalOf({ signal }: Step, policy: StopPolicy): StopSignal {
+export function signalForStep({ signal }: TerminationStep, policy: StopPolicy): StopSignal {
   return signal === 'stop' ? policy.signal : signal;
 }

@@ -1,166 +1,269 @@
-// What a run owes: every obligation journaled before the thing exists, released last-in-first-out, verified, and accounted for in a receipt.
+// The cleanup scope of a run: journals obligations, releases and verifies them in reverse order, returns the receipt.
 
-import type { Obligation, ObligationEntry, Release, ReleaseManner, Releaser } from '../../calls/contract/ports.ts';
 import type { StopPolicy } from '../../calls/contract/engines.ts';
-import type { Json, Left, ObligationKind, Receipt, Released } from '../../protocol/record.ts';
-import { within } from '../support/within.ts';
+import type {
+  Events,
+  Obligation,
+  ObligationEntry,
+  Release,
+  ReleaseOptions,
+  Releaser,
+} from '../../calls/contract/ports.ts';
+import type { Json, Left, ObligationKind, OutputCut, Receipt } from '../../protocol/run-record.ts';
+import { deferred } from '../support/deferred.ts';
+import { withTimeout } from '../support/with-timeout.ts';
 
 export type Releasers = { readonly [kind in ObligationKind]?: Releaser };
 
-/** Both throw when the disk refuses. */
-export interface Journal {
-  journal(entry: ObligationEntry): void;
-  strike(entry: Pick<ObligationEntry, 'run' | 'id'>): void;
+export interface ObligationJournal {
+  /** Throws if the disk rejects the write. */
+  saveObligation(entry: ObligationEntry): void;
+  /** Like `deleteObligation`, does not wait for the write and reports an error to `onSettled`. */
+  updateObligation(entry: ObligationEntry, onSettled: (error?: unknown) => void): void;
+  deleteObligation(entry: Pick<ObligationEntry, 'run' | 'id'>, onSettled: (error?: unknown) => void): void;
 }
 
-export interface ScopeParts {
+export interface CleanupScopeDeps {
   readonly run: string;
-  readonly journal: Journal;
+  readonly journal: ObligationJournal;
+  readonly events: Events;
   readonly releasers: Releasers;
   readonly stop: StopPolicy;
-  /** Aborted when the rest of the grace is to be skipped. Its signal is made when something is released: many runs open nothing. */
-  readonly hurry: Pick<AbortController, 'signal'>;
-  /** Beyond the grace, for one release. */
+  /**
+   * Aborting this controller skips the rest of the grace. Its signal is created at the first release, because many runs
+   * open nothing.
+   */
+  readonly forceStop: Pick<AbortController, 'signal'>;
+  /** Time for one release in addition to the grace, in milliseconds. */
   readonly releaseMs: number;
-  /** A releaser threw, or the journal: our mistake, for the log and not for the receipt. */
+  /**
+   * Called when a releaser or the journal throws. Such an error is a fault of the gateway: it is logged, and the
+   * receipt does not contain it.
+   */
   readonly onFault: (error: unknown) => void;
 }
 
 export class CleanupScope {
-  readonly #parts: ScopeParts;
-  readonly #open: Owed[] = [];
-  readonly #released: Released[] = [];
-  readonly #left: Left[] = [];
+  readonly #deps: CleanupScopeDeps;
+  readonly #openObligations: TrackedObligation[] = [];
+  readonly #ended: { readonly tracked: TrackedObligation; readonly outcome: ReleaseOutcome }[] = [];
   #deferred = 0;
-  #ending: Promise<void> | undefined;
+  readonly #stopping: { [until in 'stop' | 'end']?: Promise<void> } = {};
 
-  constructor(parts: ScopeParts) {
-    this.#parts = parts;
+  constructor(deps: CleanupScopeDeps) {
+    this.#deps = deps;
   }
 
-  /** Journals that `id` is about to be opened. Throws when the journal cannot be written; then it must not be opened. */
-  owe(kind: ObligationKind, id: string, facts: Readonly<Record<string, Json>> = {}): Obligation {
-    return this.#add({ run: this.#parts.run, kind, id, facts }, this.#parts);
+  /**
+   * Journals an obligation before the caller opens it. Throws if the journal cannot be written; then the caller must
+   * not open it.
+   */
+  openObligation(kind: ObligationKind, id: string, facts: Readonly<Record<string, Json>> = {}): Obligation {
+    return this.#track({ run: this.#deps.run, kind, id, facts }, this.#deps);
   }
 
-  /** As `owe`, for work that only this process can do. Two may have the same name. */
+  /** Like `openObligation`, for what the work uses that goes on when the run is stopped. */
+  openFinalObligation(kind: ObligationKind, id: string, facts: Readonly<Record<string, Json>> = {}): Obligation {
+    const tracked = this.#track({ run: this.#deps.run, kind, id, facts }, this.#deps);
+    tracked.outlivesStop = true;
+    return tracked;
+  }
+
+  /** Adds deferred work, which only this process can do. Names need not be unique. */
   defer(name: string, work: () => void | Promise<void>): void {
-    const deferred: Releaser = async () => {
+    const release: Releaser = async () => {
       await work();
       return { how: 'done' };
     };
-    // Numbered: the journal knows an obligation by its id.
-    const entry = { run: this.#parts.run, kind: 'deferred', id: `deferred-${++this.#deferred}`, facts: { name } } as const;
-    this.#add(entry, { ...this.#parts, releasers: { deferred } });
+    // The journal identifies an obligation by its id, so deferred work is numbered.
+    const entry = {
+      run: this.#deps.run,
+      kind: 'deferred',
+      id: `deferred-${++this.#deferred}`,
+      facts: { name },
+    } as const;
+    this.#track(entry, { ...this.#deps, releasers: { deferred: release } });
   }
 
-  /** Ends what engines have opened, last in first out. Deferred work is left for `release`: it comes after the body. Safe twice; never rejects. */
-  async endStarted(): Promise<void> {
-    await (this.#ending ??= this.#end((owed) => owed.entry.kind !== 'deferred').finally(() => { this.#ending = undefined; }));
+  /**
+   * Releases what engines have opened, last in first out. With `stop`, keeps what outlives the stop of the run. Keeps
+   * deferred work for `release`, after the body. Idempotent; never rejects.
+   */
+  async stopWork(which: 'stop' | 'end' = 'stop'): Promise<void> {
+    await (this.#stopping[which] ??= this.#releaseMatching(
+      ({ entry, outlivesStop }) => entry.kind !== 'deferred' && (which === 'end' || !outlivesStop),
+    ).finally(() => delete this.#stopping[which]));
   }
 
-  /** Releases everything that is open, also what is opened meanwhile, and gives the account. Safe twice; never rejects. */
+  /**
+   * Releases every open obligation, including those opened meanwhile, and returns the receipt. Idempotent; never
+   * rejects.
+   */
   async release(): Promise<Receipt> {
-    if (this.#ending !== undefined) await this.#ending;
-    await this.#end(() => true);
-    return { clean: this.#left.length === 0, released: [...this.#released], left: [...this.#left] };
+    for (const stopping of Object.values(this.#stopping)) await stopping;
+    await this.#releaseMatching(() => true);
+    const lines = this.#ended.map(({ tracked, outcome: { release, ms } }) => ({
+      line: receiptLine(tracked.entry),
+      release,
+      ms,
+    }));
+    const released = lines.flatMap(({ line, release, ms }) =>
+      'how' in release ? [{ ...line, how: release.how, ms }] : [],
+    );
+    const left = lines.flatMap(({ line, release }) => ('left' in release ? [{ ...line, why: release.left }] : []));
+    return { clean: left.length === 0, released, left };
   }
 
-  #add(entry: ObligationEntry, parts: ScopeParts): Owed {
-    const owed = new Owed(entry, parts, (outcome) => this.#account(owed, outcome));
-    this.#open.push(owed);
-    return owed;
+  /** Resolves when nothing of an obligation whose release has failed is still being created. */
+  async creationOf(id: string): Promise<void> {
+    await this.#ended.find(({ tracked }) => tracked.entry.id === id)?.tracked.pending;
   }
 
-  async #end(which: (owed: Owed) => boolean): Promise<void> {
-    for (let last = this.#open.findLast(which); last !== undefined; last = this.#open.findLast(which)) await last.release();
+  #track(entry: ObligationEntry, deps: CleanupScopeDeps): TrackedObligation {
+    const tracked = new TrackedObligation(entry, deps, (outcome) => this.#recordRelease(tracked, outcome));
+    this.#openObligations.push(tracked);
+    return tracked;
   }
 
-  #account(owed: Owed, outcome: Outcome): void {
-    const { kind } = owed.entry;
-    const id = nameOf(owed.entry);
-    this.#open.splice(this.#open.indexOf(owed), 1);
-    if ('left' in outcome.release) this.#left.push({ kind, id, why: outcome.release.left });
-    else this.#released.push({ kind, id, how: outcome.release.how, ms: outcome.ms });
+  async #releaseMatching(which: (tracked: TrackedObligation) => boolean): Promise<void> {
+    for (
+      let last = this.#openObligations.findLast(which);
+      last !== undefined;
+      last = this.#openObligations.findLast(which)
+    )
+      await last.release();
+  }
+
+  #recordRelease(tracked: TrackedObligation, outcome: ReleaseOutcome): void {
+    this.#openObligations.splice(this.#openObligations.indexOf(tracked), 1);
+    this.#ended.push({ tracked, outcome });
   }
 }
 
-interface Outcome {
+interface ReleaseOutcome {
   readonly release: Release;
   readonly ms: number;
 }
 
-/** One obligation and the way to its end. What is left stays in the journal: the next start of the gateway tries again. */
-class Owed implements Obligation {
-  entry: ObligationEntry;
-  readonly #parts: ScopeParts;
-  readonly #account: (outcome: Outcome) => void;
-  #flow: Promise<unknown> = Promise.resolve();
-  #released: Promise<Release> | undefined;
-  #struck = false;
+/**
+ * One obligation until its release. If the release fails, the journal entry stays, and the next gateway tries again.
+ */
+class TrackedObligation implements Obligation {
+  /** A release that waits for the creation sees the facts that `update` has added meanwhile. */
+  readonly entry: { -readonly [field in keyof ObligationEntry]: ObligationEntry[field] };
+  /** True if the stop of the run does not release the obligation. */
+  outlivesStop = false;
+  readonly #deps: CleanupScopeDeps;
+  readonly #onReleased: (outcome: ReleaseOutcome) => void;
+  pending: Promise<unknown> = Promise.resolve();
+  #releasing: Promise<Release> | undefined;
+  readonly #released = deferred<Release>();
+  #deleted = false;
 
-  constructor(entry: ObligationEntry, parts: ScopeParts, account: (outcome: Outcome) => void) {
-    this.entry = entry;
-    this.#parts = parts;
-    this.#account = account;
-    parts.journal.journal(entry);
+  constructor(entry: ObligationEntry, deps: CleanupScopeDeps, onReleased: (outcome: ReleaseOutcome) => void) {
+    this.entry = { ...entry };
+    this.#deps = deps;
+    this.#onReleased = onReleased;
+    deps.journal.saveObligation(entry);
   }
 
-  learn(facts: Readonly<Record<string, Json>>): void {
-    this.entry = { ...this.entry, facts: { ...this.entry.facts, ...facts } };
-    if (!this.#struck) this.#note(() => this.#parts.journal.journal(this.entry));
+  update(facts: Readonly<Record<string, Json>>): void {
+    this.entry.facts = { ...this.entry.facts, ...facts };
+    if (!this.#deleted) this.#deps.journal.updateObligation(this.entry, this.#onJournaled);
   }
 
-  during(flow: Promise<unknown>): void {
-    this.#flow = Promise.allSettled([this.#flow, flow]);
+  reportOutputCut(cut: OutputCut): void {
+    this.update({ outputCut: { ...cut } });
+    const { type, facts } = outputCutEvent(this.entry, cut);
+    this.#deps.events.emit(type, facts);
+  }
+
+  pendingUntil(work: Promise<unknown>): void {
+    this.pending = Promise.allSettled([this.pending, work]);
   }
 
   release(): Promise<Release> {
-    return (this.#released ??= this.#end());
+    return (this.#releasing ??= this.#releaseNow());
   }
 
-  async #end(): Promise<Release> {
+  get released(): Promise<Release> {
+    return this.#released.promise;
+  }
+
+  async #releaseNow(): Promise<Release> {
     const started = performance.now();
-    const { stop, hurry, releasers } = this.#parts;
-    const release = await releaseEntry(releasers, this.entry, { ...this.#parts, manner: { stop, hurry: hurry.signal, flow: this.#flow } });
-    if ('how' in release) this.#strike();
-    this.#account({ release, ms: Math.round(performance.now() - started) });
+    const { stop, forceStop, releasers } = this.#deps;
+    const release = await releaseEntry(releasers, this.entry, {
+      ...this.#deps,
+      release: { stop, force: forceStop.signal, pending: this.pending },
+    });
+    if ('how' in release) this.#delete();
+    this.#onReleased({ release, ms: Math.round(performance.now() - started) });
+    this.#released.resolve(release);
     return release;
   }
 
-  #strike(): void {
-    this.#struck = true;
-    this.#note(() => this.#parts.journal.strike(this.entry));
+  #delete(): void {
+    this.#deleted = true;
+    this.#deps.journal.deleteObligation(this.entry, this.#onJournaled);
   }
 
-  /** The thing is there, or gone, whatever the journal can take; an entry too many is tried again at the next start, which is safe. */
-  #note(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      this.#parts.onFault(error);
-    }
-  }
+  /**
+   * Continues if the journal cannot be written, because the thing itself exists or is gone anyway. The next gateway
+   * releases a leftover entry again, which is harmless.
+   */
+  readonly #onJournaled = (error?: unknown): void => {
+    if (error !== undefined) this.#deps.onFault(error);
+  };
 }
 
-/** What a receipt calls it: deferred work has the name its call gave it. */
-export function nameOf({ kind, id, facts }: ObligationEntry): string {
-  return kind === 'deferred' && typeof facts['name'] === 'string' ? facts['name'] : id;
+/**
+ * Returns what the receipt says about an obligation, without its release. Deferred work has the name that its call gave
+ * it.
+ */
+export function receiptLine({ kind, id, facts: { name, outputCut } }: ObligationEntry): Omit<Left, 'why'> {
+  return {
+    kind,
+    id: kind === 'deferred' && typeof name === 'string' ? name : id,
+    ...(outputCut !== undefined && { outputCut: outputCut as unknown as OutputCut }),
+  };
 }
 
-export interface ReleaseBounds extends Pick<ScopeParts, 'releaseMs' | 'onFault'> {
-  readonly manner: ReleaseManner;
+/** Returns the event that reports missing output of an obligation. */
+export function outputCutEvent(
+  { id }: Pick<ObligationEntry, 'id'>,
+  cut: OutputCut,
+): { readonly type: string; readonly facts: Readonly<Record<string, Json>> } {
+  return cut.reason === 'engine'
+    ? { type: 'output-lost', facts: { container: id } }
+    : { type: 'output-cut', facts: { ...cut } };
 }
 
-/** Releases one journaled obligation, in bounded time; never throws. */
-export async function releaseEntry(releasers: Releasers, entry: ObligationEntry, how: ReleaseBounds): Promise<Release> {
+export interface ReleaseEntryOptions extends Pick<CleanupScopeDeps, 'releaseMs' | 'onFault'> {
+  readonly release: ReleaseOptions;
+}
+
+/** Releases one journaled obligation within its time limit. Never throws. */
+export async function releaseEntry(
+  releasers: Releasers,
+  entry: ObligationEntry,
+  options: ReleaseEntryOptions,
+): Promise<Release> {
   const releaser = releasers[entry.kind];
-  if (releaser === undefined) return { left: entry.kind === 'deferred' ? 'the gateway ended before it was done' : `this gateway cannot release a ${entry.kind}` };
-  const boundMs = how.manner.stop.graceMs + how.releaseMs;
+  if (releaser === undefined)
+    return {
+      left:
+        entry.kind === 'deferred'
+          ? 'the gateway ended before this work was done'
+          : `this gateway cannot release a ${entry.kind}`,
+    };
+  const boundMs = options.release.stop.graceMs + options.releaseMs;
   try {
-    return await within(boundMs, releaser(entry, how.manner), () => ({ left: `not verified to be gone within ${boundMs} ms` }));
+    return await withTimeout(boundMs, releaser(entry, options.release), () => ({
+      left: `not verified to be gone within ${boundMs} ms`,
+    }));
   } catch (error) {
-    how.onFault(error);
-    return { left: 'its release failed; the log of the gateway says why' };
+    options.onFault(error);
+    return { left: 'release failed; see the log of the gateway' };
   }
 }

@@ -1,64 +1,81 @@
-// What the body of a call is handed: its parameters and ports, and the engines bound to its run.
+// Creates the context that the body of a call receives: parameters, ports, and the engines bound to its run.
 
 import type { Context } from '../../calls/contract/context.ts';
 import type { Engines } from '../../calls/contract/engines.ts';
-import type { Input, Output, RunPorts } from '../../calls/contract/ports.ts';
+import type { Input, RunPorts } from '../../calls/contract/ports.ts';
 import type { CleanupScope } from './cleanup.ts';
-import type { RunFacts } from './facts.ts';
 import type { RunLog } from './log/log.ts';
+import type { RunSpec } from './run-spec.ts';
 
 /** Engines not yet bound to a run. */
 export type UnboundEngines = { readonly [name in keyof Engines]: (ports: RunPorts) => Engines[name] };
 
-export interface ContextParts {
+export interface ContextDeps {
   readonly run: string;
-  readonly facts: RunFacts;
+  readonly spec: RunSpec;
   readonly signal: AbortSignal;
+  /** Returns the signal of work that goes on when the run is stopped. */
+  readonly finalSignal: () => AbortSignal;
   readonly input: Input;
   readonly log: RunLog;
   readonly scope: CleanupScope;
   readonly engines: UnboundEngines;
   readonly onResize: RunPorts['onResize'];
-  /** Opens an obligation, if one may be opened. */
-  readonly open: <T>(owe: () => T) => T;
+  /** Opens an obligation. Throws WorkFailed if none may be opened. */
+  readonly open: <T>(open: () => T) => T;
 }
 
-/** The ports are for those who go on with what an earlier gateway began. */
-export function contextOf(parts: ContextParts): { readonly context: Context; readonly ports: RunPorts } {
-  const { run, facts: { params, caller, terminal }, scope, open } = parts;
-  const ports = portsOf(parts);
+/** Also returns the ports, which the adoption of a container needs. */
+export function createContext(deps: ContextDeps): { readonly context: Context; readonly ports: RunPorts } {
+  const {
+    run,
+    spec: { params, caller, terminal },
+    scope,
+    open,
+  } = deps;
+  const ports = createPorts(deps);
   const context: Context = {
-    run, params, caller, signal: ports.signal, input: ports.input, output: ports.output, events: ports.events,
-    engines: bind(parts.engines, ports),
+    run,
+    params,
+    caller,
+    signal: ports.signal,
+    input: ports.input,
+    output: ports.output,
+    events: ports.events,
+    engines: bindEngines(deps.engines, ports),
     ...(terminal !== undefined && { terminal }),
     defer: (name, work) => open(() => scope.defer(name, work)),
   };
   return { context, ports };
 }
 
-function portsOf({ run, facts, signal, input, log, scope, open, onResize }: ContextParts): RunPorts {
-  return {
-    run, signal, input, output: outputOf(log, log), stop: facts.stop, onResize,
+function createPorts({ run, spec, signal, finalSignal, input, log, scope, open, onResize }: ContextDeps): RunPorts {
+  let final: RunPorts | undefined;
+  const ports: RunPorts = {
+    run,
+    signal,
+    input,
+    output: log.output,
+    stop: spec.stop,
+    onResize,
     events: { emit: (type, facts) => log.emit(type, facts) },
-    owe: (kind, id, facts) => open(() => scope.owe(kind, id, facts)),
+    openObligation: (kind, id, facts) => open(() => scope.openObligation(kind, id, facts)),
+    afterStop: () =>
+      (final ??= {
+        ...ports,
+        signal: finalSignal(),
+        openObligation: (kind, id, facts) => open(() => scope.openFinalObligation(kind, id, facts)),
+        afterStop: () => ports.afterStop(),
+      }),
   };
+  return ports;
 }
 
-function bind(engines: UnboundEngines, ports: RunPorts): Engines {
+function bindEngines(engines: UnboundEngines, ports: RunPorts): Engines {
   return {
     process: (spec) => engines.process(ports)(spec),
     terminal: (spec) => engines.terminal(ports)(spec),
     container: (spec) => engines.container(ports)(spec),
     pipeline: (spec) => engines.pipeline(ports)(spec),
-  };
-}
-
-function outputOf(log: RunLog, source: Pick<RunLog, 'write' | 'endStream'>): Output {
-  return {
-    write: (stream, chunk) => source.write(stream, chunk),
-    get full() { return log.full; },
-    drained: () => log.drained(),
-    end: (stream) => source.endStream(stream),
-    part: (name) => outputOf(log, log.part(name)),
   };
 }

@@ -1,145 +1,150 @@
-// Which runs may run now, and which wait: for a place of their own kind, or for one of the gateway's.
+// Decides when runs may start: limits the active runs per call key and in total, and queues the others.
 
-import { quote } from '../../calls/contract/quote.ts';
+import { quote } from '../../calls/text/quote.ts';
 import type { Limits } from '../../protocol/limits.ts';
 
-/** Runs with the same key: at most `limit` at once, and `queue` more may wait. */
-export interface Slot {
+/** At most `limit` runs with the same call key run at once, and `queue` more may wait. */
+export interface CallKeyLimit {
   readonly key: string;
   readonly limit: number;
   readonly queue: number;
 }
 
-/** What may have to wait. */
-export interface Queued {
-  readonly slot: Slot | undefined;
-  /** There is room for it now. */
-  go(): void;
-  /** It waits, and is the `position`th to go, counted from 1. */
-  wait(position: number): void;
+/** A run as the queue sees it. */
+export interface QueuedRun {
+  readonly keyLimit: CallKeyLimit | undefined;
+  /** Called when the run may start. */
+  start(): void;
+  /** Called while the run waits. 1 is the next to start. */
+  onPosition(position: number): void;
 }
 
 /**
- * First come, first served, for each key and over all; one that waits for a place of its own key holds up nobody else. Positions are told at the end of
- * the turn of the event loop in which they changed: near the front each of them, further back every tenth part of the way, for thousands may wait.
+ * Runs start in order of arrival. A run that waits for its call key does not block runs with other keys.
+ *
+ * Positions are reported at the end of the event-loop turn in which they changed. Near the front, every change is
+ * reported. Further back, only changes by a tenth, because thousands may wait.
  */
 export class RunQueue {
   readonly #limits: Pick<Limits, 'runsMax' | 'queuedMax'>;
-  /** In the order they came, with the position each was told last. */
-  readonly #waiting = new Map<Queued, number | undefined>();
-  readonly #going = new Set<Queued>();
-  readonly #goingByKey = new Map<string, number>();
-  #telling: NodeJS.Immediate | undefined;
+  /** Waiting runs in order of arrival, each with the position that was reported last. */
+  readonly #waiting = new Map<QueuedRun, number | undefined>();
+  readonly #running = new Set<QueuedRun>();
+  readonly #runningByKey = new Map<string, number>();
+  #notification: NodeJS.Immediate | undefined;
 
   constructor(limits: Pick<Limits, 'runsMax' | 'queuedMax'>) {
     this.#limits = limits;
   }
 
-  /** Why one with this slot cannot even wait; undefined when it can. */
-  refusal(call: string, slot: Slot | undefined): string | undefined {
-    if (this.#hasRoom(slot)) return undefined;
-    const alike = slot === undefined || this.#hasPlace(slot) ? 0 : this.#count(slot.key);
-    if (slot !== undefined && !this.#hasPlace(slot) && alike >= slot.queue) {
-      const waiting = alike === 0 ? '' : `, ${alike} waiting`;
-      return `there are as many runs of ${quote(call)} as may be at once (${slot.limit} running${waiting}); try again later`;
+  /** Returns the reason why a run with this limit cannot even wait; undefined if it can. */
+  rejectionReason(call: string, keyLimit: CallKeyLimit | undefined): string | undefined {
+    if (this.#canStart(keyLimit)) return undefined;
+    const waitingWithKey =
+      keyLimit === undefined || this.#hasKeyCapacity(keyLimit) ? 0 : this.#waitingWithKey(keyLimit.key);
+    if (keyLimit !== undefined && !this.#hasKeyCapacity(keyLimit) && waitingWithKey >= keyLimit.queue) {
+      const waiting = waitingWithKey === 0 ? '' : `, ${waitingWithKey} waiting`;
+      return `too many runs of ${quote(call)} (${keyLimit.limit} running${waiting}); try again later`;
     }
     if (this.#waiting.size < this.#limits.queuedMax) return undefined;
-    return `the gateway is busy (${this.#going.size} runs, ${this.#waiting.size} waiting); try again later`;
+    return `the gateway is busy (${this.#running.size} runs, ${this.#waiting.size} waiting); try again later`;
   }
 
-  /** To be asked after `refusal`. Lets it go at once when there is room. */
-  enter(queued: Queued): void {
-    if (this.#hasRoom(queued.slot)) return this.#let(queued);
+  /** Starts the run now if there is capacity; otherwise it waits. Call `rejectionReason` first. */
+  enqueue(queued: QueuedRun): void {
+    if (this.#canStart(queued.keyLimit)) return this.#start(queued);
     this.#waiting.set(queued, undefined);
-    this.#tellSoon();
+    this.#scheduleNotification();
   }
 
-  /** It goes already, whether there is room or not: an earlier gateway let it. */
-  resume(queued: Queued): void {
-    this.#take(queued);
+  /** Counts a run that an earlier gateway started, even beyond the limits. */
+  addRunning(queued: QueuedRun): void {
+    this.#markRunning(queued);
   }
 
-  /** It waits no more, or is over; others may go. Safe twice. */
-  leave(queued: Queued): void {
-    if (this.#waiting.delete(queued)) return this.#tellSoon();
-    if (!this.#going.delete(queued)) return;
-    const { slot } = queued;
-    if (slot !== undefined) this.#setGoing(slot.key, this.#goingWith(slot.key) - 1);
-    this.#letOthers();
+  /** Removes a run that no longer waits or runs, and starts others. Idempotent. */
+  remove(queued: QueuedRun): void {
+    if (this.#waiting.delete(queued)) return this.#scheduleNotification();
+    if (!this.#running.delete(queued)) return;
+    const { keyLimit } = queued;
+    if (keyLimit !== undefined) this.#setRunningCount(keyLimit.key, this.#runningWithKey(keyLimit.key) - 1);
+    this.#startWaiting();
   }
 
-  #letOthers(): void {
+  #startWaiting(): void {
     for (const queued of this.#waiting.keys()) {
       if (this.#isFull()) return;
-      if (!this.#hasRoom(queued.slot)) continue;
+      if (!this.#canStart(queued.keyLimit)) continue;
       this.#waiting.delete(queued);
-      this.#let(queued);
-      this.#tellSoon();
+      this.#start(queued);
+      this.#scheduleNotification();
     }
   }
 
-  #let(queued: Queued): void {
-    this.#take(queued);
-    queued.go();
+  #start(queued: QueuedRun): void {
+    this.#markRunning(queued);
+    queued.start();
   }
 
-  #take(queued: Queued): void {
-    this.#going.add(queued);
-    if (queued.slot !== undefined) this.#setGoing(queued.slot.key, this.#goingWith(queued.slot.key) + 1);
+  #markRunning(queued: QueuedRun): void {
+    this.#running.add(queued);
+    if (queued.keyLimit !== undefined)
+      this.#setRunningCount(queued.keyLimit.key, this.#runningWithKey(queued.keyLimit.key) + 1);
   }
 
   #isFull(): boolean {
-    return this.#going.size >= this.#limits.runsMax;
+    return this.#running.size >= this.#limits.runsMax;
   }
 
-  #hasPlace({ key, limit }: Slot): boolean {
-    return this.#goingWith(key) < limit;
+  #hasKeyCapacity({ key, limit }: CallKeyLimit): boolean {
+    return this.#runningWithKey(key) < limit;
   }
 
-  /** Who waits has no room, so nobody who comes later is let past one of its own key. */
-  #hasRoom(slot: Slot | undefined): boolean {
-    return !this.#isFull() && (slot === undefined || this.#hasPlace(slot));
+  /** A run only waits when its key is full, so a later run with the same key cannot overtake it. */
+  #canStart(keyLimit: CallKeyLimit | undefined): boolean {
+    return !this.#isFull() && (keyLimit === undefined || this.#hasKeyCapacity(keyLimit));
   }
 
-  #goingWith(key: string): number {
-    return this.#goingByKey.get(key) ?? 0;
+  #runningWithKey(key: string): number {
+    return this.#runningByKey.get(key) ?? 0;
   }
 
-  #setGoing(key: string, count: number): void {
-    if (count === 0) this.#goingByKey.delete(key); else this.#goingByKey.set(key, count);
+  #setRunningCount(key: string, count: number): void {
+    if (count === 0) this.#runningByKey.delete(key);
+    else this.#runningByKey.set(key, count);
   }
 
-  #count(key: string): number {
+  #waitingWithKey(key: string): number {
     let count = 0;
-    for (const { slot } of this.#waiting.keys()) if (slot?.key === key) count += 1;
+    for (const { keyLimit } of this.#waiting.keys()) if (keyLimit?.key === key) count += 1;
     return count;
   }
 
-  #tellSoon(): void {
-    this.#telling ??= setImmediate(() => {
-      this.#telling = undefined;
-      this.#tell();
+  #scheduleNotification(): void {
+    this.#notification ??= setImmediate(() => {
+      this.#notification = undefined;
+      this.#notifyPositions();
     });
   }
 
-  /** While the gateway is full all wait for the same; otherwise each waits for those of its key. */
-  #tell(): void {
+  /** While the gateway is full, positions count all waiting runs. Otherwise they count the runs with the same key. */
+  #notifyPositions(): void {
     const full = this.#isFull();
     const ahead = new Map<string, number>();
-    for (const [queued, told] of this.#waiting) {
-      const key = full || queued.slot === undefined ? '' : queued.slot.key;
+    for (const [queued, reported] of this.#waiting) {
+      const key = full || queued.keyLimit === undefined ? '' : queued.keyLimit.key;
       const position = (ahead.get(key) ?? 0) + 1;
       ahead.set(key, position);
-      if (!isNews(position, told)) continue;
+      if (!shouldNotify(position, reported)) continue;
       this.#waiting.set(queued, position);
-      queued.wait(position);
+      queued.onPosition(position);
     }
   }
 }
 
 const nearFront = 20;
 
-function isNews(position: number, told: number | undefined): boolean {
-  if (told === undefined || position === told) return told === undefined;
-  return position <= nearFront || Math.abs(told - position) >= told / 10;
+function shouldNotify(position: number, reported: number | undefined): boolean {
+  if (reported === undefined || position === reported) return reported === undefined;
+  return position <= nearFront || Math.abs(reported - position) >= reported / 10;
 }

@@ -1,297 +1,442 @@
-// One execution of a call: from accepted to its one outcome, result and receipt.
+// One execution of a call, from acceptance to its outcome and receipt.
 
-import type { Ending } from '../../calls/contract/call.ts';
+import type { ByteDirection, CallResult } from '../../calls/contract/call.ts';
 import type { Context } from '../../calls/contract/context.ts';
-import type { RunPorts } from '../../calls/contract/ports.ts';
 import { WorkFailed, WorkLost } from '../../calls/contract/engines.ts';
+import type { RunPorts } from '../../calls/contract/ports.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { TerminalSize } from '../../protocol/messages.ts';
-import type { Json, Receipt, RunRecord, StopReason } from '../../protocol/record.ts';
+import type { Json, Left, Receipt, Released, RunRecord, StopReason } from '../../protocol/run-record.ts';
+import { delay } from '../support/delay.ts';
 import type { Logger } from '../support/logger.ts';
+import { machineTime } from '../support/machine-time.ts';
 import { CleanupScope, type Releasers } from './cleanup.ts';
-import { contextOf, type UnboundEngines } from './context.ts';
-import type { RunFacts } from './facts.ts';
-import { RunInput, type Feeder, type InputHold } from './input.ts';
+import { createContext, type UnboundEngines } from './context.ts';
+import { createInputSpill } from './input/input-spill.ts';
+import { type InputLease, type InputListener, RunInput } from './input/run-input.ts';
 import type { RunLog } from './log/log.ts';
-import { Standing } from './standing.ts';
-import { Stays, type StayAs } from './stay.ts';
-import { storageFailure } from './storage-failure.ts';
-import type { RunStore } from './store.ts';
-import { decide, timedOut, type BodyEnd, type Stop, type Verdict } from './verdict.ts';
-import type { Stay, Watchable } from './watchable.ts';
+import { type BodyResult, decideOutcome, type RunOutcome, type StopRequest, timeoutRequest } from './outcome.ts';
+import { type PresenceRole, PresenceTracker } from './presence.ts';
+import type { RunSpec } from './run-spec.ts';
+import { RunStateTracker } from './state.ts';
+import { storageErrorText } from './store/storage-error.ts';
+import type { RunStore } from './store/store.ts';
+import type { ClientPresence, RunView } from './views/run-view.ts';
 
-export interface RunParts {
+export interface RunDeps {
   readonly store: RunStore;
   readonly engines: UnboundEngines;
   readonly releasers: Releasers;
   readonly limits: Limits;
+  /** Parent of all folders that runs create. The releaser of kind `folder` must receive the same path. */
+  readonly work: string;
   readonly log: Logger;
 }
 
-/** What a run is to do, and what was decided about it when it was accepted. */
-export interface Work {
-  /** As it is stored: queued, or, of a run that an earlier gateway began, running. */
+/** What a run executes, and what was decided when it was accepted. */
+export interface RunDefinition {
+  /** The stored record: queued, or running if an earlier gateway started the run. */
   readonly record: RunRecord;
-  /** Resolves when that is on the disk, and rejects with a Refusal when the disk refuses. Absent: it is. */
-  readonly kept?: Promise<void>;
-  /** As they are stored. */
-  readonly facts: RunFacts;
-  readonly body: (context: Context, ports: RunPorts) => Promise<Ending>;
-  /** Gives the log; `onFailure` is to be called, once, when the disk refuses. */
+  /**
+   * Resolves when the record is stored. Rejects with RunRejected if it cannot be stored. Absent: it is already stored.
+   */
+  readonly persisted?: Promise<void>;
+  /** The stored settings. */
+  readonly spec: RunSpec;
+  readonly body: (context: Context, ports: RunPorts) => Promise<CallResult>;
+  /** Creates the log, which calls `onFailure` once if the disk rejects a write. */
   readonly log: (onFailure: (error: Error) => void) => RunLog;
 }
 
-export class Run implements Watchable {
+export interface LateWork {
+  /** Set if the code of the call was abandoned. Resolves with its line of the receipt when it returns. */
+  readonly abandonedBody: Promise<Released> | undefined;
+  /** Resolves when nothing of an obligation that is left is still being created. */
+  creationOf(obligation: string): Promise<void>;
+}
+
+export class Run implements RunView {
   readonly id: string;
-  readonly facts: RunFacts;
-  /** Resolves when the run is stored, before which nobody is to be told of it; rejects with a Refusal when it cannot be, and then there is no such run. */
-  readonly kept: Promise<void>;
+  spec: RunSpec;
+  /**
+   * Resolves when the run is stored; announce the run only then. Rejects with RunRejected if it cannot be stored; then
+   * the run does not exist.
+   */
+  readonly persisted: Promise<void>;
   readonly log: RunLog;
-  /** What the work reads. Whoever sends takes hold of it with `takeInput`. */
+  /** The input that the work reads. Clients write it through `acquireInput`. */
   readonly input: RunInput;
   value: Json | undefined;
   faulted = false;
+  #abandonedBody: Promise<Released> | undefined;
 
-  readonly #parts: RunParts;
-  readonly #body: Work['body'];
-  readonly #standing: Standing;
-  readonly #stays: Stays;
+  readonly #deps: RunDeps;
+  readonly #body: RunDefinition['body'];
+  readonly #state: RunStateTracker;
+  readonly #presence: PresenceTracker;
   readonly #scope: CleanupScope;
-  readonly #stopping = new AbortController();
-  readonly #hurrying = new AbortController();
-  /** Its work has been started. */
-  begun = false;
-  /** Its client was told that it has to wait. */
-  #waited = false;
-  #stop: Stop | undefined;
-  /** The log is not complete. */
-  #unstored: Stop | undefined;
+  readonly #stopController = new AbortController();
+  readonly #forceController = new AbortController();
+  /** Ends work that goes on when the run is stopped. Absent if the body has none. */
+  #finalController: AbortController | undefined;
+  /** True once the work has started. */
+  started = false;
+  /** True once clients were notified that the run is queued. */
+  #wasQueued = false;
+  #stopRequest: StopRequest | undefined;
+  /** Time of the stop request (`performance.now()`). */
+  #stoppedMs = 0;
+  /** Set if the log is incomplete because the disk rejected a write. */
+  #logFailure: StopRequest | undefined;
   #bodyEnded = false;
+  #handedOver = false;
+  readonly #onHandOver = new Set<() => void>();
   #onResize: ((size: TerminalSize) => void) | undefined;
 
-  constructor(work: Work, parts: RunParts) {
-    const { record, facts, body, kept = Promise.resolve() } = work;
+  constructor(definition: RunDefinition, deps: RunDeps) {
+    const { record, spec, body, persisted = Promise.resolve() } = definition;
     this.id = record.id;
-    this.facts = facts;
-    this.kept = kept;
-    this.#parts = parts;
+    this.spec = spec;
+    this.persisted = persisted;
+    this.#deps = deps;
     this.#body = body;
-    this.input = new RunInput(parts.limits.inputBytesMax);
-    this.log = work.log((error) => this.#unstorable(error));
-    this.#standing = new Standing(record, { store: parts.store, log: parts.log, output: this.log });
-    this.#stays = new Stays({
-      policy: facts.onDisconnect, mayDetach: facts.mayDetach,
-      onLost: () => this.stop('disconnected'), onDetached: (onDisconnect) => this.#keepFacts({ ...facts, onDisconnect }),
+    this.input = this.#createInput();
+    this.log = definition.log((error) => this.#onLogFailure(error));
+    this.#state = new RunStateTracker(record, { store: deps.store, log: deps.log, output: this.log });
+    this.#presence = new PresenceTracker({
+      policy: spec.onDisconnect,
+      mayDetach: spec.mayDetach,
+      stopRun: () => this.stop('disconnected'),
+      onDetached: (onDisconnect) => this.#changeSpec({ onDisconnect }),
     });
     this.#scope = new CleanupScope({
-      run: this.id, journal: parts.store, releasers: parts.releasers, stop: facts.stop, hurry: this.#hurrying,
-      releaseMs: parts.limits.releaseMs, onFault: (error) => parts.log.error({ run: this.id, err: error }, 'a release failed'),
+      run: this.id,
+      journal: deps.store,
+      events: this.log,
+      releasers: deps.releasers,
+      stop: spec.stop,
+      forceStop: this.#forceController,
+      releaseMs: deps.limits.releaseMs,
+      onFault: (error) => deps.log.error({ run: this.id, err: error }, 'cannot release an obligation'),
     });
+  }
+
+  get byteDirections(): readonly ByteDirection[] {
+    return this.spec.bytes ?? [];
   }
 
   get record(): RunRecord {
-    return this.#standing.record;
+    return this.#state.record;
+  }
+
+  /** The state in `record`, at less cost. */
+  get state(): RunRecord['state'] {
+    return this.#state.state;
   }
 
   get ended(): Promise<RunRecord> {
-    return this.#standing.ended;
+    return this.#state.ended;
+  }
+
+  /** What this process may still do for the run after its end. */
+  get lateWork(): LateWork {
+    return { abandonedBody: this.#abandonedBody, creationOf: (id) => this.#scope.creationOf(id) };
   }
 
   onState(listener: (record: RunRecord) => void): () => void {
-    return this.#standing.onState(listener);
+    return this.#state.onState(listener);
   }
 
-  /** To be called for each session that is more than a look: when the last one is lost, the run's disconnect policy decides what becomes of it. */
-  stay(as?: StayAs): Stay {
-    return this.#stays.stay(as);
+  /** Adds a client that may control the run. When the last one has disconnected, the disconnect policy applies. */
+  connectClient(as?: PresenceRole): ClientPresence {
+    return this.#presence.connect(as);
   }
 
-  /** Those who stayed were lost with an earlier gateway: where that would stop the run, they have `returnMs` to come back. */
-  orphan(returnMs: number): void {
-    this.#stays.orphan(returnMs);
+  /** The clients were lost with an earlier gateway. A run with the policy `cancel` waits `reconnectMs` for them. */
+  awaitReconnect(reconnectMs: number): void {
+    this.#presence.awaitReconnect(reconnectMs);
   }
 
-  /** From now on `feeder` feeds the run, and whoever did hears so. */
-  takeInput(feeder: Feeder): InputHold {
-    return this.input.hold(feeder);
+  /** Passes the input lease to `listener` and notifies the previous holder. */
+  acquireInput(listener: InputListener): InputLease {
+    return this.input.acquire(listener);
   }
 
-  /** Asks the run to stop. The first reason wins; safe at any time. */
+  /** Requests that the run stops. Only the first reason counts. Idempotent. */
   stop(reason: StopReason, message?: string): void {
-    this.#stopFor(message === undefined ? { reason } : { reason, message });
+    this.#requestStop(message === undefined ? { reason } : { reason, message });
   }
 
-  /** Skips what is left of the grace. */
-  hurry(): void {
-    this.#hurrying.abort();
+  /**
+   * Leaves the run to the next gateway process: from now on this one stores and releases nothing of it. Resolves when
+   * the log is on disk. `ended` never resolves.
+   */
+  async handOver(): Promise<void> {
+    this.#handedOver = true;
+    this.#presence.close();
+    await this.log.suspend();
+    this.#deps.store.flush();
+    this.#state.discard();
+    // Ends the connections to the engine.
+    this.#stopController.abort('shutdown' satisfies StopReason);
+    for (const listener of this.#onHandOver) listener();
+  }
+
+  /** Calls `listener` when the run is left to the next gateway process. */
+  onHandOver(listener: () => void): void {
+    this.#onHandOver.add(listener);
+  }
+
+  /** Skips the rest of the grace. Idempotent. */
+  forceStop(): void {
+    this.#forceController.abort();
+    this.#finalController?.abort();
   }
 
   resize(size: TerminalSize): void {
     this.#onResize?.(size);
   }
 
-  /** It waits for its turn, so many places from it. */
-  wait(position: number): void {
-    this.#waited = true;
+  /** Emits the position of the run in the queue. */
+  notifyQueued(position: number): void {
+    this.#wasQueued = true;
     this.log.emit('queued', { position });
   }
 
-  /** It is this run's turn: does the work, unless it was stopped while it waited. Never rejects. */
-  async begin(): Promise<void> {
-    if (this.begun || this.#stop !== undefined) return;
-    this.begun = true;
-    await this.#ending(() => this.#work());
+  /** Starts the work, unless the run was stopped while it waited. Resolves when the run has ended. Never rejects. */
+  async start(): Promise<void> {
+    if (this.started || this.#stopRequest !== undefined) return;
+    this.started = true;
+    await this.#runToCompletion(() => this.#runBody());
   }
 
-  /** The disk has refused it: it is not begun, and nothing of it is stored. */
-  withdraw(message: string): void {
-    this.#standing.drop();
+  /** Ends a run whose first record could not be stored: it never starts, and nothing of it is stored. */
+  rejectUnpersisted(message: string): void {
+    this.#state.discard();
     this.stop('storage', message);
   }
 
-  /** False while the store has refused the record as it is now. */
-  get stored(): boolean {
-    return this.#standing.stored;
+  /** False if the store rejected the last write of the record. */
+  get isSaved(): boolean {
+    return this.#state.isSaved;
   }
 
-  /** Stores the record as it is now, if the disk takes it. */
-  store(): void {
-    this.#standing.store();
-  }
-
-  #stopFor(stop: Stop): void {
-    // The work is over, only its stragglers are being ended: its outcome stands, and whoever wants it stopped wants it soon.
-    if (this.#bodyEnded) return this.hurry();
-    if (this.#stop !== undefined) return;
-    this.#stop = stop;
-    this.#standing.move('stop');
+  #requestStop(stop: StopRequest): void {
+    if (this.#handedOver) return;
+    // The work has ended and only its obligations are being released. The outcome is fixed, so just skip the grace.
+    if (this.#bodyEnded) return this.forceStop();
+    if (this.#stopRequest !== undefined) return;
+    this.#stopRequest = stop;
+    this.#stoppedMs = performance.now();
+    this.#state.transition('stop');
     this.input.discard();
-    this.#stopping.abort(stop.reason);
-    if (!this.begun) void this.#ending(() => Promise.resolve({ type: 'never-began', waited: this.#waited }));
-    else void this.#scope.endStarted();
+    this.#stopController.abort(stop.reason);
+    if (!this.started)
+      void this.#runToCompletion(() => Promise.resolve({ type: 'never-started', wasQueued: this.#wasQueued }));
+    else void this.#scope.stopWork();
   }
 
-  #unstorable(error: Error): void {
-    this.#parts.log.error({ run: this.id, err: error }, 'the log of a run cannot be written');
-    this.#unstored = { reason: 'storage', message: `the output could not be stored: ${storageFailure(error)}` };
-    this.#stopFor(this.#unstored);
+  #onLogFailure(error: Error): void {
+    this.#deps.log.error({ run: this.id, err: error }, 'cannot write the log of a run');
+    this.#logFailure = { reason: 'storage', message: `the output could not be stored: ${storageErrorText(error)}` };
+    this.#requestStop(this.#logFailure);
   }
 
-  /** From the beginning of the work to the end of the run; never rejects. */
-  async #ending(work: () => Promise<BodyEnd>): Promise<void> {
+  #createInput(): RunInput {
+    const { limits, work } = this.#deps;
+    const spill = createInputSpill({
+      run: this.id,
+      work,
+      bytesMax: limits.inputFileBytesMax,
+      openObligation: (...obligation) => this.#openObligation(() => this.#scope.openObligation(...obligation)),
+      onFailure: (error) => this.#onInputFailure(error),
+    });
+    return new RunInput(limits.inputBytesMax, spill);
+  }
+
+  #onInputFailure(error: unknown): void {
+    this.#deps.log.error({ run: this.id, err: error }, 'cannot store the input of a run');
+    this.#requestStop({ reason: 'storage', message: `the input could not be stored: ${storageErrorText(error)}` });
+  }
+
+  /** Does the work, releases what it opened, and ends the run. Never rejects. */
+  async #runToCompletion(work: () => Promise<BodyResult>): Promise<void> {
     try {
       const end = await work();
+      if (this.#handedOver) return;
       this.#bodyEnded = true;
-      const stop = this.#stop;
-      if (stop === undefined) this.#keep(end);
+      const stop = this.#stopRequest;
+      if (stop === undefined) this.#recordResult(end);
       this.input.discard();
-      const cleanup = await this.#release(end);
+      const cleanup = await this.#release();
       await this.log.close();
-      // Last, for a disk may refuse the last lines when the work has long succeeded.
-      this.#finish(decide(end, stop ?? this.#unstored), cleanup);
+      // Decide after the log is closed: the disk may reject the last lines long after the work has succeeded.
+      await this.#finish(decideOutcome(end, stop, this.#logFailure), cleanup);
     } catch (error) {
-      this.#parts.log.error({ run: this.id, err: error }, 'a run could not be brought to its end');
+      this.#deps.log.error({ run: this.id, err: error }, 'cannot complete a run');
       this.faulted = true;
       this.#bodyEnded = true;
       const cleanup = await this.#scope.release();
       await this.log.close();
-      this.#finish({ outcome: 'unknown', message: 'unknown error' }, cleanup);
+      await this.#finish({ outcome: 'unknown', message: 'unknown error' }, cleanup);
     }
   }
 
-  async #work(): Promise<BodyEnd> {
-    if (this.#standing.state === 'queued') this.#standing.move('start', { startedAt: new Date().toISOString() });
-    // After a crash, what is stored as queued is told as never started.
-    if (!this.stored) return { type: 'failed', message: `the run cannot be stored as started, so it was not: ${storageFailure(this.#standing.refusal)}` };
-    const { timeoutMs } = this.facts;
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => this.#stopFor(timedOut(timeoutMs)), this.#leftOf(timeoutMs));
+  async #runBody(): Promise<BodyResult> {
+    if (this.#state.state === 'queued') {
+      if (this.spec.kind === 'container') this.#changeSpec({ startedOn: machineTime() });
+      this.#state.transition('start', { startedAt: new Date().toISOString() });
+    }
+    // An engine that journals before anything else stores the record with its first obligation.
+    if (!journalsFirst(this.spec)) await this.#state.settled;
+    if (!this.isSaved) return { type: 'failed', message: this.#notStoredText() };
+    const { timeoutMs } = this.spec;
+    // A run that continues after a restart has already used part of its time.
+    const timer =
+      timeoutMs === undefined
+        ? undefined
+        : setTimeout(
+            () => this.#requestStop(timeoutRequest(timeoutMs)),
+            Math.max(0, timeoutMs - (this.record.durationMs ?? 0)),
+          );
     try {
-      return await Promise.race([this.#callBody(), this.#abandonment()]);
+      const body = this.#callBody();
+      const end = await Promise.race([body, this.#abandonAfterGrace()]);
+      if (end.type === 'abandoned') this.#abandonedBody = body.then(() => this.#bodyReleased());
+      return end;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** A run that goes on after a restart has had a part of its time. */
-  #leftOf(timeoutMs: number): number {
-    const { startedAt } = this.record;
-    return startedAt === undefined ? timeoutMs : Math.max(0, Math.min(timeoutMs, Date.parse(startedAt) + timeoutMs - Date.now()));
-  }
-
-  async #callBody(): Promise<BodyEnd> {
+  async #callBody(): Promise<BodyResult> {
     try {
       const { context, ports } = this.#context();
-      return { type: 'returned', ending: await this.#body(context, ports) };
+      return { type: 'returned', result: await this.#body(context, ports) };
     } catch (error) {
       if (error instanceof WorkFailed) return { type: 'failed', message: error.message };
       if (error instanceof WorkLost) return { type: 'lost', message: error.message };
-      // A body that was stopped may throw whatever it likes on its way out.
-      if (this.#stop === undefined) this.#parts.log.error({ run: this.id, call: this.record.call, err: error }, 'a call failed by a mistake of ours');
+      // A body that was stopped may throw anything while it ends.
+      if (this.#stopRequest === undefined)
+        this.#deps.log.error(
+          { run: this.id, call: this.record.call, err: error },
+          'a call failed because of an error in the gateway',
+        );
       return { type: 'fault' };
     }
   }
 
-  /** Code that does not listen to its signal cannot be ended, only left: after the grace, and when all it started is gone. */
-  async #abandonment(): Promise<BodyEnd> {
-    await aborted(this.#stopping.signal);
-    await Promise.race([pause(this.facts.stop.graceMs), aborted(this.#hurrying.signal)]);
-    await this.#scope.endStarted();
-    await pause(this.#parts.limits.bodyMs);
+  /**
+   * Abandons code that ignores its signal, because nothing can end it. Waits for the grace and until everything it
+   * started is gone.
+   */
+  async #abandonAfterGrace(): Promise<BodyResult> {
+    await aborted(this.#stopController.signal);
+    await this.#afterGrace(this.spec.stop.graceMs);
+    if (this.#finalController !== undefined) {
+      await this.#afterGrace(this.#deps.limits.alwaysJobsMs);
+      this.#finalController.abort();
+      await this.#afterGrace(this.spec.stop.graceMs);
+    }
+    await this.#scope.stopWork('end');
+    await delay(this.#deps.limits.bodyReturnMs, { unref: true });
     return { type: 'abandoned' };
   }
 
-  #keep(end: BodyEnd): void {
+  /** Resolves after this time, or as soon as the grace is to be skipped. */
+  async #afterGrace(ms: number): Promise<void> {
+    await Promise.race([delay(ms, { unref: true }), aborted(this.#forceController.signal)]);
+  }
+
+  #recordResult(end: BodyResult): void {
     this.faulted = end.type === 'fault';
-    this.value = end.type === 'returned' ? end.ending.value : undefined;
+    this.value = end.type === 'returned' ? end.result.value : undefined;
   }
 
-  async #release(end: BodyEnd): Promise<Receipt> {
+  async #release(): Promise<Receipt> {
     const receipt = await this.#scope.release();
-    if (end.type !== 'abandoned') return receipt;
-    const left = { kind: 'deferred', id: 'body', why: 'the code of the call did not return after it was stopped' } as const;
-    return { clean: false, released: receipt.released, left: [...receipt.left, left] };
+    if (this.#abandonedBody === undefined) return receipt;
+    // It may have returned during the release.
+    const returned = await Promise.race([this.#abandonedBody, undefined]);
+    return returned === undefined
+      ? { ...receipt, clean: false, left: [...receipt.left, bodyLeft] }
+      : { ...receipt, released: [...receipt.released, returned] };
   }
 
-  #finish(verdict: Verdict, cleanup: Receipt): void {
+  #bodyReleased(): Released {
+    return { ...bodyLine, how: 'returned', ms: Math.round(performance.now() - this.#stoppedMs) };
+  }
+
+  async #finish(outcome: RunOutcome, cleanup: Receipt): Promise<void> {
     this.input.end();
-    this.#stays.close();
-    this.#standing.move('end', { ...verdict, endedAt: new Date().toISOString(), cleanup });
+    this.#presence.close();
+    const diskBytes = mayHaveArtifacts(this.spec) ? undefined : this.log.storedBytes;
+    await this.#state.end({ ...outcome, endedAt: new Date().toISOString(), cleanup }, diskBytes);
   }
 
-  #keepFacts(facts: RunFacts): void {
+  #notStoredText(): string {
+    return `cannot start: the run could not be stored: ${storageErrorText(this.#state.writeError)}`;
+  }
+
+  #changeSpec(changes: Partial<RunSpec>): void {
+    this.spec = { ...this.spec, ...changes };
     try {
-      this.#parts.store.keep(this.id, facts);
+      this.#deps.store.updateSpec(this.id, this.spec);
     } catch (error) {
-      this.#parts.log.error({ run: this.id, err: error }, 'what was decided about a run cannot be stored');
+      this.#deps.log.error({ run: this.id, err: error }, 'cannot store the settings of a run');
     }
   }
 
   #context() {
-    return contextOf({
-      run: this.id, facts: this.facts, signal: this.#stopping.signal, input: this.input, log: this.log, scope: this.#scope, engines: this.#parts.engines,
-      onResize: (listener) => { this.#onResize = listener; },
-      open: (owe) => this.#open(owe),
+    return createContext({
+      run: this.id,
+      spec: this.spec,
+      signal: this.#stopController.signal,
+      finalSignal: () => (this.#finalController ??= new AbortController()).signal,
+      input: this.input,
+      log: this.log,
+      scope: this.#scope,
+      engines: this.#deps.engines,
+      onResize: (listener) => {
+        this.#onResize = listener;
+      },
+      open: (open) => this.#openObligation(open),
     });
   }
 
-  /** Opens an obligation. Throws WorkFailed when nothing may be opened, for then nothing would be sure to close it. */
-  #open<T>(owe: () => T): T {
-    if (this.#bodyEnded) throw new WorkFailed('the run is over; nothing can be started in it');
+  /** Opens an obligation. Throws WorkFailed if none may be opened, because nothing would release it. */
+  #openObligation<T>(open: () => T): T {
+    if (this.#bodyEnded) throw new WorkFailed('the run has ended; nothing can start in it');
+    const opened = this.#journal(open);
+    // After a crash, a run whose record says `queued` would be reported as never started.
+    if (!this.isSaved) throw new WorkFailed(this.#notStoredText());
+    return opened;
+  }
+
+  #journal<T>(open: () => T): T {
     try {
-      return owe();
+      return open();
     } catch (error) {
-      this.#parts.log.error({ run: this.id, err: error }, 'an obligation cannot be journaled');
-      throw new WorkFailed(`what the call starts cannot be written down, so it is not started: ${storageFailure(error)}`);
+      this.#deps.log.error({ run: this.id, err: error }, 'cannot journal an obligation');
+      throw new WorkFailed(`cannot start: the cleanup journal could not be written: ${storageErrorText(error)}`);
     }
   }
+}
+
+/** The line of the receipt for the code of a call that was abandoned. */
+const bodyLine = { kind: 'deferred', id: 'body' } as const;
+const bodyLeft: Left = { ...bodyLine, why: 'the code of the call did not return after it was stopped' };
+
+/** Whether the body opens an obligation before it does anything else. */
+function journalsFirst({ kind }: RunSpec): boolean {
+  return kind === 'process' || kind === 'terminal';
+}
+
+function mayHaveArtifacts({ kind }: RunSpec): boolean {
+  return kind === 'pipeline' || kind === 'code';
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}
-
-/** Does not keep the gateway alive. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, ms).unref());
 }

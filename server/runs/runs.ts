@@ -1,268 +1,349 @@
-// All runs of this gateway: started here, found here, stopped here.
+// All runs of this gateway: starts, finds, lists and stops them.
 
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Caller } from '../../calls/contract/context.ts';
-import { quote } from '../../calls/contract/quote.ts';
-import type { RunRecord, StopReason } from '../../protocol/record.ts';
+import { quote } from '../../calls/text/quote.ts';
+import type { RunRecord, StopReason } from '../../protocol/run-record.ts';
 import { deferred } from '../support/deferred.ts';
-import { artifactsName, listArtifacts, openArtifact, type ArtifactFile, type ArtifactList } from './artifacts.ts';
-import { accept, expectSame, listed, type AcceptParts, type StartRequest } from './accept.ts';
-import { factsOf, shapeOf, type Accepted, type RunFacts } from './facts.ts';
+import { makeFolder } from '../support/make-folder.ts';
 import { newId } from './id.ts';
 import { RunLog } from './log/log.ts';
-import { PastLog } from './log/past-log.ts';
-import { PastRun } from './past.ts';
-import { RunQueue, type Queued } from './queue.ts';
-import { readLines, type LinesPage, type LinesWish } from './reading.ts';
-import { Refusal } from './refusal.ts';
-import { Run, type RunParts, type Work } from './run.ts';
-import { Starter } from './starter.ts';
-import type { Page } from './store.ts';
-import { storageFailure } from './storage-failure.ts';
-import { Unstored } from './unstored.ts';
-import type { Watchable } from './watchable.ts';
+import { StoredLog } from './log/stored-log.ts';
+import { type QueuedRun, RunQueue } from './queue.ts';
+import { RunRejected } from './rejection.ts';
+import { adoptableContainer } from './restart/adoptable.ts';
+import { type LateWork, Run, type RunDefinition, type RunDeps } from './run.ts';
+import { chooseLogForm, type RunSpec } from './run-spec.ts';
+import {
+  type AcceptDeps,
+  type AcceptedStart,
+  acceptStart,
+  assertSameRequest,
+  createRunSpec,
+  recordedParams,
+  type StartRequest,
+} from './start-request.ts';
+import { StartScheduler } from './start-scheduler.ts';
+import { RetryWrites } from './store/retry-writes.ts';
+import { storageErrorText } from './store/storage-error.ts';
+import type { RunListQuery } from './store/store.ts';
+import type { OnSettled } from './store/write-batch.ts';
+import { type ArtifactFile, type ArtifactList, artifactsName, listArtifacts, openArtifact } from './views/artifacts.ts';
+import { EndedRun } from './views/ended-run.ts';
+import { type LinesPage, type LinesQuery, readLines } from './views/line-page.ts';
+import type { RunView } from './views/run-view.ts';
 
-export type { StartRequest } from './accept.ts';
+export type { StartRequest } from './start-request.ts';
 
-export interface RunsParts extends RunParts, AcceptParts {
-  /** Holds a folder for each run. */
+export interface RunsDeps extends RunDeps, AcceptDeps {
+  /** Contains one folder per run. */
   readonly folder: string;
   readonly node: string;
-  /** Hears of every run that is to go on here, before its work does. */
+  /** Returns why new runs cannot be stored at present; undefined if they can. */
+  readonly storageProblem: () => string | undefined;
+  /** Called for every new or adopted run before its work starts. */
   readonly onRun?: (run: Run) => void;
-  /** Hears of every run that has ended, when that is stored. */
-  readonly onStored?: (record: RunRecord) => void;
+  /** Called for every ended run once its final record is stored. */
+  readonly onStored?: (record: RunRecord, lateWork: LateWork) => void;
 }
 
-/** A run as one caller meets it. */
-export interface Attached {
-  /** To be watched: live, or over and read from its files. */
-  readonly run: Watchable;
-  /** The same run, while it is not over: to be stayed with, fed and stopped. */
-  readonly live?: Run;
-  /** Whether this caller may feed and stop it. */
+/** A run with what one caller may do with it. */
+export interface AttachedRun {
+  /** For watching: an active run, or an ended run that is read from its files. */
+  readonly run: RunView;
+  /** The same run while it is active. It accepts clients, input and stop requests. */
+  readonly activeRun?: Run;
+  /** True if this caller may send input and stop the run. */
   readonly mayControl: boolean;
 }
 
-export interface Started extends Attached {
-  /** There was a run of this id, and it is the one that was asked for. Otherwise it was started now. */
+export interface StartResult extends AttachedRun {
+  /** True if a run with this id existed and matches the request. False if this request started the run. */
   readonly existing: boolean;
 }
 
 export class Runs {
-  readonly #parts: RunsParts;
-  /** Those that are not over, and those whose end is not stored. */
+  readonly #deps: RunsDeps;
+  /** Runs that have not ended, and ended runs whose final record is not stored yet. */
   readonly #active = new Map<string, Run>();
   readonly #queue: RunQueue;
-  readonly #starter = new Starter();
-  readonly #unstored = new Unstored();
-  readonly #hurrying = new AbortController();
+  readonly #startScheduler = new StartScheduler();
+  /** Final records of runs that an earlier gateway lost, while the disk does not accept them. */
+  readonly #unstored = new Map<string, RunRecord>();
+  readonly #retryWrites = new RetryWrites();
+  readonly #forceController = new AbortController();
   #stopped = false;
 
-  constructor(parts: RunsParts) {
-    this.#parts = parts;
-    this.#queue = new RunQueue(parts.limits);
-    mkdirSync(parts.folder, { recursive: true, mode: 0o750 });
+  constructor(deps: RunsDeps) {
+    this.#deps = deps;
+    this.#queue = new RunQueue(deps.limits);
+    makeFolder(deps.folder, 0o750);
   }
 
   /**
-   * Starts a run, or finds the one of this id that was started by the same caller with the same call and params. It is stored when its `kept` resolves, and
-   * begins soon after. Checks in the documented order: the run id, the call exists, its scope, the number of params, the params, the policy, room. Throws Refusal.
+   * Starts a run, or returns the existing run with the requested id if caller, call and params are the same.
+   *
+   * Checks in the documented order: the run id, the call, its scope, the number of params, the params, the policy, the
+   * capacity. Throws RunRejected. A new run is stored when its `persisted` resolves, and starts soon after.
    */
-  start(request: StartRequest): Started {
+  start(request: StartRequest): StartResult {
     const known = request.id === undefined ? undefined : this.get(request.id);
     if (known !== undefined) {
-      expectSame(known, request, this.#parts);
-      return { ...this.#attached(known), mayControl: true, existing: true };
+      assertSameRequest(known, request, this.#deps);
+      return { ...this.#findRun(known), mayControl: true, existing: true };
     }
-    if (this.#stopped) throw new Refusal('shutdown', 'cancelled: server is shutting down');
-    const run = this.#create(accept(request, this.#parts), request.id ?? newId());
-    return { run, live: run, mayControl: true, existing: false };
+    if (this.#stopped) throw new RunRejected('stopping', 'cancelled: server is shutting down');
+    const run = this.#create(acceptStart(request, this.#deps), request.id ?? newId());
+    return { run, activeRun: run, mayControl: true, existing: false };
   }
 
-  /** A run to be watched, whatever has become of it. Throws Refusal when there is none. */
-  attach(id: string, caller: Caller): Attached {
-    const record = this.#known(id);
-    return { ...this.#attached(record), mayControl: this.#mayControl(caller, record) };
+  /** Returns a run in any state, for watching. Throws RunRejected if there is no such run. */
+  attach(id: string, caller: Caller): AttachedRun {
+    const record = this.#requireRecord(id);
+    return { ...this.#findRun(record), mayControl: this.#mayControl(caller, record) };
   }
 
-  /** As `attach`, for those who only look. */
-  watch(id: string): Watchable {
-    return this.#attached(this.#known(id)).run;
+  /** Like `attach`, for callers that only read. */
+  view(id: string): RunView {
+    return this.#findRun(this.#requireRecord(id)).run;
   }
 
-  /** A run that an earlier gateway began goes on here: it counts as one of those that run, and `body` sees it to its end. */
-  adopt(work: Work): Run {
-    const { run, queued } = this.#add(work);
-    this.#queue.resume(queued);
-    void run.begin();
+  /**
+   * Continues a run that an earlier gateway started. It counts as running; `body` resumes its work and waits for its
+   * end.
+   */
+  adopt(definition: RunDefinition): Run {
+    const { run, queued } = this.#register(definition);
+    this.#queue.addRunning(queued);
+    void run.start();
     return run;
   }
 
   get(id: string): RunRecord | undefined {
-    return this.#active.get(id)?.record ?? this.#parts.store.get(id);
+    return this.#unwritten(id) ?? this.#deps.store.get(id);
   }
 
-  /** Runs that are not over. */
-  live(): readonly Run[] {
-    return [...this.#active.values()].filter((run) => run.record.state !== 'ended');
+  /** Runs that have not ended. */
+  activeRuns(): readonly Run[] {
+    return [...this.#active.values()].filter((run) => run.state !== 'ended');
   }
 
-  /** Newest first. `next` is what to give as `before` for the page after; absent on the last page. */
-  list(page: Page): { runs: readonly RunRecord[]; next?: string } {
-    const found = this.#parts.store.list({ ...page, limit: page.limit + 1 });
-    const runs = found.slice(0, page.limit).map((record) => this.#active.get(record.id)?.record ?? record);
+  /** Lists runs, newest first. `next` is the value of `before` for the next page; it is absent on the last page. */
+  list(page: RunListQuery): { runs: readonly RunRecord[]; next?: string } {
+    const found = this.#deps.store.list({ ...page, limit: page.limit + 1 });
+    const runs = found.slice(0, page.limit).map((record) => this.#unwritten(record.id) ?? record);
     const last = runs.at(-1);
     return found.length > page.limit && last !== undefined ? { runs, next: last.id } : { runs };
   }
 
   countByState(): Readonly<Record<string, number>> {
-    const active = this.live().map((run) => run.record.state);
-    const stored = Object.values(this.#parts.store.countByState()).reduce((sum, count) => sum + count, 0);
+    const active = this.activeRuns().map((run) => run.state);
+    const stored = Object.values(this.#deps.store.countByState()).reduce((sum, count) => sum + count, 0);
     const counted: Record<string, number> = { ended: stored - active.length };
     for (const state of active) counted[state] = (counted[state] ?? 0) + 1;
     return counted;
   }
 
-  /** Stored lines of a known run. Throws when its log cannot be read. */
-  lines(id: string, wish: LinesWish): Promise<LinesPage> {
+  /** Reads stored lines of an existing run. Rejects if its log cannot be read. */
+  lines(id: string, query: LinesQuery): Promise<LinesPage> {
     const record = this.get(id);
-    return readLines(this.#folderOf(id), wish, { ended: record?.state === 'ended', lines: record?.lines ?? 0 });
+    return readLines(this.#runFolder(id), query, { ended: record?.state === 'ended', lines: record?.lines ?? 0 });
   }
 
-  /** What the jobs of a known run made, at most `max` of it. */
+  /** Lists at most `max` artifacts of an existing run. */
   artifacts(id: string, max: number): Promise<ArtifactList> {
-    return listArtifacts(join(this.#folderOf(id), artifactsName), max);
+    return listArtifacts(join(this.#runFolder(id), artifactsName), max);
   }
 
-  /** One file of that; undefined when there is none. */
+  /** Opens one artifact; undefined if there is none with this path. */
   artifact(id: string, path: string): Promise<ArtifactFile | undefined> {
-    return openArtifact(join(this.#folderOf(id), artifactsName), path);
+    return openArtifact(join(this.#runFolder(id), artifactsName), path);
   }
 
-  /** Starts no more. Those that wait for their turn are stopped; those that run go on. */
-  admitNoMore(): void {
+  /** Rejects new runs from now on and stops the queued ones. Running ones continue. */
+  stopAccepting(): void {
     this.#stopped = true;
-    for (const run of this.live()) if (run.record.state === 'queued') run.stop('shutdown');
+    for (const run of this.activeRuns()) if (run.record.state === 'queued') run.stop('shutdown');
   }
 
-  /** Resolves when no run is left, when so much time is over, or when all are hurried. */
+  /** Resolves when no run is active, after `withinMs`, or after `forceStopAll`. */
   async drained(withinMs: number): Promise<void> {
-    const { signal } = this.#hurrying;
+    const { signal } = this.#forceController;
     if (signal.aborted) return;
-    const over = deferred<void>();
-    const timer = setTimeout(over.resolve, withinMs).unref();
-    signal.addEventListener('abort', () => over.resolve(), { once: true });
-    await Promise.race([over.promise, Promise.all(this.live().map((run) => run.ended))]);
+    const timeUp = deferred<void>();
+    const timer = setTimeout(timeUp.resolve, withinMs).unref();
+    signal.addEventListener('abort', () => timeUp.resolve(), { once: true });
+    await Promise.race([timeUp.promise, Promise.all(this.activeRuns().map((run) => run.ended))]);
     clearTimeout(timer);
   }
 
-  /** Stops every run, starts no more, and resolves when all have ended. */
+  /** Leaves the runs that another gateway process can continue to it. Returns their number. */
+  async handOver(): Promise<number> {
+    const { store } = this.#deps;
+    const adoptable = this.activeRuns().filter(
+      (run) => adoptableContainer(run.record, run.spec, store.openObligations(run.id)) !== undefined,
+    );
+    for (const run of adoptable) this.#active.delete(run.id);
+    await Promise.all(adoptable.map((run) => run.handOver()));
+    return adoptable.length;
+  }
+
+  /** Rejects new runs from now on, stops all active ones, and resolves when they have ended. */
   async stopAll(reason: StopReason): Promise<void> {
     this.#stopped = true;
     const runs = [...this.#active.values()];
     for (const run of runs) run.stop(reason);
     await Promise.all(runs.map((run) => run.ended));
-    this.#unstored.close();
+    this.#retryWrites.close();
+    this.#deps.store.flush();
   }
 
-  /** Skips the rest of every grace, and the time of `drained`. */
-  hurryAll(): void {
-    this.#hurrying.abort();
-    for (const run of this.#active.values()) run.hurry();
+  /** Skips the rest of every grace and ends the wait in `drained`. Idempotent. */
+  forceStopAll(): void {
+    this.#forceController.abort();
+    for (const run of this.#active.values()) run.forceStop();
   }
 
-  #known(id: string): RunRecord {
+  /** Returns the record of a run that the store does not have in this form yet. */
+  #unwritten(id: string): RunRecord | undefined {
+    return this.#active.get(id)?.record ?? this.#unstored.get(id);
+  }
+
+  #requireRecord(id: string): RunRecord {
     const record = this.get(id);
-    if (record === undefined) throw new Refusal('refused', `no such run ${quote(id)}`);
+    if (record === undefined) throw new RunRejected('unknown-run', `no such run ${quote(id)}`);
     return record;
   }
 
-  #attached(record: RunRecord): { run: Watchable; live?: Run } {
+  #findRun(record: RunRecord): { run: RunView; activeRun?: Run } {
     const active = this.#active.get(record.id);
-    if (active === undefined) return { run: this.#past(record) };
-    return active.record.state === 'ended' ? { run: active } : { run: active, live: active };
+    if (active === undefined) return { run: this.#endedRun(record) };
+    return active.record.state === 'ended' ? { run: active } : { run: active, activeRun: active };
   }
 
-  #past(record: RunRecord): PastRun {
-    const facts = this.#parts.store.facts(record.id);
-    // The records of the first version do not say what kind of call it was.
-    const kind = facts?.kind ?? this.#parts.registry().get(record.call)?.kind ?? 'process';
-    const { lineBytesMax } = facts ?? this.#parts.limits;
-    return new PastRun(record, new PastLog(this.#folderOf(record.id), { shape: shapeOf(kind), lineBytesMax, record }));
+  #endedRun(record: RunRecord): EndedRun {
+    const spec = this.#deps.store.getSpec(record.id);
+    // Records of the first version of the gateway do not contain the kind of call.
+    const kind = spec?.kind ?? this.#deps.registry().get(record.call)?.kind ?? 'process';
+    const { lineBytesMax } = spec ?? this.#deps.limits;
+    return new EndedRun(
+      record,
+      new StoredLog(this.#runFolder(record.id), { ...chooseLogForm({ ...spec, kind }), lineBytesMax, record }),
+      spec?.bytes,
+    );
   }
 
-  /** Whoever may make the call now, and started this run or may do everything. */
+  /** True if the caller may make this call and either started the run or holds scope `*`. */
   #mayControl(caller: Caller, record: RunRecord): boolean {
-    const { allows, registry, store } = this.#parts;
+    const { allows, registry, store } = this.#deps;
     const call = registry().get(record.call);
-    const scope = call === undefined ? store.facts(record.id)?.scope : call.scope;
+    const scope = call === undefined ? store.getSpec(record.id)?.scope : call.scope;
     return allows(caller, scope) && (caller.user === record.caller || allows(caller, '*'));
   }
 
-  #create(accepted: Accepted, id: string): Run {
-    const { call, params, caller } = accepted;
-    const facts = factsOf(accepted, this.#parts.limits);
-    const full = this.#queue.refusal(call.name, facts.slot);
-    if (full !== undefined) throw new Refusal('refused', full);
+  #create(accepted: AcceptedStart, id: string): Run {
+    const { call, params, caller, planned } = accepted;
+    const spec = createRunSpec(accepted, this.#deps.limits);
+    const rejectionReason = this.#queue.rejectionReason(call.name, spec.slot);
+    if (rejectionReason !== undefined) throw new RunRejected('busy', rejectionReason);
+    const problem = this.#deps.storageProblem();
+    if (problem !== undefined) throw new RunRejected('storage', `the run cannot be stored: ${problem}`);
     const record: RunRecord = {
-      id, call: call.name, params: listed(call, params), caller: caller.user, node: this.#parts.node,
-      state: 'queued', queuedAt: new Date().toISOString(), lines: 0, bytes: 0,
+      id,
+      call: call.name,
+      params: recordedParams(call, params),
+      ...(planned?.title !== undefined && { title: planned.title }),
+      caller: caller.user,
+      node: this.#deps.node,
+      state: 'queued',
+      queuedAt: new Date().toISOString(),
+      lines: 0,
+      bytes: 0,
+      ...(spec.bytes?.includes('output') && { output: 'bytes' }),
     };
-    const { limits } = this.#parts;
-    const { run, queued } = this.#add({
-      record, facts, kept: this.#keep(record, facts), body: (context) => call.body(context),
-      log: (onFailure) => RunLog.create(this.#folderOf(id), { shape: shapeOf(call.kind), limits: { ...limits, outputBytesMax: facts.outputBytesMax }, onFailure }),
+    const { limits } = this.#deps;
+    const { run, queued } = this.#register({
+      record,
+      spec,
+      persisted: this.#persist(record, spec),
+      body: (context) => call.body(planned === undefined ? context : { ...context, planned }),
+      log: (onFailure) =>
+        RunLog.create(this.#runFolder(id), {
+          ...chooseLogForm(spec),
+          limits: { ...limits, outputBytesMax: spec.outputBytesMax },
+          onFailure,
+        }),
     });
-    run.kept.catch((refusal: Refusal) => {
+    run.persisted.catch((rejection: RunRejected) => {
       this.#active.delete(id);
-      run.withdraw(refusal.message);
+      run.rejectUnpersisted(rejection.message);
     });
-    this.#queue.enter(queued);
+    this.#queue.enqueue(queued);
     return run;
   }
 
-  /** Throws Refusal, or rejects with one. */
-  #keep(record: RunRecord, facts: RunFacts): Promise<void> {
-    const refuse = (error: unknown): never => {
-      this.#parts.log.error({ run: record.id, err: error }, 'a run cannot be stored');
-      throw new Refusal('refused', `the run cannot be stored: ${storageFailure(error)}`);
+  /** Throws RunRejected or rejects with it if the run cannot be stored. */
+  #persist(record: RunRecord, spec: RunSpec): Promise<void> {
+    const reject = (error: unknown): never => {
+      this.#deps.log.error({ run: record.id, err: error }, 'cannot store a run');
+      throw new RunRejected('storage', `the run cannot be stored: ${storageErrorText(error)}`);
     };
     try {
-      return this.#parts.store.admit(record, facts).catch(refuse);
+      return this.#deps.store.insertBatched(record, spec).catch(reject);
     } catch (error) {
-      return refuse(error);
+      return reject(error);
     }
   }
 
-  #add(work: Work): { run: Run; queued: Queued } {
-    const run = new Run(work, this.#parts);
-    const queued: Queued = {
-      slot: work.facts.slot,
-      go: () => this.#starter.push(() => void run.begin()),
-      wait: (position) => run.wait(position),
+  #register(definition: RunDefinition): { run: Run; queued: QueuedRun } {
+    const run = new Run(definition, this.#deps);
+    const queued: QueuedRun = {
+      keyLimit: definition.spec.slot,
+      start: () => this.#startScheduler.push(() => void run.start()),
+      onPosition: (position) => run.notifyQueued(position),
     };
     this.#active.set(run.id, run);
-    this.#parts.onRun?.(run);
+    this.#deps.onRun?.(run);
     run.onState(({ state }) => {
-      if (state === 'ended' || (state === 'cancelling' && !run.begun)) this.#queue.leave(queued);
+      if (state === 'ended' || (state === 'cancelling' && !run.started)) this.#queue.remove(queued);
     });
     void run.ended.then(() => this.#retire(run));
     return { run, queued };
   }
 
-  /** An ended run whose record the disk refuses stays where it is known until it is stored: nothing is told as running for ever. */
+  /**
+   * Removes an ended run from the active ones once its record is stored. Before that, it would be listed as still
+   * running.
+   */
   #retire(run: Run): void {
-    // Of one that was withdrawn there is nothing to be told, and its id may have been taken by another.
+    // A run that could not be stored is already removed. Another run may have its id by now.
     if (this.#active.get(run.id) !== run) return;
-    this.#unstored.settle(run, () => {
+    const onStored = (): void => {
       this.#active.delete(run.id);
-      this.#parts.onStored?.(run.record);
+      this.#deps.onStored?.(run.record, run.lateWork);
+    };
+    if (run.isSaved) return onStored();
+    const { store } = this.#deps;
+    this.#retryWrites.add((onSettled) => store.updateBatched(run.record, onSettled), onStored);
+  }
+
+  /**
+   * Stores the final record of a run that an earlier gateway lost. Until the disk accepts it, the run is listed as
+   * ended.
+   */
+  storeLost(record: RunRecord): void {
+    const { store, log } = this.#deps;
+    this.#unstored.set(record.id, record);
+    const onStored = (): void => void this.#unstored.delete(record.id);
+    const write = (onSettled: OnSettled): void => store.updateBatched(record, onSettled);
+    write((error) => {
+      if (error === undefined) return onStored();
+      log.error({ run: record.id, err: error }, 'cannot store the end of a run; trying again');
+      this.#retryWrites.add(write, onStored);
     });
   }
 
-  #folderOf(id: string): string {
-    return join(this.#parts.folder, id);
+  #runFolder(id: string): string {
+    return join(this.#deps.folder, id);
   }
 }

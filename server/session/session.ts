@@ -1,270 +1,388 @@
-// One websocket, one session: does what protocol/session decides.
+// One websocket session: performs the actions that protocol/session-table.ts decides.
 
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Caller } from '../../calls/contract/context.ts';
 import type { SessionEndingName } from '../../protocol/close-codes.ts';
+import { readDataFrame } from '../../protocol/data-frame.ts';
 import type { Dialect } from '../../protocol/dialects/dialect.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { AttachMessage, CallMessage, ClientMessage, InputMessage } from '../../protocol/messages.ts';
-import type { RunRecord } from '../../protocol/record.ts';
-import { newSession, step, type SessionEvent, type SessionState } from '../../protocol/session.ts';
-import type { Cursor } from '../runs/log/position.ts';
-import { Refusal } from '../runs/refusal.ts';
-import type { Attached, Started, StartRequest } from '../runs/runs.ts';
+import type { RunRecord } from '../../protocol/run-record.ts';
+import { newSession, type SessionEvent, type SessionState, transition } from '../../protocol/session-table.ts';
+import { RunRejected } from '../runs/rejection.ts';
+import type { AttachedRun, StartRequest, StartResult } from '../runs/runs.ts';
 import type { Logger } from '../support/logger.ts';
-import { Stall } from '../support/stall.ts';
-import { Bond, type BondNews } from './bond.ts';
-import type { GuardedSocket } from './guarded-socket.ts';
-import { HeldInput } from './held-input.ts';
-import { ownText, resultOf } from './result.ts';
-import { SocketOutlet } from './socket-outlet.ts';
+import { WriteStall } from '../support/write-stall.ts';
+import type { DeferredCloseSocket } from './deferred-close-socket.ts';
+import { EarlyInputBuffer, type InputFrame } from './early-input.ts';
+import { MessageQueue } from './message-queue.ts';
+import { rejectionEnding } from './rejection-ending.ts';
+import { type AttachmentListener, RunAttachment, type RunAttachmentOptions } from './run-attachment.ts';
+import { buildResult, defaultMessage, inputOverflowText } from './session-result.ts';
+import { SocketSink } from './socket-sink.ts';
 
-export interface SessionParts {
+export interface SessionDeps {
   readonly runs: {
-    /** Both throw Refusal. */
-    start(request: StartRequest): Started;
-    attach(run: string, caller: Caller): Attached;
+    /** Both methods throw RunRejected. */
+    start(request: StartRequest): StartResult;
+    attach(run: string, caller: Caller): AttachedRun;
   };
   readonly limits: () => Limits;
   readonly log: Logger;
 }
 
+/** The run of a session, and what the session wants of it. */
+type Target = Pick<RunAttachmentOptions, 'attached' | 'owns' | 'writesInput' | 'bytes' | 'cursor'>;
+
 export interface Connection {
-  readonly ws: GuardedSocket;
+  readonly ws: DeferredCloseSocket;
   readonly socket: Socket;
   readonly caller: Caller;
   readonly dialect: Dialect;
 }
 
 export class Session {
-  /** When the client was last heard, and last pinged; milliseconds of a monotonic clock. */
-  heardAt = performance.now();
-  pingedAt = performance.now();
-  readonly #parts: SessionParts;
+  /** Times of the last data from the client and of the last ping to it, in milliseconds (`performance.now()`). */
+  lastHeardAt = performance.now();
+  lastPingAt = performance.now();
+  readonly #deps: SessionDeps;
   readonly #limits: Limits;
   readonly #connection: Connection;
-  readonly #outlet: SocketOutlet;
-  readonly #stall: Stall;
+  readonly #sink: SocketSink;
+  readonly #writeStall: WriteStall;
   readonly #onClosed: () => void;
   readonly #callTimer: NodeJS.Timeout;
   #state: SessionState = newSession;
-  #held: HeldInput | undefined;
-  #bond: Bond | undefined;
-  #attached: Attached | undefined;
-  #refusal: string | undefined;
+  #earlyInput: EarlyInputBuffer | undefined;
+  #attachment: RunAttachment | undefined;
+  #attached: AttachedRun | undefined;
+  #rejectionMessage: string | undefined;
   #record: RunRecord | undefined;
-  #deaf = false;
-  /** Owed to the client as soon as it takes something: the answer to its last ping, and its latest credit. */
-  #pong: Buffer | undefined;
-  #credit: InputMessage | undefined;
+  #readingStopped = false;
+  /** True while the session does not read because the disk is behind. */
+  #paused = false;
+  /** True while messages of the client wait for a turn. The session then reads no more of them. */
+  #busy = false;
+  readonly #messages: MessageQueue;
+  /**
+   * Messages that wait until the socket accepts more: the answer to the client's latest ping, and its latest input
+   * credit.
+   */
+  #pendingPong: Buffer | undefined;
+  #pendingCredit: InputMessage | undefined;
 
-  constructor(parts: SessionParts, connection: Connection, onClosed: () => void) {
+  constructor(deps: SessionDeps, connection: Connection, onClosed: () => void) {
     const { ws, socket, dialect } = connection;
-    this.#parts = parts;
-    this.#limits = parts.limits();
+    this.#deps = deps;
+    this.#limits = deps.limits();
     this.#connection = connection;
     this.#onClosed = onClosed;
-    this.#held = new HeldInput({ framesMax: this.#limits.heldFramesMax, bytesMax: this.#limits.heldBytesMax });
-    this.#outlet = new SocketOutlet(ws, socket, { dialect, bytesMax: this.#limits.socketBytesMax, allBytesMax: this.#limits.watchersBytesMax });
-    this.#stall = new Stall(socket);
-    this.#callTimer = setTimeout(() => this.#on('no-call'), this.#limits.firstCallMs);
+    this.#earlyInput = new EarlyInputBuffer({
+      framesMax: this.#limits.earlyInputFramesMax,
+      bytesMax: this.#limits.earlyInputBytesMax,
+    });
+    this.#sink = new SocketSink(ws, socket, {
+      dialect,
+      bytesMax: this.#limits.socketBytesMax,
+      allBytesMax: this.#limits.watchersBytesMax,
+    });
+    this.#writeStall = new WriteStall(socket);
+    this.#messages = new MessageQueue(
+      (data, isBinary) => this.#onMessage(data, isBinary),
+      (busy) => {
+        this.#busy = busy;
+        this.#pauseOrResume();
+      },
+    );
+    this.#callTimer = setTimeout(() => this.#handle('call-timeout'), this.#limits.firstCallMs);
     this.#listen();
   }
 
-  /** The gateway is stopping. */
-  shutDown(): void {
-    this.#on('shutdown');
+  /** Ends the session because the gateway stops. */
+  drain(): void {
+    this.#handle('shutdown');
   }
 
-  /** To be called every now and then: pings, and notices that the client is lost. */
-  beat(now: number): void {
-    // A client that broke the protocol is not read any more, so its silence says nothing.
-    if (!this.#deaf && now - this.heardAt > this.#limits.lostMs) return this.#lose();
-    if (this.#stall.at(now) > this.#limits.writeStallMs) return this.#lose();
-    if (now - this.pingedAt < this.#limits.pingMs || !this.#speaks) return;
-    this.pingedAt = now;
+  /** Sends pings and drops a client that has timed out. Call it regularly. */
+  heartbeat(now: number): void {
+    // After a protocol violation the session no longer reads, so the client's silence means nothing.
+    if (!this.#readingStopped && !this.#paused && now - this.lastHeardAt > this.#limits.clientTimeoutMs)
+      return this.#dropClient();
+    if (this.#writeStall.stalledMs(now) > this.#limits.writeStallMs) return this.#dropClient();
+    if (now - this.lastPingAt < this.#limits.pingMs || !this.#canSend) return;
+    this.lastPingAt = now;
     this.#connection.ws.ping();
   }
 
   #listen(): void {
     const { ws, socket } = this.#connection;
-    ws.on('message', (data, isBinary) => this.#heard(data as Buffer, isBinary));
-    ws.on('pong', () => { this.heardAt = performance.now(); });
-    ws.on('ping', (payload) => this.#pinged(payload));
+    ws.on('message', (data, isBinary) => this.#messages.push(data as Buffer, isBinary));
+    ws.on('pong', () => {
+      this.lastHeardAt = performance.now();
+    });
+    ws.on('ping', (payload) => this.#onPing(payload));
     ws.on('error', () => {});
-    ws.on('close', () => this.#closed());
-    ws.onPeerClose = () => this.#on('gone');
+    ws.on('close', () => this.#onSocketClosed());
+    ws.onPeerClose = () => {
+      this.#messages.flush();
+      this.#handle('disconnected');
+    };
     ws.onViolation = (violation) => {
-      this.#deaf = true;
-      this.#on(violation);
+      this.#messages.flush();
+      this.#readingStopped = true;
+      this.#handle(violation);
     };
     socket.on('drain', () => {
-      this.#payOwed();
-      this.#bond?.wake();
+      this.#flushPending();
+      this.#attachment?.wake();
     });
   }
 
-  /** After the result nothing follows but Close. */
-  get #speaks(): boolean {
+  /** False after the result, because only Close may follow it. */
+  get #canSend(): boolean {
     return this.#state.phase !== 'closing' && this.#connection.ws.readyState === WebSocket.OPEN;
   }
 
-  /** A client that asks and does not read gets one answer, to its last ping (RFC 6455, 5.5.3), so that answers cannot pile up. */
-  #pinged(payload: Buffer): void {
-    this.heardAt = performance.now();
-    // The payload is a part of a larger buffer.
-    this.#pong = Buffer.from(payload);
-    this.#payOwed();
+  /**
+   * Answers only the latest ping (RFC 6455, 5.5.3), so that answers do not accumulate for a client that does not read.
+   */
+  #onPing(payload: Buffer): void {
+    this.lastHeardAt = performance.now();
+    // Copy the payload, because it is part of a larger buffer that ws reuses.
+    this.#pendingPong = Buffer.from(payload);
+    this.#flushPending();
   }
 
-  #payOwed(): void {
-    if (this.#outlet.full || !this.#speaks) return;
+  #flushPending(): void {
+    if (this.#sink.full || !this.#canSend) return;
     const { ws, dialect } = this.#connection;
-    if (this.#pong !== undefined) ws.pong(this.#pong);
-    if (this.#credit !== undefined) this.#outlet.say(dialect.credit?.(this.#credit));
-    this.#pong = undefined;
-    this.#credit = undefined;
+    if (this.#pendingPong !== undefined) ws.pong(this.#pendingPong);
+    if (this.#pendingCredit !== undefined) this.#sink.sendControl(dialect.credit?.(this.#pendingCredit));
+    this.#pendingPong = undefined;
+    this.#pendingCredit = undefined;
   }
 
-  #heard(data: Buffer, isBinary: boolean): void {
-    this.heardAt = performance.now();
-    if (!isBinary) return this.#on('text', data);
-    const message = this.#connection.dialect.read(data);
-    this.#on(message.type, message);
+  #onMessage(data: Buffer, isBinary: boolean): void {
+    this.lastHeardAt = performance.now();
+    const { dialect } = this.#connection;
+    if (!isBinary) return this.#handle('text', { bytes: data, isLine: true });
+    const bytes = dialect.dataFrames ? readDataFrame(data) : undefined;
+    if (bytes !== undefined) return this.#handle('text', { bytes, isLine: false });
+    const message = dialect.read(data);
+    this.#handle(message.type, message);
   }
 
-  #on(event: SessionEvent, said?: ClientMessage | Buffer, ending?: SessionEndingName): void {
-    const { state, act } = step(this.#state, event, ending);
+  #handle(event: SessionEvent, payload?: ClientMessage | InputFrame, ending?: SessionEndingName): void {
+    const { state, action } = transition(this.#state, event, ending);
     this.#state = state;
-    switch (act) {
-      case undefined: return;
-      case 'start': return this.#start(said as CallMessage);
-      case 'hold': return this.#hold(said as Buffer);
-      case 'feed': return this.#feed(said as Buffer);
-      case 'attach': return this.#attach(said as AttachMessage);
-      case 'end-input': return this.#bond?.endInput();
-      case 'resize': return this.#bond?.resize((said as ClientMessage & { type: 'resize' }).size);
-      case 'detach': return this.#bond?.detach() === true ? this.#on('left') : undefined;
-      case 'ask': return this.#bond?.ask();
-      case 'stop': return this.#stop();
-      case 'abandon': return this.#bond?.loosen();
-      case 'hurry': return this.#connection.dialect.hurries ? this.#bond?.hurry() : undefined;
-      case 'finish': return this.#finish();
-      default: return act satisfies never;
+    switch (action) {
+      case undefined:
+        return;
+      case 'start':
+        return this.#start(payload as CallMessage);
+      case 'buffer-input':
+        return this.#bufferInput(payload as InputFrame);
+      case 'write-input':
+        return this.#writeInput(payload as InputFrame);
+      case 'attach':
+        return this.#attach(payload as AttachMessage);
+      case 'close-input':
+        return this.#attachment?.closeInput();
+      case 'resize':
+        return this.#attachment?.resize((payload as ClientMessage & { type: 'resize' }).size);
+      case 'detach':
+        return this.#attachment?.requestDetach() === true ? this.#handle('detached') : undefined;
+      case 'request-input':
+        return this.#attachment?.requestInput();
+      case 'request-stop':
+        return this.#attachment?.requestStop();
+      case 'stop':
+        return this.#stopRun();
+      case 'apply-disconnect-policy':
+        return this.#attachment?.detach();
+      case 'force-stop':
+        return this.#connection.dialect.secondCancelForces ? this.#attached?.activeRun?.forceStop() : undefined;
+      case 'finish':
+        return this.#finish();
+      default:
+        return action satisfies never;
     }
   }
 
-  #start({ call, params, run: id, terminal, after, onDisconnect }: CallMessage): void {
+  #start({ call, params, run: id, terminal, after, onDisconnect, bytes = false }: CallMessage): void {
     const { caller } = this.#connection;
-    const request = { call, params, caller, ...(id !== undefined && { id }), ...(terminal !== undefined && { terminal }), ...(onDisconnect !== undefined && { onDisconnect }) };
-    this.#find(() => {
-      const started = this.#parts.runs.start(request);
-      return { attached: started, owns: true, feeds: true, ...(started.existing && { cursor: { after: after ?? 0 } }) };
+    const request = {
+      call,
+      params,
+      caller,
+      ...(id !== undefined && { id }),
+      ...(terminal !== undefined && { terminal }),
+      ...(onDisconnect !== undefined && { onDisconnect }),
+    };
+    this.#attachToRun(() => {
+      const started = this.#deps.runs.start(request);
+      return {
+        attached: started,
+        owns: true,
+        writesInput: true,
+        bytes,
+        ...(started.existing && { cursor: { after: after ?? 0 } }),
+      };
     });
   }
 
-  #attach({ run, after = 0, last, input = false }: AttachMessage): void {
+  #attach({ run, after = 0, last, input = false, bytes = false }: AttachMessage): void {
     const cursor = last === undefined ? { after } : { last };
-    this.#find(() => ({ attached: this.#parts.runs.attach(run, this.#connection.caller), owns: false, feeds: input, cursor }));
+    this.#attachToRun(() => ({
+      attached: this.#deps.runs.attach(run, this.#connection.caller),
+      owns: false,
+      writesInput: input,
+      bytes,
+      cursor,
+    }));
   }
 
-  #find(look: () => { attached: Attached; owns: boolean; feeds: boolean; cursor?: Cursor }): void {
+  #attachToRun(resolve: () => Target): void {
     clearTimeout(this.#callTimer);
     try {
-      const found = look();
-      this.#attached = found.attached;
-      this.#bond = new Bond({ ...found, text: this.#connection.dialect.text, outlet: this.#outlet, limits: this.#limits, tell: this.#news() });
+      const target = resolve();
+      this.#attached = target.attached;
+      // Like after a crash, the client connects again, to the next gateway.
+      target.attached.activeRun?.onHandOver(() => this.#dropClient());
+      this.#attachment = new RunAttachment({
+        ...target,
+        text: this.#connection.dialect.text,
+        sink: this.#sink,
+        limits: this.#limits,
+        listener: this.#attachmentListener(),
+      });
     } catch (error) {
-      return this.#refused(error);
+      return this.#onRejected(error);
     }
-    this.#bond.begin();
-    const held = this.#held?.take() ?? [];
-    this.#held = undefined;
-    for (const text of held) this.#feed(text);
+    this.#attachment.start();
+    const earlyInput = this.#earlyInput?.drain() ?? [];
+    this.#earlyInput = undefined;
+    for (const frame of earlyInput) this.#writeInput(frame);
   }
 
-  #refused(error: unknown): void {
-    if (!(error instanceof Refusal)) this.#parts.log.error({ err: error }, 'a call could not be started');
-    if (error instanceof Refusal) this.#refusal = error.message;
-    this.#held = undefined;
-    this.#bond?.loosen();
-    this.#bond = undefined;
-    this.#on('refused', undefined, error instanceof Refusal ? error.ending : 'fault');
+  #onRejected(error: unknown): void {
+    if (!(error instanceof RunRejected)) this.#deps.log.error({ err: error }, 'cannot start a call');
+    if (error instanceof RunRejected) this.#rejectionMessage = error.message;
+    this.#earlyInput = undefined;
+    this.#attachment?.detach();
+    this.#attachment = undefined;
+    this.#attached = undefined;
+    this.#handle('rejected', undefined, rejectionEnding(error));
   }
 
-  #news(): BondNews {
+  #attachmentListener(): AttachmentListener {
     const { dialect } = this.#connection;
     return {
-      announce: (message) => this.#outlet.say(dialect.announce?.(message)),
-      notice: (code, message) => this.#outlet.say(dialect.notice?.({ notice: { code, message } })),
-      credit: (message) => {
-        // What was received is told at once, and once; the rest may wait for the newest.
-        if (message.input.received !== undefined) return this.#outlet.say(dialect.credit?.(message));
-        this.#credit = message;
-        this.#payOwed();
+      onAnnouncement: (message) => this.#sink.sendControl(dialect.announce?.(message)),
+      onNotice: (code, message) => this.#sink.sendControl(dialect.notice?.({ notice: { code, message } })),
+      onCredit: (message) => {
+        // Send `received` at once and exactly once; later credits may be merged.
+        if (message.input.received !== undefined) return this.#sink.sendControl(dialect.credit?.(message));
+        this.#pendingCredit = message;
+        this.#flushPending();
       },
-      overflow: () => this.#on('input-overflow'),
-      over: (record) => this.#over(record),
-      unreadable: (error) => this.#unreadable(error),
-      refused: (error) => this.#refused(error),
+      onInputOverflow: () => this.#handle('input-overflow'),
+      onRunEnded: (record) => this.#onRunEnded(record),
+      onLogUnreadable: (error) => this.#onLogUnreadable(error),
+      onRejected: (error) => this.#onRejected(error),
     };
   }
 
-  #hold(text: Buffer): void {
-    if (this.#held?.hold(text) === false) this.#on('held-too-much');
+  #bufferInput(frame: InputFrame): void {
+    if (this.#earlyInput?.push(frame) === false) this.#handle('early-input-overflow');
   }
 
-  #feed(text: Buffer): void {
-    this.#bond?.feed(text);
+  /**
+   * Stops reading from the client only while the disk is behind with its input. Control messages would wait as well, so
+   * the session never waits for the work.
+   */
+  #writeInput(frame: InputFrame): void {
+    this.#attachment?.writeInput(frame);
+    const drained = this.#attachment?.inputDrained();
+    if (drained === undefined || this.#paused) return;
+    this.#paused = true;
+    this.#pauseOrResume();
+    void drained.then(() => {
+      this.#paused = false;
+      this.lastHeardAt = performance.now();
+      this.#pauseOrResume();
+    });
   }
 
-  #stop(): void {
-    if (this.#bond === undefined) return this.#on('ended');
+  #pauseOrResume(): void {
+    const { ws } = this.#connection;
+    if (this.#paused || this.#busy) ws.pause();
+    else ws.resume();
+  }
+
+  #stopRun(): void {
+    if (this.#attached === undefined) return this.#handle('ended');
+    const { activeRun } = this.#attached;
     switch (this.#state.ending) {
-      case 'done': return this.#bond.stop('cancelled');
-      case 'shutdown': return this.#bond.stop('shutdown');
-      case undefined: return this.#bond.stop('protocol');
-      default: return this.#bond.stop('protocol', `cancelled: ${ownText(this.#state.ending)}`);
+      case 'done':
+        return activeRun?.stop('cancelled');
+      case 'shutdown':
+        return activeRun?.stop('shutdown');
+      case 'input-overflow':
+        return activeRun?.stop('protocol', inputOverflowText(this.#limits));
+      case undefined:
+        return activeRun?.stop('protocol');
+      default:
+        return activeRun?.stop('protocol', `cancelled: ${defaultMessage(this.#state.ending)}`);
     }
   }
 
-  #over(record: RunRecord): void {
+  #onRunEnded(record: RunRecord): void {
     this.#record = record;
-    if (this.#attached?.run.faulted) this.#on('fault');
-    this.#on('ended');
+    if (this.#attached?.run.faulted) this.#handle('fault');
+    this.#handle('ended');
   }
 
-  /** The log of the run cannot be read, so its lines cannot be told; the run goes on to its own end. */
-  #unreadable(error: unknown): void {
-    this.#parts.log.error({ run: this.#attached?.run.id, err: error }, 'a log cannot be read');
-    this.#on('fault');
-    void this.#attached?.run.ended.then((record) => this.#over(record));
+  /** The log cannot be read, so the session cannot send its lines. The session stops the run if it started it. */
+  #onLogUnreadable(error: unknown): void {
+    this.#deps.log.error({ run: this.#attached?.run.id, err: error }, 'cannot read the log of a run');
+    this.#handle('fault');
+    void this.#attached?.run.ended.then((record) => this.#onRunEnded(record));
   }
 
-  /** The result, then Close once the result is on its way: a Close sets a short clock, and a slow reader may have much to read before it. */
+  /**
+   * Sends the result, and sends Close after the result was flushed. Close starts a short timeout, and a slow client may
+   * still have much to read before.
+   */
   #finish(): void {
     clearTimeout(this.#callTimer);
     const { ws, dialect } = this.#connection;
     const ending = this.#state.ending ?? 'done';
-    const result = resultOf({
-      ending, next: this.#bond?.next ?? 1, hadRun: this.#bond !== undefined, record: this.#record, value: this.#attached?.run.value, refusal: this.#refusal,
+    const result = buildResult({
+      ending,
+      next: this.#attachment?.next ?? 1,
+      hadRun: this.#attachment !== undefined,
+      record: this.#record,
+      value: this.#attached?.run.value,
+      rejectionMessage: this.#rejectionMessage,
     });
-    // Nothing may follow the result.
-    this.#bond?.loosen();
+    // Detach first, so that nothing follows the result.
+    this.#attachment?.detach();
     if (ws.readyState !== WebSocket.OPEN) return;
-    ws.send(dialect.result(result, ending), { binary: true }, () => ws.finish(dialect.closeCode(ending)));
+    ws.send(dialect.result(result, ending), { binary: true }, () => ws.closeAfterResult(dialect.closeCode(ending)));
   }
 
-  #lose(): void {
-    this.#on('gone');
+  #dropClient(): void {
+    this.#handle('disconnected');
     this.#connection.ws.terminate();
   }
 
-  #closed(): void {
+  #onSocketClosed(): void {
+    this.#messages.flush();
     clearTimeout(this.#callTimer);
-    this.#on('gone');
-    this.#bond?.loosen();
+    this.#handle('disconnected');
+    this.#attachment?.detach();
     this.#onClosed();
   }
 }

@@ -1,4 +1,4 @@
-// A promise and the means to settle it (Promise.withResolvers is not in Node 20).
+// A promise with its resolve and reject functions. Node 20 has no Promise.withResolvers.
 
 export interface Deferred<T> {
   readonly promise: Promise<T>;

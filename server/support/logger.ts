@@ -1,9 +1,9 @@
-// The narrow face of the log: one object, one message. Never input, output or a token.
+// Interface of the gateway's log: one object and one message for each event. Never log input, output or a token.
 
 export interface Logger {
-  info(facts: object, message: string): void;
-  warn(facts: object, message: string): void;
-  error(facts: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
 }
 
-export const silent: Logger = { info() {}, warn() {}, error() {} };
+export const nullLogger: Logger = { info() {}, warn() {}, error() {} };

@@ -1,10 +1,10 @@
-// Who may import whom: docs/architecture.md says it, and the code is held to it.
+// Checks the imports against the dependency table in docs/architecture.md.
 
-import { expect } from 'chai';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { plain, tableUnder } from '../helpers/documents.ts';
+import { expect } from 'chai';
+import { readTable, stripMarkup } from '../helpers/docs/markdown-tables.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -15,84 +15,113 @@ interface Import {
   readonly typeOnly: boolean;
 }
 
-const files = ['protocol', 'calls', 'server'].flatMap((folder) => readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-  .filter((name) => /\.(ts|js)$/.test(name)).map((name) => join(folder, name)));
-const imports = files.flatMap(importsOf);
-const rules = tableUnder('architecture.md', 'Who may import whom').map((row) => ({
-  room: plain(row['room']!),
-  may: plain(row['may import']!).split(/,\s*/).filter((name) => name !== 'nothing'),
-  types: plain(row['types of']!).split(/,\s*/).filter((name) => name !== ''),
+const files = ['protocol', 'calls', 'server'].flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(ts|js)$/.test(name))
+    .map((name) => join(folder, name)),
+);
+const imports = files.flatMap(findImports);
+const rules = readTable('architecture.md', 'Import rules').map((row) => ({
+  module: stripMarkup(row['module']!),
+  may: stripMarkup(row['may import']!)
+    .split(/,\s*/)
+    .filter((name) => name !== 'nothing'),
+  types: stripMarkup(row['types of']!)
+    .split(/,\s*/)
+    .filter((name) => name !== ''),
 }));
 
-describe('the storeys', () => {
-  it('has a rule for every room', () => {
+describe('the dependency table', () => {
+  it('the dependency table has a row for every file', () => {
     const without = files.filter((file) => ruleFor(file) === undefined);
     expect(without).to.deep.equal([]);
   });
 
-  it('has a room for every rule', () => {
-    expect(rules.filter(({ room }) => !files.some((file) => isIn(file, room)))).to.deep.equal([]);
+  it('the dependency table has a file for every row', () => {
+    expect(rules.filter(({ module }) => !files.some((file) => isInModule(file, module)))).to.deep.equal([]);
   });
 
-  it('imports only what its rule allows', () => {
-    const broken = imports.filter(({ target }) => files.includes(target)).filter((one) => !allowed(one));
+  it('every import is allowed by the dependency table', () => {
+    const broken = imports.filter(({ target }) => files.includes(target)).filter((one) => !isAllowed(one));
     expect(broken.map(({ file, target }) => `${file} imports ${target}`)).to.deep.equal([]);
   });
 
-  it('imports no file that is not there', () => {
-    const missing = imports.filter(({ target }) => /^(protocol|calls|server)\//.test(target) && !files.includes(target));
+  it('every imported file exists', () => {
+    const missing = imports.filter(
+      ({ target }) => /^(protocol|calls|server)\//.test(target) && !files.includes(target),
+    );
     expect(missing.map(({ file, target }) => `${file} imports ${target}`)).to.deep.equal([]);
   });
 
-  it('has no cycles', () => {
-    expect(cycles()).to.deep.equal([]);
+  it('imports have no cycles', () => {
+    expect(findCycles()).to.deep.equal([]);
   });
 
-  it('keeps Node out of protocol and calls', () => {
+  it('protocol and calls do not import Node', () => {
     const broken = imports.filter(({ file, target }) => !file.startsWith('server/') && target.startsWith('node:'));
     expect(broken).to.deep.equal([]);
   });
 
-  it('keeps packages out of protocol', () => {
+  it('protocol imports no packages', () => {
     const broken = imports.filter(({ file, target }) => file.startsWith('protocol/') && !files.includes(target));
     expect(broken).to.deep.equal([]);
   });
 
-  it('sees the imports there are', () => {
+  it('the check finds imports and rejects forbidden ones', () => {
     expect(imports.length).to.be.greaterThan(files.length);
-    expect(allowed({ file: 'protocol/codec.ts', target: 'server/gateway.ts', typeOnly: true })).to.equal(false);
-    expect(allowed({ file: 'server/runs/run.ts', target: 'server/session/session.ts', typeOnly: false })).to.equal(false);
+    expect(isAllowed({ file: 'protocol/codec.ts', target: 'server/gateway.ts', typeOnly: true })).to.equal(false);
+    expect(isAllowed({ file: 'server/runs/run.ts', target: 'server/session/session.ts', typeOnly: false })).to.equal(
+      false,
+    );
   });
 });
 
-function importsOf(file: string): readonly Import[] {
+function findImports(file: string): readonly Import[] {
   const text = readFileSync(join(root, file), 'utf8');
-  const found = [...text.matchAll(/^(?:import|export)\s+(type\s)?[^'"]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm)];
+  const found = [
+    ...text.matchAll(
+      /^(?:import|export)\s+(type\s)?[^'"]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm,
+    ),
+  ];
   return found.map(([, type, from, bare, dynamic]) => {
     const target = (from ?? bare ?? dynamic)!;
-    return { file, target: target.startsWith('.') ? normalize(join(dirname(file), target)) : target, typeOnly: type !== undefined };
+    return {
+      file,
+      target: target.startsWith('.') ? normalize(join(dirname(file), target)) : target,
+      typeOnly: type !== undefined,
+    };
   });
 }
 
-function allowed({ file, target, typeOnly }: Import): boolean {
+function isAllowed({ file, target, typeOnly }: Import): boolean {
   const rule = ruleFor(file);
   if (rule === undefined) return false;
-  const near = ruleFor(target)?.room === rule.room;
-  return near || [...rule.may, ...(typeOnly ? rule.types : [])].some((room) => room === 'everything' || isIn(target, room));
+  const sameModule = ruleFor(target)?.module === rule.module;
+  return (
+    sameModule ||
+    [...rule.may, ...(typeOnly ? rule.types : [])].some(
+      (module) => module === 'everything' || isInModule(target, module),
+    )
+  );
 }
 
-/** The most exact rule. */
+/** Returns the most specific row of the table for a file. */
 function ruleFor(file: string) {
-  return rules.filter(({ room }) => isIn(file, room)).sort((a, b) => b.room.length - a.room.length)[0];
+  return rules.filter(({ module }) => isInModule(file, module)).sort((a, b) => b.module.length - a.module.length)[0];
 }
 
-function isIn(file: string, room: string): boolean {
-  return file === room || file.startsWith(`${room}/`);
+function isInModule(file: string, module: string): boolean {
+  return file === module || file.startsWith(`${module}/`);
 }
 
-/** Chains of files that import each other, types included. */
-function cycles(): readonly string[] {
-  const next = new Map(files.map((file) => [file, imports.filter((one) => one.file === file && files.includes(one.target)).map(({ target }) => target)]));
+/** Returns the cycles among the files, type imports included. */
+function findCycles(): readonly string[] {
+  const next = new Map(
+    files.map((file) => [
+      file,
+      imports.filter((one) => one.file === file && files.includes(one.target)).map(({ target }) => target),
+    ]),
+  );
   const found: string[] = [];
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]): void => {

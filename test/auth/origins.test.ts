@@ -1,3 +1,5 @@
+// Tests which Origin headers the gateway accepts.
+
 import { expect } from 'chai';
 import { checkOrigin } from '../../server/auth/origins.ts';
 
@@ -19,7 +21,7 @@ const accepted: readonly (readonly [origin: string | undefined, host: string | u
   ['chrome-extension://abcdef', 'localhost:8080'],
 ];
 
-const refused: readonly (readonly [origin: string, host: string | undefined])[] = [
+const rejected: readonly (readonly [origin: string, host: string | undefined])[] = [
   ['null', 'localhost:8080'],
   ['null', 'null'],
   ['', 'localhost:8080'],
@@ -40,16 +42,20 @@ const refused: readonly (readonly [origin: string, host: string | undefined])[] 
   ['*', 'localhost:8080'],
 ];
 
-describe('auth: origins', () => {
-  for (const [origin, host] of accepted) it(`accepts origin ${origin} at host ${host}`, () => {
-    expect(checkOrigin({ origin, host }, { origins })).to.deep.equal({ accepted: true });
-  });
+describe('the check of the Origin header', () => {
+  for (const [origin, host] of accepted)
+    it(`the origin ${origin} is accepted at host ${host}`, () => {
+      expect(checkOrigin({ origin, host }, { origins })).to.deep.equal({ accepted: true });
+    });
 
-  for (const [origin, host] of refused) it(`refuses origin "${origin}" at host ${host}`, () => {
-    expect(checkOrigin({ origin, host }, { origins })).to.have.property('refused').that.contains('http.origins');
-  });
+  for (const [origin, host] of rejected)
+    it(`the origin "${origin}" is rejected at host ${host}`, () => {
+      expect(checkOrigin({ origin, host }, { origins })).to.have.property('rejected').that.contains('http.origins');
+    });
 
-  it('accepts no foreign origin when none is listed', () => {
-    expect(checkOrigin({ origin: 'https://app.example.org', host: 'localhost' }, { origins: [] })).to.have.property('refused');
+  it('an origin other than the host is rejected if no origins are listed', () => {
+    expect(checkOrigin({ origin: 'https://app.example.org', host: 'localhost' }, { origins: [] })).to.have.property(
+      'rejected',
+    );
   });
 });

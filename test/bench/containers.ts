@@ -1,11 +1,11 @@
-// What a container run costs through the gateway, against the docker command: same image, command and engine, in turns.
+// Measures a container run through the gateway and the docker command in turn, with the same image, command and engine.
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { sharedEngine } from '../helpers/engine.ts';
-import { median, rounded, type Figure } from './figures.ts';
-import { gateway } from './parts.ts';
-import { ask } from './told.ts';
+import { sharedEngineHost } from '../helpers/docker/shared-engine.ts';
+import { callGateway } from './call-gateway.ts';
+import { type Figure, median, rounded } from './figures/figure.ts';
+import { startBenchGateway } from './servers.ts';
 
 const rounds = 10;
 const required = 1.3;
@@ -13,34 +13,51 @@ const image = 'busybox:latest';
 const command = ['echo', 'hello'] as const;
 
 export async function measureContainers(): Promise<readonly Figure[]> {
-  const host = await sharedEngine();
-  const ours = await gateway(`docker: { host: "${host}" }\ncalls:\n  hello: { container: { image: "${image}", command: [${command.join()}] } }\n`);
+  const host = await sharedEngineHost();
+  const ours = await startBenchGateway(
+    [
+      `docker: { host: "${host}" }\ncalls:\n  hello: { container: { image: "${image}", command: `,
+      `[${command.join()}] } }\n`,
+    ].join(''),
+  );
   const measured: { readonly own: number; readonly peer: number }[] = [];
   try {
-    // The first of each is not counted.
+    // Do not count the first round.
     for (let round = 0; round <= rounds; round += 1) {
-      const pair = round % 2 === 0 ? { own: await timeOwn(ours.port), peer: await timePeer(host) } : { peer: await timePeer(host), own: await timeOwn(ours.port) };
+      const pair =
+        round % 2 === 0
+          ? { own: await timeOwn(ours.port), peer: await timePeer(host) }
+          : { peer: await timePeer(host), own: await timeOwn(ours.port) };
       if (round > 0) measured.push(pair);
     }
   } finally {
     await ours.stop();
   }
   const [own, peer] = [median(measured.map((pair) => pair.own)), median(measured.map((pair) => pair.peer))];
-  return [{
-    what: `a container run, from connecting to the result: ${rounded(own)} ms`, reached: `${rounded(own / peer, 2)}x`, required: `<= ${required}x`,
-    peer: `docker run --rm, ${rounded(peer)} ms`, n: rounds, ok: own / peer <= required,
-  }];
+  return [
+    {
+      name: `a container run, from connecting to the result: ${rounded(own)} ms`,
+      value: `${rounded(own / peer, 2)}x`,
+      required: `<= ${required}x`,
+      peer: `docker run --rm, ${rounded(peer)} ms`,
+      samples: rounds,
+      ok: own / peer <= required,
+    },
+  ];
 }
 
 async function timeOwn(port: number): Promise<number> {
-  const { lines, result, ms } = await ask(port, { call: 'hello' });
-  if (!result.success || lines.join() !== 'hello' || result.cleanup?.clean !== true) throw new Error(`the gateway said ${JSON.stringify({ lines, result })}`);
+  const { lines, result, ms } = await callGateway(port, { call: 'hello' });
+  if (!result.success || lines.join() !== 'hello' || result.cleanup?.clean !== true)
+    throw new Error(`the gateway said ${JSON.stringify({ lines, result })}`);
   return ms;
 }
 
 async function timePeer(host: string): Promise<number> {
   const started = performance.now();
-  const { stdout } = await promisify(execFile)('docker', ['--host', host, 'run', '--rm', image, ...command], { timeout: 30_000 });
+  const { stdout } = await promisify(execFile)('docker', ['--host', host, 'run', '--rm', image, ...command], {
+    timeout: 30_000,
+  });
   if (stdout !== 'hello\n') throw new Error(`docker said ${stdout}`);
   return performance.now() - started;
 }

@@ -1,17 +1,18 @@
-// A websocket client that only counts: hops from frame header to frame header, so that the client is not what is measured.
-// The same client reads from the gateway and from its peers.
+// A websocket client that only counts frames. It reads only frame headers, so that the measurement does not measure the
+// client. The same client reads from the gateway and from its peers.
 
-import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { randomBytes } from 'node:crypto';
-import { soon } from '../helpers/until.ts';
+import { connect, type Socket } from 'node:net';
+import { withDeadline } from '../helpers/wait-until.ts';
+import { handshake } from '../helpers/websocket/raw-client.ts';
+import { encodeFrame } from '../helpers/websocket/raw-frames.ts';
 
-export interface Counted {
+export interface FrameCount {
   readonly frames: number;
   readonly payloadBytes: number;
-  /** From the moment the first message was sent to the end. */
+  /** Time from the first message sent to the end. */
   readonly ms: number;
-  /** Payloads of binary frames, as text. */
+  /** Payloads of binary frames as text. */
   readonly binary: readonly string[];
 }
 
@@ -20,59 +21,65 @@ export interface CountOptions {
   /** Sent as a binary frame after the handshake. */
   readonly call?: object;
   readonly subprotocol?: string;
-  /** For the whole of it. */
+  /** Deadline for the whole exchange. */
   readonly deadlineMs?: number;
 }
 
 const deadlineMs = 90_000;
 const handshakeMs = 30_000;
 
-/** Connects, sends the call, and counts text frames until the server closes. Throws when that takes too long. */
-export async function countFrames(port: number, options: CountOptions = {}): Promise<Counted> {
+/** Connects, sends the call, and counts text frames until the server closes. Rejects if the server closes too late. */
+export async function countFrames(port: number, options: CountOptions = {}): Promise<FrameCount> {
   const counter = new FrameCounter();
   let started = 0;
-  const socket = readInPlace(port, (bytes) => {
-    if (started > 0) return counter.take(bytes);
+  const socket = connectWithReusedBuffer(port, (bytes) => {
+    if (started > 0) return counter.count(bytes);
     const head = bytes.indexOf('\r\n\r\n');
     if (head === -1) return 0;
     if (!bytes.toString('latin1', 0, 12).includes(' 101')) return fail(socket, bytes);
     started = performance.now();
-    if (options.call !== undefined) socket.write(clientFrame(2, JSON.stringify(options.call)));
-    return head + 4 + counter.take(bytes.subarray(head + 4));
+    if (options.call !== undefined) socket.write(encodeFrame('binary', JSON.stringify(options.call)));
+    return head + 4 + counter.count(bytes.subarray(head + 4));
   });
   counter.onClose = () => socket.end();
-  socket.write(handshake(port, options));
-  await closed(socket, options.deadlineMs ?? deadlineMs);
-  return { frames: counter.frames, payloadBytes: counter.payloadBytes, ms: counter.lastAt - started, binary: counter.binary };
+  socket.write(requestHead(port, options));
+  await waitForClose(socket, options.deadlineMs ?? deadlineMs);
+  return createCount(counter, started);
 }
 
-/** As `countFrames`, by a client that reads as most programs do, by 'data' events. */
-export async function countByEvents(port: number, options: CountOptions = {}): Promise<Counted> {
-  const socket = await open(port, options);
+/** Like `countFrames`, but reads with 'data' events, as most programs do. */
+export async function countFramesByEvents(port: number, options: CountOptions = {}): Promise<FrameCount> {
+  const socket = await openWebSocket(port, options);
   const counter = new FrameCounter();
   counter.readFrom(socket);
   const started = performance.now();
-  if (options.call !== undefined) socket.write(clientFrame(2, JSON.stringify(options.call)));
+  if (options.call !== undefined) socket.write(encodeFrame('binary', JSON.stringify(options.call)));
   socket.resume();
-  await closed(socket, options.deadlineMs ?? deadlineMs);
-  return { frames: counter.frames, payloadBytes: counter.payloadBytes, ms: counter.lastAt - started, binary: counter.binary };
+  await waitForClose(socket, options.deadlineMs ?? deadlineMs);
+  return createCount(counter, started);
+}
+
+function createCount({ frames, payloadBytes, lastAt, binary }: FrameCounter, started: number): FrameCount {
+  return { frames, payloadBytes, ms: lastAt - started, binary };
 }
 
 /**
- * A connection that is read into one buffer again and again, so that reading costs the client next to nothing. `take` says how many of the bytes it
- * has done with; the others come again with more behind them.
+ * Opens a connection that reads into one reused buffer, so that reading costs the client almost nothing. `take` returns
+ * how many bytes it has used. It receives the unused bytes again, followed by more.
  */
-export function readInPlace(port: number, take: (bytes: Buffer) => number): Socket {
-  const room = Buffer.allocUnsafeSlow(256 << 10);
-  let kept = 0;
+export function connectWithReusedBuffer(port: number, take: (bytes: Buffer) => number): Socket {
+  const readBuffer = Buffer.allocUnsafeSlow(256 << 10);
+  let pendingBytes = 0;
   return connect({
-    port, host: '127.0.0.1', onread: {
-      buffer: () => room.subarray(kept),
+    port,
+    host: '127.0.0.1',
+    onread: {
+      buffer: () => readBuffer.subarray(pendingBytes),
       callback: (count) => {
-        const bytes = room.subarray(0, kept + count);
+        const bytes = readBuffer.subarray(0, pendingBytes + count);
         const done = take(bytes);
-        kept = bytes.length - done;
-        room.copyWithin(0, done, bytes.length);
+        pendingBytes = bytes.length - done;
+        readBuffer.copyWithin(0, done, bytes.length);
         return true;
       },
     },
@@ -84,57 +91,50 @@ function fail(socket: Socket, answer: Buffer): number {
   return answer.length;
 }
 
-/** Waits until the connection is closed; drops it and throws when that takes too long. */
-export async function closed(socket: Socket, withinMs: number): Promise<void> {
+/** Waits until the connection closes. If that takes too long, destroys the socket and rejects. */
+export async function waitForClose(socket: Socket, withinMs: number): Promise<void> {
   if (socket.closed) return;
   try {
-    await soon('the server closes the connection', once(socket, 'close'), withinMs);
+    await withDeadline('the server closes the connection', once(socket, 'close'), withinMs);
   } finally {
     socket.destroy();
   }
 }
 
-/** Shakes hands; resolves with the socket paused, nothing of the first frame lost. */
-export async function open(port: number, options: CountOptions = {}): Promise<Socket> {
+/** Performs the handshake. Resolves with the paused socket; no byte of the first frame is lost. */
+export async function openWebSocket(port: number, options: CountOptions = {}): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
   try {
-    return await soon('the handshake', shakeHands(socket, port, options), handshakeMs);
+    return await withDeadline('the handshake', shakeHands(socket, port, options), handshakeMs);
   } catch (error) {
     socket.destroy();
     throw error;
   }
 }
 
-/** The head of a request for a websocket. */
-export function handshake(port: number, { path = '/api/v1/ws', subprotocol }: CountOptions): string {
-  const head = [
-    `GET ${path} HTTP/1.1`, `Host: 127.0.0.1:${port}`, 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13',
-    `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, ...(subprotocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${subprotocol}`]),
-  ];
-  return `${head.join('\r\n')}\r\n\r\n`;
+/** Request head of a websocket upgrade. */
+export function requestHead(port: number, { path, subprotocol }: CountOptions): string {
+  return handshake(`127.0.0.1:${port}`, {
+    headers: { 'Sec-WebSocket-Protocol': subprotocol },
+    ...(path !== undefined && { path }),
+  });
 }
 
 async function shakeHands(socket: Socket, port: number, options: CountOptions): Promise<Socket> {
   await once(socket, 'connect');
-  socket.write(handshake(port, options));
+  socket.write(requestHead(port, options));
   let received = Buffer.alloc(0);
   for (;;) {
     const [chunk] = (await once(socket, 'data')) as [Buffer];
     received = Buffer.concat([received, chunk]);
     const end = received.indexOf('\r\n\r\n');
     if (end === -1) continue;
-    if (!received.toString('latin1', 0, 12).includes(' 101')) throw new Error(`no upgrade: ${received.toString('latin1')}`);
+    if (!received.toString('latin1', 0, 12).includes(' 101'))
+      throw new Error(`no upgrade: ${received.toString('latin1')}`);
     socket.pause();
     if (received.length > end + 4) socket.unshift(received.subarray(end + 4));
     return socket;
   }
-}
-
-/** A masked frame (mask 0, which leaves the payload as it is). */
-export function clientFrame(opcode: number, payload: string): Buffer {
-  const body = Buffer.from(payload);
-  const head = body.length < 126 ? Buffer.from([0x80 | opcode, 0x80 | body.length]) : Buffer.from([0x80 | opcode, 0x80 | 126, body.length >> 8, body.length & 255]);
-  return Buffer.concat([head, Buffer.alloc(4), body]);
 }
 
 export class FrameCounter {
@@ -143,11 +143,11 @@ export class FrameCounter {
   lastAt = 0;
   readonly binary: string[] = [];
   onClose: () => void = () => {};
-  /** Is given each text whole; without it texts are only counted, and need not be whole. */
+  /** Receives each complete text. If undefined, texts are only counted and may arrive in pieces. */
   onText: ((text: Buffer) => void) | undefined;
-  /** Called when frames have been counted. */
+  /** Called after the frames of each read have been counted. */
   onFrames: (() => void) | undefined;
-  /** Bytes of the payload at hand that are still to come. */
+  /** Remaining bytes of the current payload. */
   #skip = 0;
   #closed = false;
 
@@ -155,21 +155,24 @@ export class FrameCounter {
     let rest: Buffer = Buffer.alloc(0);
     socket.on('data', (chunk) => {
       const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      rest = bytes.subarray(this.take(bytes));
+      rest = bytes.subarray(this.count(bytes));
     });
     this.onClose = () => socket.end();
   }
 
-  /** Counts the frames in `bytes`. Gives how many bytes are done with: at the end a header, or a control message, may be incomplete. */
-  take(bytes: Buffer): number {
+  /**
+   * Counts the frames in `bytes`. Returns the number of bytes used: a header or control message at the end may be
+   * incomplete.
+   */
+  count(bytes: Buffer): number {
     if (this.#closed) return bytes.length;
     this.lastAt = performance.now();
-    const done = this.#hop(bytes);
+    const done = this.#countFrames(bytes);
     this.onFrames?.();
     return done;
   }
 
-  #hop(bytes: Buffer): number {
+  #countFrames(bytes: Buffer): number {
     const end = bytes.length;
     let at = Math.min(this.#skip, end);
     this.#skip -= at;

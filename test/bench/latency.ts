@@ -1,16 +1,16 @@
-// How long a line takes from being printed to the client, one every millisecond: the gateway and websocketd in turns.
+// Measures the time from printing a line to its arrival at the client, one line per millisecond, against websocketd.
 
-import { soon } from '../helpers/until.ts';
-import { median, quantile, rounded, type Figure } from './figures.ts';
-import { gateway, websocketd } from './parts.ts';
-import { gather, leave, type Door } from './watchers.ts';
+import { withDeadline } from '../helpers/wait-until.ts';
+import { type ClientTarget, connectClients, disconnectClients } from './counting-clients.ts';
+import { type Figure, median, quantile, rounded } from './figures/figure.ts';
+import { startBenchGateway, startWebsocketd } from './servers.ts';
 
 const rounds = 3;
 const lines = 3000;
 const required = { p50Ms: 1, p99Ms: 5 } as const;
 const runMs = 30_000;
 
-/** Prints when it does so, on the clock that all processes of a machine share. */
+/** Prints the time of a clock that all processes of a machine share. */
 const printer = `
   const { writeSync } = require('node:fs');
   let left = ${lines};
@@ -26,34 +26,52 @@ interface Latencies {
 
 export async function measureLatency(): Promise<readonly Figure[]> {
   const argv = [process.execPath, '-e', printer] as const;
-  const ours = await gateway(`calls:\n  ticks: { process: ${JSON.stringify(argv)} }\n`);
-  const theirs = await websocketd(argv);
+  const ours = await startBenchGateway(`calls:\n  ticks: { process: ${JSON.stringify(argv)} }\n`);
+  const theirs = await startWebsocketd(argv);
   const measured: { readonly own: Latencies; readonly peer: Latencies }[] = [];
   try {
     for (let round = 0; round < rounds; round += 1) {
-      const own = await latencies({ port: ours.port, path: '/api/v1/ws', message: { call: 'ticks' }, subprotocol: 'distillery.v2' });
+      const own = await latencies({
+        port: ours.port,
+        path: '/api/v1/ws',
+        message: { call: 'ticks' },
+        subprotocol: 'distillery.v2',
+      });
       measured.push({ own, peer: await latencies({ port: theirs.port, path: '/' }) });
     }
   } finally {
     await Promise.all([ours.stop(), theirs.stop()]);
   }
   return (['p50', 'p99'] as const).map((name) => {
-    const [own, peer] = [median(measured.map((pair) => pair.own[name])), median(measured.map((pair) => pair.peer[name]))];
+    const [own, peer] = [
+      median(measured.map((pair) => pair.own[name])),
+      median(measured.map((pair) => pair.peer[name])),
+    ];
     const bound = name === 'p50' ? required.p50Ms : required.p99Ms;
     return {
-      what: `from a line's printing to its client, a line every ms: ${name === 'p50' ? 'median' : '99 % of them'}`, reached: `${rounded(own, 2)} ms`, required: `< ${bound} ms`,
-      peer: `websocketd, ${rounded(peer, 2)} ms`, n: rounds, ok: own < bound,
+      name: `from a line's printing to its client, a line every ms: ${name === 'p50' ? 'median' : '99 % of them'}`,
+      value: `${rounded(own, 2)} ms`,
+      required: `< ${bound} ms`,
+      peer: `websocketd, ${rounded(peer, 2)} ms`,
+      samples: rounds,
+      ok: own < bound,
     };
   });
 }
 
-async function latencies(door: Door): Promise<Latencies> {
+async function latencies(target: ClientTarget): Promise<Latencies> {
   const took: number[] = [];
-  const [client] = await gather(1, door, (text) => took.push(Number(process.hrtime.bigint() - BigInt(text.toString('latin1'))) / 1e6));
+  const [client] = await connectClients(1, target, (text) =>
+    took.push(Number(process.hrtime.bigint() - BigInt(text.toString('latin1'))) / 1e6),
+  );
   try {
-    await soon('all lines have come', new Promise<void>((resolve) => client!.socket.once('close', resolve)), runMs);
+    await withDeadline(
+      'all lines have arrived',
+      new Promise<void>((resolve) => client!.socket.once('close', resolve)),
+      runMs,
+    );
   } finally {
-    await leave([client!]);
+    await disconnectClients([client!]);
   }
   if (took.length !== lines) throw new Error(`${took.length} lines came of ${lines}`);
   return { p50: quantile(took, 0.5), p99: quantile(took, 0.99) };

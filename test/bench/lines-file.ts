@@ -1,4 +1,4 @@
-// A file of lines that are all alike, for a process to print.
+// Writes a file of equal lines, which a process prints.
 
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 const piece = 10_000;
 
-/** `bytes` of each line includes its `\n`; `lines` is a multiple of 10000. */
+/** `bytes` is the size of a line including its `\n`. `lines` must be a multiple of 10000. */
 export async function writeLines(file: string, lines: number, bytes: number): Promise<void> {
   const chunk = Buffer.from(`${'x'.repeat(bytes - 1)}\n`.repeat(piece));
   const handle = await open(file, 'w');
@@ -19,14 +19,14 @@ export async function writeLines(file: string, lines: number, bytes: number): Pr
 }
 
 /**
- * Uses so much memory for files, and lets it go. A virtual machine may give memory that it does not use back to its host, and then the first touch costs
- * ten times as much as writing to it; whoever is measured first would pay for that.
+ * Fills this much memory with file content and frees it. A virtual machine may return unused memory to its host. The
+ * next access is then ten times slower than a write, which would slow down the first server measured.
  */
 export function touchMemory(bytes: number): void {
   const file = join(tmpdir(), 'touched');
-  const piece = Buffer.alloc(1 << 20);
+  const block = Buffer.alloc(1 << 20);
   const opened = openSync(file, 'w');
-  for (let written = 0; written < bytes; written += piece.length) writeSync(opened, piece);
+  for (let written = 0; written < bytes; written += block.length) writeSync(opened, block);
   closeSync(opened);
   rmSync(file);
 }

@@ -1,4 +1,4 @@
-// What a pipeline costs: its jobs against the same containers by the docker command, its lines against a container call, its file against the clock.
+// Measures pipelines: jobs against the docker command, lines against a container call, and the time to check and plan.
 
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -6,13 +6,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { checkPipeline } from '../../server/pipeline/language/check.ts';
-import { planPipeline } from '../../server/pipeline/plan/build.ts';
-import { sharedEngine } from '../helpers/engine.ts';
-import { median, rounded, type Figure } from './figures.ts';
+import { parsePipeline } from '../../server/pipeline/language/check.ts';
+import { planPipeline } from '../../server/pipeline/plan/planner.ts';
+import { sharedEngineHost } from '../helpers/docker/shared-engine.ts';
+import { callGateway } from './call-gateway.ts';
+import { type Figure, median, rounded } from './figures/figure.ts';
 import { countFrames } from './frame-counter.ts';
-import { gateway, type Measured } from './parts.ts';
-import { ask } from './told.ts';
+import { type BenchServer, startBenchGateway } from './servers.ts';
 
 const jobs = 20;
 const width = 4;
@@ -26,8 +26,8 @@ const image = 'busybox:latest';
 const peerMs = 120_000;
 
 const names = Array.from({ length: jobs }, (_, i) => `job-${i + 1}`);
-/** Says when it does so, on the clock that all containers of a machine share; it counts hundredths of a second. */
-const now = "read up rest < /proc/uptime; echo $up";
+/** Prints the time of the clock that all containers of a machine share, in hundredths of a second. */
+const now = 'read up rest < /proc/uptime; echo $up';
 const print = `yes ${'x'.repeat(lineBytes - 1)} | head -n ${lines}`;
 
 const files: Readonly<Record<string, string>> = {
@@ -38,17 +38,34 @@ const files: Readonly<Record<string, string>> = {
 };
 
 export async function measurePipelines(): Promise<readonly Figure[]> {
-  const host = await sharedEngine();
+  const host = await sharedEngineHost();
   const folder = await mkdtemp(join(tmpdir(), 'pipelines-'));
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, `${name}.yaml`), text);
-  const calls = Object.keys(files).map((name) => `  ${name}: { pipeline: ${join(folder, name)}.yaml }\n`).join('');
-  const ours = await gateway(`docker: { host: "${host}" }\nlimits: { jobsMax: ${width} }\ncalls:\n${calls}  one: { container: { image: "${image}", command: [sh, -c, '${print}'] } }\n`);
+  const calls = Object.keys(files)
+    .map((name) => `  ${name}: { pipeline: ${join(folder, name)}.yaml }\n`)
+    .join('');
+  const ours = await startBenchGateway(
+    [
+      `docker: { host: "${host}" }\nlimits: { jobsMax: ${width} }\ncalls:\n${calls}  one: { `,
+      `container: { image: "${image}", command: [sh, -c, '${print}'] } }\n`,
+    ].join(''),
+  );
   try {
     return [
-      ...await cost(ours, { name: 'sequence', what: `${jobs} one-line jobs, one after the other`, peer: 'docker run --rm in a shell loop', shell: `for i in $(seq ${jobs}); do ${docker(host)}; done` }),
-      ...await cost(ours, { name: 'parallel', what: `${jobs} one-line jobs side by side, ${width} at once`, peer: `xargs -P${width} docker run --rm`, shell: `seq ${jobs} | xargs -P${width} -I{} ${docker(host)}` }),
-      ...await firstLines(ours),
-      ...await rates(ours),
+      ...(await cost(ours, {
+        name: 'sequence',
+        what: `${jobs} one-line jobs, one after the other`,
+        peer: 'docker run --rm in a shell loop',
+        shell: `for i in $(seq ${jobs}); do ${runWithDocker(host)}; done`,
+      })),
+      ...(await cost(ours, {
+        name: 'parallel',
+        what: `${jobs} one-line jobs side by side, ${width} at once`,
+        peer: `xargs -P${width} docker run --rm`,
+        shell: `seq ${jobs} | xargs -P${width} -I{} ${runWithDocker(host)}`,
+      })),
+      ...(await firstLines(ours)),
+      ...(await rates(ours)),
       ...fileFigures(),
     ];
   } finally {
@@ -58,11 +75,12 @@ export async function measurePipelines(): Promise<readonly Figure[]> {
 }
 
 function pipeline(jobNames: readonly string[], script: string, more = ''): string {
-  const job = (name: string): string => `${name}:\n  image: ${image}\n  script: ${JSON.stringify(script)}\n${more === '' ? '' : `  ${more}\n`}`;
+  const job = (name: string): string =>
+    `${name}:\n  image: ${image}\n  script: ${JSON.stringify(script)}\n${more === '' ? '' : `  ${more}\n`}`;
   return `workflow: [${jobNames.join(', ')}]\n${jobNames.map(job).join('')}`;
 }
 
-function docker(host: string): string {
+function runWithDocker(host: string): string {
   return `docker --host ${host} run --rm ${image} echo hello`;
 }
 
@@ -70,14 +88,15 @@ interface Cost {
   readonly name: string;
   readonly what: string;
   readonly peer: string;
-  /** Does the same, by the docker command. */
+  /** Shell command that does the same with docker. */
   readonly shell: string;
 }
 
-async function cost({ port }: Measured, { name, what, peer, shell }: Cost): Promise<readonly Figure[]> {
+async function cost({ port }: BenchServer, { name, what, peer, shell }: Cost): Promise<readonly Figure[]> {
   const own = async (): Promise<number> => {
-    const { lines: printed, result, ms } = await ask(port, { call: name });
-    if (!result.success || printed.join() !== names.map(() => 'hello').join() || result.cleanup?.clean !== true) throw new Error(`the gateway said ${JSON.stringify({ printed, result })}`);
+    const { lines: printed, result, ms } = await callGateway(port, { call: name });
+    if (!result.success || printed.join() !== names.map(() => 'hello').join() || result.cleanup?.clean !== true)
+      throw new Error(`the gateway said ${JSON.stringify({ printed, result })}`);
     return ms;
   };
   const theirs = async (): Promise<number> => {
@@ -87,48 +106,72 @@ async function cost({ port }: Measured, { name, what, peer, shell }: Cost): Prom
     return performance.now() - started;
   };
   const measured: { readonly own: number; readonly peer: number }[] = [];
-  // The first of each is not counted.
+  // Do not count the first round.
   for (let round = 0; round <= rounds; round += 1) {
-    const pair = round % 2 === 0 ? { own: await own(), peer: await theirs() } : { peer: await theirs(), own: await own() };
+    const pair =
+      round % 2 === 0 ? { own: await own(), peer: await theirs() } : { peer: await theirs(), own: await own() };
     if (round > 0) measured.push(pair);
   }
   const ratio = median(measured.map((pair) => pair.own / pair.peer));
-  return [{
-    what: `a pipeline of ${what}: ${rounded(median(measured.map((pair) => pair.own)))} ms`, reached: `${rounded(ratio, 2)}x`, required: `<= ${required.cost}x`,
-    peer: `${peer}, ${rounded(median(measured.map((pair) => pair.peer)))} ms`, n: rounds, ok: ratio <= required.cost,
-  }];
+  return [
+    {
+      name: `a pipeline of ${what}: ${rounded(median(measured.map((pair) => pair.own)))} ms`,
+      value: `${rounded(ratio, 2)}x`,
+      required: `<= ${required.cost}x`,
+      peer: `${peer}, ${rounded(median(measured.map((pair) => pair.peer)))} ms`,
+      samples: rounds,
+      ok: ratio <= required.cost,
+    },
+  ];
 }
 
-async function firstLines({ port }: Measured): Promise<readonly Figure[]> {
+async function firstLines({ port }: BenchServer): Promise<readonly Figure[]> {
   const took: number[] = [];
-  await ask(port, { call: 'clock', onLine: (line) => took.push((uptime() - Number(line)) * 1000) });
+  await callGateway(port, { call: 'clock', onLine: (line) => took.push((uptime() - Number(line)) * 1000) });
   if (took.length !== jobs) throw new Error(`${took.length} lines came of ${jobs}`);
   const worst = Math.max(...took);
-  return [{
-    what: `from the first line of a job being printed to its client: median ${rounded(median(took))} ms`, reached: `at most ${rounded(worst)} ms`, required: `< ${required.firstLineMs} ms`,
-    peer: 'none; the clock counts 10 ms', n: jobs, ok: worst < required.firstLineMs,
-  }];
+  return [
+    {
+      name: `from the first line of a job being printed to its client: median ${rounded(median(took))} ms`,
+      value: `at most ${rounded(worst)} ms`,
+      required: `< ${required.firstLineMs} ms`,
+      peer: 'none; the clock counts 10 ms',
+      samples: jobs,
+      ok: worst < required.firstLineMs,
+    },
+  ];
 }
 
 function uptime(): number {
   return Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
 }
 
-/** Lines a second of each of two jobs side by side, and of one container call. */
-async function rates({ port }: Measured): Promise<readonly Figure[]> {
+/** Measures lines per second of each of two parallel jobs, and of one container call. */
+async function rates({ port }: BenchServer): Promise<readonly Figure[]> {
   const rate = async (call: string, jobsAtOnce: number): Promise<number> => {
     const { frames, payloadBytes, ms, binary } = await countFrames(port, { call: { call } });
-    if (frames !== lines * jobsAtOnce || payloadBytes !== frames * (lineBytes - 1)) throw new Error(`${frames} lines came, and ${binary.join()}`);
-    return lines / ms * 1000;
+    if (frames !== lines * jobsAtOnce || payloadBytes !== frames * (lineBytes - 1))
+      throw new Error(`${frames} lines came, and ${binary.join()}`);
+    return (lines / ms) * 1000;
   };
   const measured: { readonly twin: number; readonly one: number }[] = [];
-  for (let round = 0; round < lineRounds; round += 1) measured.push({ twin: await rate('twins', 2), one: await rate('one', 1) });
-  const ratio = median(measured.map(({ twin, one }) => twin / one));
+  for (let round = 0; round < lineRounds; round += 1)
+    measured.push({ twin: await rate('twins', 2), one: await rate('one', 1) });
+  const ratio = median(measured.map((pair) => pair.twin / pair.one));
   const [twin, one] = [median(measured.map((pair) => pair.twin)), median(measured.map((pair) => pair.one))];
-  return [{
-    what: `${lines} lines of ${lineBytes} bytes from each of two jobs side by side: ${rounded(twin / 1e6, 2)} M/s each`, reached: `${rounded(100 * ratio)} %`, required: `>= ${100 * required.lines} %`,
-    peer: `a container call alone, ${rounded(one / 1e6, 2)} M/s`, n: lineRounds, ok: ratio >= required.lines,
-  }];
+  return [
+    {
+      name: [
+        `${lines} lines of ${lineBytes} bytes from each of two jobs side by side: `,
+        `${rounded(twin / 1e6, 2)} M/s each`,
+      ].join(''),
+      value: `${rounded(100 * ratio)} %`,
+      required: `>= ${100 * required.lines} %`,
+      peer: `a container call alone, ${rounded(one / 1e6, 2)} M/s`,
+      samples: lineRounds,
+      ok: ratio >= required.lines,
+    },
+  ];
 }
 
 function fileFigures(): readonly Figure[] {
@@ -136,37 +179,71 @@ function fileFigures(): readonly Figure[] {
   const long = longFile(10_000);
   const checkMs = slowest(() => void valid(long));
   const tree = valid(thousand);
-  const planMs = slowest(() => { if (!('plan' in planPipeline(tree))) throw new Error('the graph cannot be planned'); });
+  const planMs = slowest(() => {
+    if (!('plan' in planPipeline(tree))) throw new Error('the graph cannot be planned');
+  });
   return [
-    { what: 'planning a graph of 1000 jobs', reached: `at most ${rounded(planMs)} ms`, required: `< ${required.planMs} ms`, peer: 'none', n: fileRounds, ok: planMs < required.planMs },
-    { what: 'checking a file of 10000 lines', reached: `at most ${rounded(checkMs)} ms`, required: `< ${required.checkMs} ms`, peer: 'none', n: fileRounds, ok: checkMs < required.checkMs },
+    {
+      name: 'planning a graph of 1000 jobs',
+      value: `at most ${rounded(planMs)} ms`,
+      required: `< ${required.planMs} ms`,
+      peer: 'none',
+      samples: fileRounds,
+      ok: planMs < required.planMs,
+    },
+    {
+      name: 'checking a file of 10000 lines',
+      value: `at most ${rounded(checkMs)} ms`,
+      required: `< ${required.checkMs} ms`,
+      peer: 'none',
+      samples: fileRounds,
+      ok: checkMs < required.checkMs,
+    },
   ];
 }
 
 function valid(text: string) {
-  const { pipeline: tree, complaints } = checkPipeline(text);
-  if (tree === undefined) throw new Error(`the file of the bench is refused: ${JSON.stringify(complaints.slice(0, 3))}`);
+  const { pipeline: tree, diagnostics } = parsePipeline(text);
+  if (tree === undefined)
+    throw new Error(`the file of the bench is refused: ${JSON.stringify(diagnostics.slice(0, 3))}`);
   return tree;
 }
 
-/** Each job waits for up to three before it. */
+/** Each job needs up to three earlier jobs. */
 function graph(size: number): string {
-  const needs = (i: number): string => [1, 2, 7].map((back) => i - back).filter((at) => at >= 0).map((at) => `j${at}`).join(', ');
-  return Array.from({ length: size }, (_, i) => `j${i}:\n  image: ${image}\n  script: "true"\n  needs: [${needs(i)}]\n`).join('');
+  const needs = (i: number): string =>
+    [1, 2, 7]
+      .map((back) => i - back)
+      .filter((at) => at >= 0)
+      .map((at) => `j${at}`)
+      .join(', ');
+  return Array.from(
+    { length: size },
+    (_, i) => `j${i}:\n  image: ${image}\n  script: "true"\n  needs: [${needs(i)}]\n`,
+  ).join('');
 }
 
 function longFile(length: number): string {
   const head = Array.from({ length: 500 }, (_, i) => `j${i}`);
-  const body = head.map((name) => `${name}:\n  image: ${image}\n  env: { NAME: ${name} }\n  script:\n${Array.from({ length: 15 }, (_, i) => `    - echo ${name} ${i}\n`).join('')}`).join('');
+  const body = head
+    .map((name) =>
+      [
+        `${name}:\n  image: ${image}\n  env: { NAME: ${name} }\n  script:\n`,
+        `${Array.from({ length: 15 }, (_, i) => `    - echo ${name} ${i}\n`).join('')}`,
+      ].join(''),
+    )
+    .join('');
   const text = `workflow: [${head.join(', ')}]\n${body}`;
   return text + '# a comment\n'.repeat(Math.max(0, length - text.split('\n').length + 1));
 }
 
-/** The first one, which is what a user waits for, counts too. */
+/** Includes the first run, because users wait for it also. */
 function slowest(work: () => void): number {
-  return Math.max(...Array.from({ length: fileRounds }, () => {
-    const started = performance.now();
-    work();
-    return performance.now() - started;
-  }));
+  return Math.max(
+    ...Array.from({ length: fileRounds }, () => {
+      const started = performance.now();
+      work();
+      return performance.now() - started;
+    }),
+  );
 }

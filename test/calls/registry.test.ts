@@ -1,3 +1,5 @@
+// Tests the registry of calls.
+
 import { expect } from 'chai';
 import type { Call } from '../../calls/contract/call.ts';
 import { createRegistry } from '../../calls/contract/registry.ts';
@@ -9,17 +11,17 @@ function call(name: string): Call {
 describe('createRegistry', () => {
   const registry = createRegistry(['zeta', 'backup', 'alpha'].map(call));
 
-  it('finds calls by name, and only those', () => {
+  it('a registry finds calls by name', () => {
     expect(registry.get('backup')?.name).to.equal('backup');
     expect(registry.get('Backup')).to.equal(undefined);
     expect(registry.get('toString')).to.equal(undefined);
   });
 
-  it('lists calls in the order they were declared', () => {
+  it('a registry lists calls in declaration order', () => {
     expect(registry.list().map(({ name }) => name)).to.deep.equal(['zeta', 'backup', 'alpha']);
   });
 
-  it('suggests a name that is near, and none that is not', () => {
+  it('a registry suggests only a similar name', () => {
     expect(registry.suggest('bakcup')).to.equal('backup');
     expect(registry.suggest('BACKUP')).to.equal('backup');
     expect(registry.suggest('restore')).to.equal(undefined);
@@ -27,7 +29,7 @@ describe('createRegistry', () => {
     expect(registry.suggest('x'.repeat(1 << 20))).to.equal(undefined);
   });
 
-  it('refuses two calls of one name', () => {
-    expect(() => createRegistry([call('a'), call('a')])).to.throw('two calls named "a"');
+  it('a registry rejects two calls with the same name', () => {
+    expect(() => createRegistry([call('a'), call('a')])).to.throw('two calls are named "a"');
   });
 });

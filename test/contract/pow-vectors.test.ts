@@ -1,42 +1,47 @@
-// The gateway, held against test/vectors/pow-1.json: at both endpoints, and by requests where a case can be said in requests.
+// Runs the gateway against test/vectors/pow-1.json: at both endpoints, and over HTTP if requests can express the case.
 
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { sessionEndings } from '../../protocol/close-codes.ts';
-import { startTestGateway, type TestGateway } from '../helpers/gateway.ts';
-import { sayable, playByRequests } from './pow-requests.ts';
-import { left, play } from './vector-play.ts';
-import { configurationOf, readVectors } from './vectors.ts';
+import { isExpressibleInPow, runVectorByRequests } from '../helpers/contract/pow-requests.ts';
+import { runVector, waitUntilIdle } from '../helpers/contract/run-vector.ts';
+import { buildConfiguration, caseTitle, readVectors } from '../helpers/contract/wire-vectors.ts';
+import { startTestGateway, type TestGateway } from '../helpers/gateway/test-gateway.ts';
 
 const vectors = readVectors('pow-1.json');
 const { endpoints, subprotocol } = vectors;
-const yaml = configurationOf(vectors, fileURLToPath(new URL('../fixtures/misbehaving-calls.ts', import.meta.url)));
+const yaml = buildConfiguration(vectors, fileURLToPath(new URL('../fixtures/misbehaving-calls.ts', import.meta.url)));
 
-describe('the vectors of pow-1', () => {
+describe('the pow-1 vectors', () => {
   let shared: TestGateway;
-  before(async () => { shared = await startTestGateway(yaml); });
+  before(async () => {
+    shared = await startTestGateway(yaml);
+  });
   after(() => shared.stop());
 
-  it('have a case for every way a session can end', () => {
-    const known = Object.keys(sessionEndings).filter((name) => name !== 'refused' && name !== 'detached');
-    expect([...new Set(vectors.cases.map(({ situation }) => situation))].sort()).to.deep.equal([...known, 'gone'].sort());
+  it('every session ending has a pow-1 vector', () => {
+    const known = Object.keys(sessionEndings).filter((name) => name !== 'rejected' && name !== 'detached');
+    expect([...new Set(vectors.cases.map(({ situation }) => situation))].sort()).to.deep.equal(
+      [...known, 'disconnected'].sort(),
+    );
   });
 
-  it('end with 1000, but for broken frames', () => {
+  it('pow-1 sessions end with 1000, except for broken frames', () => {
     const codes: Readonly<Record<string, number>> = { 'bad-frame': 1002, 'not-utf8': 1007 };
-    for (const { name, situation, close } of vectors.cases) if (situation !== 'gone') expect(close.code, name).to.equal(codes[situation] ?? 1000);
+    for (const { name, situation, close } of vectors.cases)
+      if (situation !== 'disconnected') expect(close.code, name).to.equal(codes[situation] ?? 1000);
   });
 
   for (const path of endpoints) {
-    describe(`at ${path}`, () => {
-      for (const spoken of vectors.cases) {
-        for (const [at, each] of (spoken.each ?? [undefined]).entries()) {
-          it(`${spoken.situation}: ${spoken.name}${spoken.each === undefined ? '' : `, ${at + 1} of ${spoken.each.length}`}`, async () => {
-            const stops = spoken.steps.some((step) => 'server' in step);
+    describe(`the pow-1 vectors at ${path}`, () => {
+      for (const vector of vectors.cases) {
+        for (const [at, each] of (vector.each ?? [undefined]).entries()) {
+          it(caseTitle(vector, at), async () => {
+            const stops = vector.steps.some((step) => 'server' in step);
             const gateway = stops ? await startTestGateway(yaml) : shared;
             try {
-              await play(gateway, spoken, { path, subprotocol, each });
-              if (!stops) await left(gateway);
+              await runVector(gateway, vector, { path, subprotocol, each });
+              if (!stops) await waitUntilIdle(gateway);
             } finally {
               if (stops) await gateway.stop();
             }
@@ -46,18 +51,18 @@ describe('the vectors of pow-1', () => {
     });
   }
 
-  describe('by requests', () => {
-    for (const spoken of vectors.cases.filter(sayable)) {
-      for (const [at, each] of (spoken.each ?? [undefined]).entries()) {
-        it(`${spoken.situation}: ${spoken.name}${spoken.each === undefined ? '' : `, ${at + 1} of ${spoken.each.length}`}`, async () => {
-          await playByRequests(shared, spoken, each);
-          await left(shared);
+  describe('the pow-1 vectors over HTTP', () => {
+    for (const vector of vectors.cases.filter(isExpressibleInPow)) {
+      for (const [at, each] of (vector.each ?? [undefined]).entries()) {
+        it(caseTitle(vector, at), async () => {
+          await runVectorByRequests(shared, vector, each);
+          await waitUntilIdle(shared);
         });
       }
     }
 
-    it('are most of those that a websocket is not needed for', () => {
-      expect(vectors.cases.filter(sayable).length).to.be.at.least(30);
+    it('most pow-1 vectors without websocket features also run over HTTP', () => {
+      expect(vectors.cases.filter(isExpressibleInPow).length).to.be.at.least(30);
     });
   });
 });

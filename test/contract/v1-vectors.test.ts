@@ -1,40 +1,46 @@
-// The gateway, held against test/vectors/v1.json: every situation of the documented protocol, frame by frame.
+// Runs the gateway against test/vectors/v1.json, which contains every situation of the documented protocol, frame by
+// frame.
 
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { sessionEndings } from '../../protocol/close-codes.ts';
-import { startTestGateway, type TestGateway } from '../helpers/gateway.ts';
-import { left, play } from './vector-play.ts';
-import { configurationOf, readVectors } from './vectors.ts';
+import { runVector, waitUntilIdle } from '../helpers/contract/run-vector.ts';
+import { buildConfiguration, caseTitle, readVectors } from '../helpers/contract/wire-vectors.ts';
+import { startTestGateway, type TestGateway } from '../helpers/gateway/test-gateway.ts';
 
 const vectors = readVectors('v1.json');
-const yaml = configurationOf(vectors, fileURLToPath(new URL('../fixtures/misbehaving-calls.ts', import.meta.url)));
+const yaml = buildConfiguration(vectors, fileURLToPath(new URL('../fixtures/misbehaving-calls.ts', import.meta.url)));
 
-describe('the vectors of v1', () => {
+describe('the v1 vectors', () => {
   let shared: TestGateway;
-  before(async () => { shared = await startTestGateway(yaml); });
+  before(async () => {
+    shared = await startTestGateway(yaml);
+  });
   after(() => shared.stop());
 
-  it('have a case for every way a session can end', () => {
-    // `refused` has texts of the call's own, and nobody can leave by `detached` in v1; the vectors know neither.
-    const known = Object.keys(sessionEndings).filter((name) => name !== 'refused' && name !== 'detached');
-    expect([...new Set(vectors.cases.map(({ situation }) => situation))].sort()).to.deep.equal([...known, 'gone'].sort());
+  it('every session ending has a v1 vector', () => {
+    // The vectors omit two endings: the texts of `rejected` depend on the call, and v1 has no detach.
+    const known = Object.keys(sessionEndings).filter((name) => name !== 'rejected' && name !== 'detached');
+    expect([...new Set(vectors.cases.map(({ situation }) => situation))].sort()).to.deep.equal(
+      [...known, 'disconnected'].sort(),
+    );
   });
 
-  it('set the codes that the table of endings has', () => {
+  it('the v1 vectors use the codes of the table of endings', () => {
     for (const { name, situation, close } of vectors.cases) {
-      if (situation !== 'gone') expect(sessionEndings[situation as keyof typeof sessionEndings].closeCode, name).to.equal(close.code);
+      if (situation !== 'disconnected')
+        expect(sessionEndings[situation as keyof typeof sessionEndings].closeCode, name).to.equal(close.code);
     }
   });
 
-  for (const spoken of vectors.cases) {
-    for (const [at, each] of (spoken.each ?? [undefined]).entries()) {
-      it(`${spoken.situation}: ${spoken.name}${spoken.each === undefined ? '' : `, ${at + 1} of ${spoken.each.length}`}`, async () => {
-        const stops = spoken.steps.some((step) => 'server' in step);
+  for (const vector of vectors.cases) {
+    for (const [at, each] of (vector.each ?? [undefined]).entries()) {
+      it(caseTitle(vector, at), async () => {
+        const stops = vector.steps.some((step) => 'server' in step);
         const gateway = stops ? await startTestGateway(yaml) : shared;
         try {
-          await play(gateway, spoken, { path: vectors.endpoint, each });
-          if (!stops) await left(gateway);
+          await runVector(gateway, vector, { path: vectors.endpoint, each });
+          if (!stops) await waitUntilIdle(gateway);
         } finally {
           if (stops) await gateway.stop();
         }

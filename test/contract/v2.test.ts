@@ -1,14 +1,15 @@
-// `distillery.v2` on the wire: what it says beyond v1.
+// Tests what `distillery.v2` has beyond v1, on the wire.
 
 import { isUtf8 } from 'node:buffer';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { encodeFrame, type Frame } from '../helpers/frames.ts';
-import { startTestGateway, type TestGateway } from '../helpers/gateway.ts';
-import { rawClient, type RawClient } from '../helpers/raw-client.ts';
-import { newestEnded, settled } from '../helpers/settled.ts';
-import { soon } from '../helpers/until.ts';
-import { wsClient, type Heard, type WsClient } from '../helpers/ws-client.ts';
+import { newId } from '../../server/runs/id.ts';
+import { expectIdle, waitForNewestRun } from '../helpers/gateway/expect-idle.ts';
+import { startTestGateway, type TestGateway } from '../helpers/gateway/test-gateway.ts';
+import { withDeadline } from '../helpers/wait-until.ts';
+import { connectRawClient, type RawClient } from '../helpers/websocket/raw-client.ts';
+import { encodeFrame, type Frame } from '../helpers/websocket/raw-frames.ts';
+import { connectWsClient, type ReceivedMessage, type WsClient } from '../helpers/websocket/ws-client.ts';
 
 const module = fileURLToPath(new URL('../fixtures/misbehaving-calls.ts', import.meta.url));
 const yaml = `
@@ -32,271 +33,367 @@ const cleanProcess = { clean: true, left: [] };
 
 describe('distillery.v2', () => {
   let gateway: TestGateway;
-  before(async () => { gateway = await startTestGateway(yaml); });
+  before(async () => {
+    gateway = await startTestGateway(yaml);
+  });
   after(() => gateway.stop());
-  afterEach(() => settled(gateway));
+  afterEach(() => expectIdle(gateway));
 
-  const open = (...offered: readonly string[]): Promise<WsClient> => wsClient(gateway.wsUrl, ['distillery.v2', ...offered]);
-  const raw = (): Promise<RawClient> => rawClient(gateway.wsUrl, { headers: { 'Sec-WebSocket-Protocol': 'distillery.v2' } });
+  const connectClient = (...offered: readonly string[]): Promise<WsClient> =>
+    connectWsClient(gateway.wsUrl, ['distillery.v2', ...offered]);
+  const connectRaw = (): Promise<RawClient> =>
+    connectRawClient(gateway.wsUrl, { headers: { 'Sec-WebSocket-Protocol': 'distillery.v2' } });
 
-  it('is spoken when it is among the offered, and the answer says so', async () => {
-    const client = await wsClient(gateway.wsUrl, ['someone-elses', 'distillery.v2']);
+  it('v2 is chosen if the client offers it, and the response names it', async () => {
+    const client = await connectWsClient(gateway.wsUrl, ['someone-elses', 'distillery.v2']);
     expect(client.ws.protocol).to.equal('distillery.v2');
     client.ws.close();
-    await client.rest();
+    await client.readToEnd();
   });
 
-  it('announces the run before all else and at each change of state, and ends with a result that tells all', async () => {
-    const client = await open();
-    client.control({ call: 'hello' });
-    const heard = await all(client);
-    const { run } = first(heard)['run'] === undefined ? { run: undefined } : first(heard) as { run: { id: string } };
+  it('v2 announces the run first and at each state change, and ends with a detailed result', async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'hello' });
+    const received = await readAll(client);
+    const { run } =
+      firstJson(received)['run'] === undefined ? { run: undefined } : (firstJson(received) as { run: { id: string } });
     expect(run?.id).to.match(/^[a-z2-7]{16}$/);
     const id = run?.id;
-    expect(json(heard).slice(0, -1)).to.deep.equal([
+    expect(jsonMessages(received).slice(0, -1)).to.deep.equal([
       ...['queued', 'running'].map((state) => ({ run: { id, call: 'hello', state, next: 1, input: true } })),
       { run: { id, call: 'hello', state: 'ended', next: 3, input: true } },
     ]);
-    expect(texts(heard)).to.deep.equal(['one', 'two']);
-    const { cleanup, ...result } = resultOf(heard);
+    expect(textMessages(received)).to.deep.equal(['one', 'two']);
+    const { cleanup, ...result } = findResult(received);
     expect(result).to.deep.equal({ success: true, status: 'succeeded', exitCode: 0, next: 3 });
     expect(cleanup).to.deep.include(cleanProcess);
     expect((cleanup as { released: unknown[] }).released).to.have.length(1);
-    expect(heard.at(-1)).to.deep.equal({ closed: 1000, reason: '' });
+    expect(received.at(-1)).to.deep.equal({ closed: 1000, reason: '' });
   });
 
-  it('says in its result what the record of the run says', async () => {
-    const client = await open();
-    client.control({ call: 'fail' });
-    const { success, status, next, ...result } = resultOf(await all(client));
-    const { outcome, lines, message, exitCode, cleanup } = await newestEnded(gateway);
+  it('the v2 result agrees with the run record', async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'fail' });
+    const { success, status, next, ...result } = findResult(await readAll(client));
+    const { outcome, lines, message, exitCode, cleanup } = await waitForNewestRun(gateway);
     expect({ success, status, next }).to.deep.equal({ success: false, status: outcome, next: lines + 1 });
     expect(result).to.deep.equal({ message, exitCode, cleanup });
     expect(exitCode).to.equal(3);
   });
 
-  it('names the signal that ended the work', async () => {
-    const client = await open();
-    client.control({ call: 'fall' });
-    expect(resultOf(await all(client))).to.include({ success: false, status: 'failed', signal: 'SIGKILL' }).and.not.to.have.property('exitCode');
+  it('the v2 result names the signal that ended the work', async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'fall' });
+    expect(findResult(await readAll(client)))
+      .to.include({ success: false, status: 'failed', signal: 'SIGKILL' })
+      .and.not.to.have.property('exitCode');
   });
 
-  it('carries the value of a call', async () => {
-    const client = await open();
-    client.control({ call: 'valued' });
-    expect(resultOf(await all(client))).to.deep.include({ success: true, value: { answer: 42 } });
+  it('the v2 result carries the value of a call', async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'valued' });
+    expect(findResult(await readAll(client))).to.deep.include({ success: true, value: { answer: 42 } });
   });
 
-  it('puts events between the lines where they happened', async () => {
-    const client = await open();
-    client.control({ call: 'eventful' });
-    const heard = (await all(client)).filter((said) => 'text' in said || ('json' in said && 'event' in said.json));
-    expect(heard).to.deep.equal([
-      { json: { event: { seq: 1, at: 0, type: 'began', where: 'here' } } }, { text: 'one' }, { text: 'two' },
-      { json: { event: { seq: 2, at: 2, type: 'halfway', of: [1, null, { é: 'ü' }] } } }, { text: 'three' },
+  it('v2 sends events between the lines where they happened', async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'eventful' });
+    const received = (await readAll(client)).filter(
+      (message) => 'text' in message || ('json' in message && 'event' in message.json),
+    );
+    expect(received).to.deep.equal([
+      { json: { event: { seq: 1, at: 0, type: 'began', where: 'here' } } },
+      { text: 'one' },
+      { text: 'two' },
+      { json: { event: { seq: 2, at: 2, type: 'halfway', of: [1, null, { é: 'ü' }] } } },
+      { text: 'three' },
       { json: { event: { seq: 3, at: 3, type: 'over' } } },
     ]);
   });
 
-  it('gives credit for input, line ends included', async () => {
-    const client = await open();
-    client.control({ call: 'cat' });
-    client.text('four');
-    client.text('ünf');
-    client.control({ signal: 'close' });
-    const heard = await all(client);
-    const credits = json(heard).flatMap((said) => ('input' in said ? [(said['input'] as { taken: number }).taken] : []));
+  it('v2 grants credit for input, including line terminators', async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'cat' });
+    client.sendText('four');
+    client.sendText('ünf');
+    client.sendControl({ signal: 'close' });
+    const received = await readAll(client);
+    const credits = jsonMessages(received).flatMap((message) =>
+      'input' in message ? [(message['input'] as { taken: number }).taken] : [],
+    );
     expect(credits.at(-1)).to.equal(10);
     expect(credits).to.deep.equal([...credits].sort((a, b) => a - b));
-    expect(texts(heard)).to.deep.equal(['four', 'ünf']);
+    expect(textMessages(received)).to.deep.equal(['four', 'ünf']);
   });
 
-  it('gives credit for input that nobody reads any more', async () => {
-    const client = await open();
-    client.control({ call: 'sleep' });
-    await lineOf(client);
-    client.control({ signal: 'cancel' });
-    client.text('late');
-    expect(resultOf(await all(client))).to.include({ status: 'cancelled' });
+  it('v2 grants credit for input that the work does not read', async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'sleep' });
+    await readUntilLine(client);
+    client.sendControl({ signal: 'cancel' });
+    client.sendText('late');
+    expect(findResult(await readAll(client))).to.include({ status: 'cancelled' });
   });
 
-  it('announces that a run is being cancelled', async () => {
-    const client = await open();
-    client.control({ call: 'sleep' });
-    const before = await lineOf(client);
-    client.control({ signal: 'cancel' });
-    const heard = [...before, ...await all(client)];
-    expect(statesOf(heard)).to.deep.equal(['queued', 'running', 'cancelling', 'ended']);
-    const result = resultOf(heard);
-    expect(result).to.deep.include({ success: false, status: 'cancelled', message: 'cancelled: client requested cancellation' });
+  it('v2 announces that a run is being cancelled', async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'sleep' });
+    const before = await readUntilLine(client);
+    client.sendControl({ signal: 'cancel' });
+    const received = [...before, ...(await readAll(client))];
+    expect(announcedStates(received)).to.deep.equal(['queued', 'running', 'cancelling', 'ended']);
+    const result = findResult(received);
+    expect(result).to.deep.include({
+      success: false,
+      status: 'cancelled',
+      message: 'cancelled: client requested cancellation',
+    });
     expect(result['cleanup']).to.deep.include(cleanProcess);
   });
 
-  it('skips the grace at a second cancel', async () => {
-    const client = await open();
-    client.control({ call: 'stubborn' });
-    await lineOf(client);
-    client.control({ signal: 'cancel' });
-    client.control({ signal: 'cancel' });
-    const { status, cleanup } = resultOf(await soon('the result', all(client), 5_000));
+  it('a second cancel in v2 skips the grace', async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'stubborn' });
+    await readUntilLine(client);
+    client.sendControl({ signal: 'cancel' });
+    client.sendControl({ signal: 'cancel' });
+    const { status, cleanup } = findResult(await withDeadline('the result', readAll(client), 5_000));
     expect(status).to.equal('cancelled');
     expect((cleanup as { released: { how: string }[] }).released.map(({ how }) => how).join()).to.contain('SIGKILL');
   });
 
-  it('opens a terminal of the size of the caller, and follows it', async () => {
-    const client = await open();
-    client.control({ call: 'size', terminal: { cols: 101, rows: 33 } });
-    expect(await chunkOf(client)).to.equal('33 101\r\n');
-    client.control({ signal: 'resize', cols: 64, rows: 20 });
-    client.text('\r');
-    expect(await chunkOf(client)).to.equal('20 64\r\n');
-    client.control({ signal: 'resize', cols: 65_535, rows: 1 });
-    client.text('\r');
-    const heard = await all(client);
-    expect(texts(heard).join('')).to.equal('1 65535\r\n');
-    expect(resultOf(heard)).to.include({ success: true, next: 1 + '33 101\r\n20 64\r\n1 65535\r\n'.length });
+  it("v2 opens a terminal of the caller's size and follows its changes", async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'size', terminal: { cols: 101, rows: 33 } });
+    expect(await readChunk(client)).to.equal('33 101\r\n');
+    client.sendControl({ signal: 'resize', cols: 64, rows: 20 });
+    client.sendText('\r');
+    expect(await readChunk(client)).to.equal('20 64\r\n');
+    client.sendControl({ signal: 'resize', cols: 65_535, rows: 1 });
+    client.sendText('\r');
+    const received = await readAll(client);
+    expect(textMessages(received).join('')).to.equal('1 65535\r\n');
+    expect(findResult(received)).to.include({ success: true, next: 1 + '33 101\r\n20 64\r\n1 65535\r\n'.length });
   });
 
-  for (const size of [{}, { cols: 0, rows: 24 }, { cols: 80, rows: 65_536 }, { cols: 80.5, rows: 24 }, { cols: '80', rows: 24 }, { cols: 80 }]) {
-    it(`refuses a terminal of the size ${JSON.stringify(size)}`, async () => {
-      const client = await open();
-      client.control({ call: 'size', terminal: size });
-      expect(await client.rest()).to.deep.include({ code: 1002, json: [{ success: false, status: 'rejected', message: 'protocol error: first message is not a call', next: 1 }] });
-      const running = await open();
-      running.control({ call: 'sleep' });
-      running.control({ signal: 'resize', ...size });
-      const { json: said, code } = await running.rest();
-      expect([said.at(-1)?.['message'], code]).to.deep.equal(['protocol error: unknown control message', 1002]);
+  for (const size of [
+    {},
+    { cols: 0, rows: 24 },
+    { cols: 80, rows: 65_536 },
+    { cols: 80.5, rows: 24 },
+    { cols: '80', rows: 24 },
+    { cols: 80 },
+  ]) {
+    it(`v2 rejects the terminal size ${JSON.stringify(size)}`, async () => {
+      const client = await connectClient();
+      client.sendControl({ call: 'size', terminal: size });
+      expect(await client.readToEnd()).to.deep.include({
+        code: 1002,
+        json: [{ success: false, status: 'rejected', message: 'protocol error: first message is not a call', next: 1 }],
+      });
     });
   }
 
-  it('says that a run is a terminal, and types its input as it is', async () => {
-    const client = await open();
-    client.control({ call: 'typed' });
+  for (const size of [
+    { cols: null, rows: 24 },
+    {},
+    { cols: 0, rows: 24 },
+    { cols: 80, rows: -1 },
+    { cols: 80, rows: 65_536 },
+    { cols: 80.5, rows: 24 },
+    { cols: '80', rows: 24 },
+    { cols: [80], rows: { rows: 24 } },
+    { cols: 80 },
+  ]) {
+    it(`W1: the terminal keeps its size after a resize to ${JSON.stringify(size)}, and the run goes on`, async () => {
+      const client = await connectClient();
+      client.sendControl({ call: 'size', terminal: { cols: 101, rows: 33 } });
+      expect(await readChunk(client)).to.equal('33 101\r\n');
+      client.sendControl({ signal: 'resize', ...size });
+      client.sendText('\r');
+      expect(await readChunk(client)).to.equal('33 101\r\n');
+      client.sendText('\r');
+      const received = await readAll(client);
+      expect(findResult(received)).to.include({ success: true, status: 'succeeded' });
+      expect(received.at(-1)).to.deep.equal({ closed: 1000, reason: '' });
+    });
+
+    it(`W1: a resize to ${JSON.stringify(size)} causes a notice, also for a watcher`, async () => {
+      const owner = await connectClient();
+      owner.sendControl({ call: 'sleep', run: newId() });
+      const run = (await owner.next()) as { json: { run: { id: string } } };
+      const watcher = await connectClient();
+      watcher.sendControl({ attach: run.json.run.id });
+      for (const client of [owner, watcher]) {
+        await readUntilLine(client);
+        client.sendControl({ signal: 'resize', ...size });
+        expect(await client.next()).to.deep.equal({
+          json: {
+            notice: {
+              code: 'invalid-size',
+              message: 'the terminal keeps its size: cols and rows must be whole numbers from 1 to 65535',
+            },
+          },
+        });
+      }
+      watcher.ws.close();
+      owner.sendControl({ signal: 'cancel' });
+      expect(findResult(await readAll(owner))).to.include({ status: 'cancelled' });
+    });
+  }
+
+  it('v2 marks a terminal and passes its input on unchanged', async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'typed' });
     const announced = await client.next();
     expect(announced).to.have.nested.property('json.run.terminal', true);
-    expect(await chunkOf(client)).to.equal('ready\r\n');
-    client.text('a');
-    client.text('b\r');
-    expect(texts(await all(client)).join('')).to.equal('ab\r\n');
+    expect(await readChunk(client)).to.equal('ready\r\n');
+    client.sendText('a');
+    client.sendText('b\r');
+    expect(textMessages(await readAll(client)).join('')).to.equal('ab\r\n');
   });
 
-  it('never cuts a character of a terminal', async () => {
-    const client = await open();
-    client.control({ call: 'smile' });
-    const heard = await all(client);
-    expect(texts(heard).filter((text) => text !== '')).to.deep.equal(['😀']);
-    expect(resultOf(heard)).to.include({ next: 5 });
+  it('v2 never splits a character of a terminal', async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'smile' });
+    const received = await readAll(client);
+    expect(textMessages(received).filter((text) => text !== '')).to.deep.equal(['😀']);
+    expect(findResult(received)).to.include({ next: 5 });
   });
 
-  it('sends valid UTF-8 whatever a terminal prints, and counts the bytes that it sends', async () => {
-    const client = await raw();
-    client.control({ call: 'noise' });
-    const frames = await finished(client);
+  it('v2 sends valid UTF-8 for any terminal output and counts the bytes it sends', async () => {
+    const client = await connectRaw();
+    client.sendControl({ call: 'noise' });
+    const frames = await readFrames(client);
     expect(frames.every(({ opcode, payload }) => opcode !== 'text' || isUtf8(payload))).to.equal(true);
     const bytes = frames.reduce((sum, { opcode, payload }) => sum + (opcode === 'text' ? payload.length : 0), 0);
     expect(bytes).to.be.at.least(300_000);
     expect(JSON.parse(String(frames.at(-1)?.payload))).to.include({ success: true, next: bytes + 1 });
   });
 
-  it('gives lines of a terminal to a client of v1', async () => {
-    const client = await wsClient(gateway.wsUrl);
-    client.control({ call: 'typed' });
-    expect(await client.line()).to.equal('ready');
-    client.text('typed');
-    expect(await client.rest()).to.deep.equal({ texts: ['typed'], json: [{ success: true }], code: 1000 });
+  it('a v1 client receives a terminal as lines', async () => {
+    const client = await connectWsClient(gateway.wsUrl);
+    client.sendControl({ call: 'typed' });
+    expect(await client.nextLine()).to.equal('ready');
+    client.sendText('typed');
+    expect(await client.readToEnd()).to.deep.equal({ texts: ['typed'], json: [{ success: true }], code: 1000 });
   });
 
-  it('starts the run under the id that the client chose, and refuses one that is taken', async () => {
-    const client = await open();
-    client.control({ call: 'hello', run: 'my-run_1' });
-    expect(first(await all(client))).to.have.nested.property('run.id', 'my-run_1');
+  it('v2 starts a run under the id that the client chose, and rejects an id in use', async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'hello', run: 'my-run_1' });
+    expect(firstJson(await readAll(client))).to.have.nested.property('run.id', 'my-run_1');
     expect(await gateway.getJson('/api/v1/http/runs/my-run_1')).to.include({ id: 'my-run_1', outcome: 'succeeded' });
-    const second = await open();
-    second.control({ call: 'fail', run: 'my-run_1' });
-    expect(await second.rest()).to.deep.equal({ texts: [], code: 1000, json: [{ success: false, status: 'rejected', message: 'there is a run "my-run_1" already, of another call ("hello"); choose another id, or none', next: 1 }] });
+    const second = await connectClient();
+    second.sendControl({ call: 'fail', run: 'my-run_1' });
+    expect(await second.readToEnd()).to.deep.equal({
+      texts: [],
+      code: 1000,
+      json: [
+        {
+          success: false,
+          status: 'rejected',
+          message: 'there is a run "my-run_1" already, of another call ("hello"); choose another id, or omit it',
+          next: 1,
+        },
+      ],
+    });
     expect(await gateway.getJson('/api/v1/http/runs/my-run_1')).to.include({ call: 'hello', outcome: 'succeeded' });
   });
 
   for (const run of ['', '../up', 'a/b', '-dash', 'x'.repeat(65), 7, null, 'ü']) {
-    it(`refuses the run id ${JSON.stringify(run).slice(0, 20)}`, async () => {
-      const client = await open();
-      client.control({ call: 'hello', run });
-      expect((await client.rest()).code).to.equal(1002);
+    it(`v2 rejects the run id ${JSON.stringify(run).slice(0, 20)}`, async () => {
+      const client = await connectClient();
+      client.sendControl({ call: 'hello', run });
+      expect((await client.readToEnd()).code).to.equal(1002);
     });
   }
 
-  for (const [what, message, said, code] of [
-    ['an unknown call, with what may have been meant', { call: 'helo' }, 'no such call "helo"; did you mean "hello"?', 1000],
+  for (const [what, message, expected, code] of [
+    ['an unknown call, with a suggestion', { call: 'helo' }, 'no such call "helo"; did you mean "hello"?', 1000],
     ['too many params', { call: 'greet', params: ['a', 'b'] }, /param/, 1000],
-    ['a param that is not what it must be', { call: 'greet', params: ['Ann'] }, /who/, 1000],
+    ['an invalid param', { call: 'greet', params: ['Ann'] }, /who/, 1000],
     ['a scope', { call: 'closed' }, 'failed to check scope: no one can do this', 1008],
   ] as const) {
-    it(`tells of ${what}`, async () => {
-      const client = await open();
-      client.control(message);
-      const { json: [result, ...more], code: closed } = await client.rest();
+    it(`v2 reports ${what}`, async () => {
+      const client = await connectClient();
+      client.sendControl(message);
+      const {
+        json: [result, ...more],
+        code: closed,
+      } = await client.readToEnd();
       expect(result).to.include({ success: false, status: 'rejected', next: 1 }).and.not.to.have.property('cleanup');
-      expect(String(result?.['message'])).to.match(typeof said === 'string' ? new RegExp(said.replace(/[?.]/g, '\\$&')) : said);
+      expect(String(result?.['message'])).to.match(
+        typeof expected === 'string' ? new RegExp(expected.replace(/[?.]/g, '\\$&')) : expected,
+      );
       expect([more, closed]).to.deep.equal([[], code]);
     });
   }
 
-  it('ends with the truth also after a protocol error', async () => {
-    const client = await open();
-    client.control({ call: 'sleep' });
-    await lineOf(client);
-    client.control({ call: 'sleep' });
-    const heard = await all(client);
-    expect(resultOf(heard)).to.deep.include({ success: false, status: 'cancelled', message: 'protocol error: call message sent twice' }).and.to.have.property('cleanup');
-    expect(heard.at(-1)).to.deep.equal({ closed: 1002, reason: '' });
-    expect(await newestEnded(gateway)).to.include({ outcome: 'cancelled', message: 'cancelled: protocol error: call message sent twice' });
+  it('v2 reports the outcome after a protocol error', async () => {
+    const client = await connectClient();
+    client.sendControl({ call: 'sleep' });
+    await readUntilLine(client);
+    client.sendControl({ call: 'sleep' });
+    const received = await readAll(client);
+    expect(findResult(received))
+      .to.deep.include({ success: false, status: 'cancelled', message: 'protocol error: call message sent twice' })
+      .and.to.have.property('cleanup');
+    expect(received.at(-1)).to.deep.equal({ closed: 1002, reason: '' });
+    expect(await waitForNewestRun(gateway)).to.include({
+      outcome: 'cancelled',
+      message: 'cancelled: protocol error: call message sent twice',
+    });
   });
 });
 
-async function all(client: WsClient): Promise<readonly Heard[]> {
-  const heard: Heard[] = [];
+async function readAll(client: WsClient): Promise<readonly ReceivedMessage[]> {
+  const received: ReceivedMessage[] = [];
   for (;;) {
-    const said = await client.next();
-    heard.push(said);
-    if ('closed' in said) return heard;
+    const message = await client.next();
+    received.push(message);
+    if ('closed' in message) return received;
   }
 }
 
-/** Everything up to the first line. */
-async function lineOf(client: WsClient): Promise<readonly Heard[]> {
-  const heard: Heard[] = [];
-  for (let said = await client.next(); ; said = await client.next()) {
-    heard.push(said);
-    if ('text' in said) return heard;
-    if ('closed' in said) throw new Error('no line came');
+/** Returns everything up to the first line. */
+async function readUntilLine(client: WsClient): Promise<readonly ReceivedMessage[]> {
+  const received: ReceivedMessage[] = [];
+  for (let message = await client.next(); ; message = await client.next()) {
+    received.push(message);
+    if ('text' in message) return received;
+    if ('closed' in message) throw new Error('no line came');
   }
 }
 
-/** Output of a terminal up to the next line end. */
-async function chunkOf(client: WsClient): Promise<string> {
+/** Returns the output of a terminal up to the next newline. */
+async function readChunk(client: WsClient): Promise<string> {
   let text = '';
-  while (!text.endsWith('\n')) text += ((await lineOf(client)).at(-1) as { text: string }).text;
+  while (!text.endsWith('\n')) text += ((await readUntilLine(client)).at(-1) as { text: string }).text;
   return text;
 }
 
-async function finished(client: RawClient): Promise<readonly Frame[]> {
+async function readFrames(client: RawClient): Promise<readonly Frame[]> {
   const frames: Frame[] = [];
   for (let frame = await client.next(); frame !== undefined; frame = await client.next()) {
-    if (frame.opcode === 'close') client.write(encodeFrame('close', frame.payload)); else frames.push(frame);
+    if (frame.opcode === 'close') client.write(encodeFrame('close', frame.payload));
+    else frames.push(frame);
   }
   return frames;
 }
 
-const json = (heard: readonly Heard[]) => heard.flatMap((said) => ('json' in said ? [said.json] : []));
-const texts = (heard: readonly Heard[]) => heard.flatMap((said) => ('text' in said ? [said.text] : []));
-const first = (heard: readonly Heard[]) => json(heard)[0] ?? {};
-const statesOf = (heard: readonly Heard[]) => json(heard).flatMap((said) => ('run' in said ? [(said['run'] as { state: string }).state] : []));
+const jsonMessages = (received: readonly ReceivedMessage[]) =>
+  received.flatMap((message) => ('json' in message ? [message.json] : []));
+const textMessages = (received: readonly ReceivedMessage[]) =>
+  received.flatMap((message) => ('text' in message ? [message.text] : []));
+const firstJson = (received: readonly ReceivedMessage[]) => jsonMessages(received)[0] ?? {};
+const announcedStates = (received: readonly ReceivedMessage[]) =>
+  jsonMessages(received).flatMap((message) => ('run' in message ? [(message['run'] as { state: string }).state] : []));
 
-/** The one result, which is the last message. */
-function resultOf(heard: readonly Heard[]): Readonly<Record<string, unknown>> {
-  const results = json(heard).filter((said) => 'success' in said);
+/** Returns the one result, which is the last message. */
+function findResult(received: readonly ReceivedMessage[]): Readonly<Record<string, unknown>> {
+  const results = jsonMessages(received).filter((message) => 'success' in message);
   expect(results).to.have.length(1);
-  expect(heard.at(-2)).to.deep.equal({ json: results[0] });
+  expect(received.at(-2)).to.deep.equal({ json: results[0] });
   return results[0]!;
 }

@@ -1,61 +1,90 @@
-// Is there an engine, and if not, what to do about it.
+// Tests the connection to the Docker engine and the messages when there is none.
 
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
-import { connect, usualHosts } from '../../server/docker/connect.ts';
-import { sharedEngine } from '../helpers/engine.ts';
-import { fakePorts } from '../helpers/ports.ts';
-import { testEngine } from './setup.ts';
+import { connect, defaultHosts, unavailableReason } from '../../server/docker/connect.ts';
+import { sharedEngineHost } from '../helpers/docker/shared-engine.ts';
+import { createTestEngine } from '../helpers/docker/test-engine.ts';
+import { fakePorts } from '../helpers/runs/fake-run-ports.ts';
 
 describe('docker availability', function () {
   this.timeout(30_000);
 
-  it('is given when the engine answers', async () => {
-    const engine = testEngine(await sharedEngine());
+  it('an engine that answers is available', async () => {
+    const engine = createTestEngine(await sharedEngineHost());
     expect(await engine.availability()).to.deep.equal({ available: true });
     engine.close();
   });
 
-  it('is asked for at the same cost however much is under way: no request is described with all the others', async () => {
-    const reached = await connect(await sharedEngine());
+  it('a request to the engine does not format all pending requests for a debug log', async () => {
+    const reached = await connect(await sharedEngineHost());
     if ('why' in reached) throw new Error(reached.why);
     const agent: unknown = Reflect.get(reached.docker.modem, 'agent');
     expect(inspect(agent, { showHidden: true, depth: null })).to.equal('Agent');
     reached.close();
   });
 
-  it('finds an engine among the candidates', async () => {
-    const engine = testEngine('auto', { candidates: ['unix:///no/such/engine.sock', await sharedEngine()] });
+  it('the gateway finds an engine among the candidates', async () => {
+    const engine = createTestEngine('auto', { candidates: ['unix:///no/such/engine.sock', await sharedEngineHost()] });
     expect(await engine.availability()).to.deep.equal({ available: true });
     engine.close();
   });
 
-  it('says what to do when nothing is there, and not where it looked', async () => {
-    const engine = testEngine('unix:///no/such/engine.sock');
+  it('an unavailable engine is reported with advice but without the addresses that were tried', async () => {
+    const engine = createTestEngine('unix:///no/such/engine.sock');
     expect(await engine.availability()).to.deep.equal({
       available: false,
-      reason: 'no Docker engine answers: start one, or name it in distillery.yaml as docker.host',
+      reason: 'no Docker engine answers: start one, or set docker.host in distillery.yaml',
     });
     engine.close();
   });
 
-  it('says what an address has to look like', async () => {
-    expect(await connect('ssh://somewhere')).to.have.property('why').that.contains('write unix:///path or tcp://host:port');
+  it('S10: a client reads that the gateway has no right on the socket of its engine', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dk-denied-'));
+    const socket = join(folder, 'docker.sock');
+    const server = createServer();
+    server.listen(socket);
+    await once(server, 'listening');
+    await chmod(folder, 0o700);
+    const uid = process.geteuid!();
+    try {
+      // Root may open every socket, so this test is another user for a moment.
+      process.seteuid!(65_534);
+      const reached = await connect(`unix://${socket}`);
+      if (!('why' in reached)) throw new Error('the engine answered');
+      expect(unavailableReason(reached)).to.match(
+        /^no Docker engine answers: the gateway has no right on its socket; add/,
+      );
+    } finally {
+      process.seteuid!(uid);
+      server.close();
+      await rm(folder, { recursive: true });
+    }
   });
 
-  it('looks in the usual places, the named one first and the given ones last', () => {
-    expect(usualHosts({ DOCKER_HOST: 'tcp://a:1', XDG_RUNTIME_DIR: '/run/user/7' }, ['unix:///more'])).to.deep.equal([
-      'tcp://a:1', 'unix:///var/run/docker.sock', 'unix:///run/user/7/docker.sock', 'unix:///run/user/7/podman/podman.sock',
-      'unix:///run/podman/podman.sock', 'unix:///more',
+  it('an invalid engine address is reported with the valid formats', async () => {
+    expect(await connect('ssh://somewhere'))
+      .to.have.property('why')
+      .that.contains('write unix:///path or tcp://host:port');
+  });
+
+  it('defaultHosts returns the configured address first, the default sockets next and the candidates last', () => {
+    expect(defaultHosts({ DOCKER_HOST: 'tcp://a:1', XDG_RUNTIME_DIR: '/run/user/7' }, ['unix:///more'])).to.deep.equal([
+      'tcp://a:1',
+      'unix:///var/run/docker.sock',
+      'unix:///run/user/7/docker.sock',
+      'unix:///run/user/7/podman/podman.sock',
+      'unix:///run/podman/podman.sock',
+      'unix:///more',
     ]);
   });
 
-  describe('by way of a listener', () => {
+  describe('an engine behind a test proxy', () => {
     let folder: string;
     let path: string;
     const servers: Server[] = [];
@@ -89,48 +118,56 @@ describe('docker availability', function () {
       return server;
     }
 
-    it('asks once for many who want to know at the same time', async () => {
+    it('simultaneous availability checks share one request', async () => {
       let asked = 0;
       await listen(path, (socket) => {
         asked += 1;
         socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}');
       });
-      const engine = testEngine(`unix://${path}`);
+      const engine = createTestEngine(`unix://${path}`);
       const answers = await Promise.all(Array.from({ length: 50 }, () => engine.availability()));
       expect(answers.every(({ available }) => available)).to.equal(true);
       expect(asked).to.equal(1);
       engine.close();
     });
 
-    it('does not wait for ever for one that says nothing', async () => {
+    it('a check of an engine that does not respond times out', async () => {
       await listen(path, () => {});
-      expect(await connect(`unix://${path}`)).to.have.property('why').that.contains('no answer within 3 s');
+      expect(await connect(`unix://${path}`))
+        .to.have.property('why')
+        .that.contains('no answer within 3 s');
     });
 
-    it('passes on input and its end although requests come in pieces over TCP', async () => {
-      const host = await sharedEngine();
+    it('a container receives its input and the end of that input although requests are split over TCP', async () => {
+      const host = await sharedEngineHost();
       const server = await listen(0, (socket) => {
         const upstream = createConnection({ path: host.slice('unix://'.length), allowHalfOpen: true });
         sockets.add(upstream);
-        upstream.on('error', () => {}).on('close', () => sockets.delete(upstream)).pipe(socket);
-        // Head and body in different segments: a body of an attach request would become input of the container.
-        socket.on('data', (chunk) => {
-          const cut = chunk.indexOf('\r\n\r\n') + 4;
-          upstream.write(chunk.subarray(0, cut));
-          if (cut < chunk.length) setImmediate(() => upstream.write(chunk.subarray(cut)));
-        }).on('end', () => setImmediate(() => upstream.end()));
+        upstream
+          .on('error', () => {})
+          .on('close', () => sockets.delete(upstream))
+          .pipe(socket);
+        // Send head and body in separate segments. If an attach request had a body, that body would then become input
+        // for the container.
+        socket
+          .on('data', (chunk) => {
+            const cut = chunk.indexOf('\r\n\r\n') + 4;
+            upstream.write(chunk.subarray(0, cut));
+            if (cut < chunk.length) setImmediate(() => upstream.write(chunk.subarray(cut)));
+          })
+          .on('end', () => setImmediate(() => upstream.end()));
       });
       const address = server.address();
       if (address === null || typeof address === 'string') throw new Error('no port');
-      const engine = testEngine(`tcp://127.0.0.1:${address.port}`);
+      const engine = createTestEngine(`tcp://127.0.0.1:${address.port}`);
       const run = fakePorts();
-      const flow = engine.container(run.ports)({ image: 'busybox', command: ['cat'], network: 'none' });
-      await run.event('container-started');
-      run.feed('hello\n');
+      const work = engine.container(run.ports)({ image: 'busybox', command: ['cat'], network: 'none' });
+      await run.waitForEvent('container-started');
+      run.sendInput('hello\n');
       run.endInput();
-      expect(await flow).to.deep.equal({ exitCode: 0 });
+      expect(await work).to.deep.equal({ exitCode: 0 });
       expect(run.output.stdout()).to.equal('hello\n');
-      expect((await run.releaseWith({ container: engine.release })).clean).to.equal(true);
+      expect((await run.releaseAll({ container: engine.release })).clean).to.equal(true);
       engine.close();
     });
   });

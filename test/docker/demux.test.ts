@@ -1,4 +1,4 @@
-// Docker's output stream taken apart, fed with bytes.
+// Decodes Docker's multiplexed output stream.
 
 import { expect } from 'chai';
 import { Demux } from '../../server/docker/demux.ts';
@@ -12,47 +12,66 @@ function frame(stream: number, payload: string | Buffer): Buffer {
 }
 
 function take(demux: Demux, ...chunks: Buffer[]): string[] {
-  return chunks.flatMap((chunk) => [...demux.pieces(chunk)].map(({ stream, bytes }) => `${stream}:${bytes.toString('latin1')}`));
+  return chunks.flatMap((chunk) =>
+    [...demux.decode(chunk)].map(({ stream, bytes }) => `${stream}:${bytes.toString('latin1')}`),
+  );
 }
 
-describe('docker demux', () => {
-  it('tells stdout and stderr apart, in order', () => {
+describe('docker: splitting the output stream', () => {
+  it('the demux separates stdout and stderr and keeps the order', () => {
     const chunk = Buffer.concat([frame(1, 'a\n'), frame(2, 'b\n'), frame(1, 'c\n')]);
     expect(take(new Demux(), chunk)).to.deep.equal(['stdout:a\n', 'stderr:b\n', 'stdout:c\n']);
   });
 
-  it('moves frames of the same stream together', () => {
-    const chunk = Buffer.concat([frame(1, 'one\n'), frame(1, ''), frame(1, 'two\n'), frame(2, ''), frame(1, 'three\n')]);
+  it('the demux merges successive frames of one stream', () => {
+    const chunk = Buffer.concat([
+      frame(1, 'one\n'),
+      frame(1, ''),
+      frame(1, 'two\n'),
+      frame(2, ''),
+      frame(1, 'three\n'),
+    ]);
     expect(take(new Demux(), chunk)).to.deep.equal(['stdout:one\ntwo\nthree\n']);
   });
 
-  it('takes 7281 frames of one byte in one chunk', () => {
+  it('the demux decodes 7281 frames of one byte in one chunk', () => {
     const chunk = Buffer.concat(Array.from({ length: 7281 }, (_, at) => frame(1, String(at % 10))));
-    const [piece, ...more] = [...new Demux().pieces(chunk)];
+    const [piece, ...more] = [...new Demux().decode(chunk)];
     expect(more).to.deep.equal([]);
     expect(piece?.bytes.length).to.equal(7281);
     expect(piece?.bytes.subarray(0, 12).toString()).to.equal('012345678901');
   });
 
-  it('takes 3000 alternating frames apart without losing one', () => {
+  it('the demux decodes 3000 alternating frames without loss', () => {
     const chunk = Buffer.concat(Array.from({ length: 3000 }, (_, at) => frame(1 + (at % 2), `${at};`)));
     const pieces = take(new Demux(), chunk);
-    expect(pieces).to.deep.equal(Array.from({ length: 3000 }, (_, at) => `${at % 2 === 0 ? 'stdout' : 'stderr'}:${at};`));
+    expect(pieces).to.deep.equal(
+      Array.from({ length: 3000 }, (_, at) => `${at % 2 === 0 ? 'stdout' : 'stderr'}:${at};`),
+    );
   });
 
-  it('gives the same bytes wherever the chunks are cut', () => {
-    const whole = Buffer.concat([frame(1, 'first\n'), frame(2, 'problem\0\xff'), frame(1, 'x'.repeat(300)), frame(2, 'y')]);
+  it('the demux returns the same bytes wherever the chunks are split', () => {
+    const whole = Buffer.concat([
+      frame(1, 'first\n'),
+      frame(2, 'problem\0\xff'),
+      frame(1, 'x'.repeat(300)),
+      frame(2, 'y'),
+    ]);
     for (let size = 1; size < 40; size += 1) {
-      const chunks = [];
+      const chunks: Buffer[] = [];
       for (let at = 0; at < whole.length; at += size) chunks.push(Buffer.from(whole.subarray(at, at + size)));
       const pieces = take(new Demux(), ...chunks);
-      const of = (stream: string): string => pieces.filter((one) => one.startsWith(stream)).map((one) => one.slice(7)).join('');
+      const of = (stream: string): string =>
+        pieces
+          .filter((one) => one.startsWith(stream))
+          .map((one) => one.slice(7))
+          .join('');
       expect(of('stdout'), `chunks of ${size}`).to.equal(`first\n${'x'.repeat(300)}`);
       expect(of('stderr'), `chunks of ${size}`).to.equal(`${Buffer.from('problem\0\xff').toString('latin1')}y`);
     }
   });
 
-  it('refuses a header that Docker never sends', () => {
-    expect(() => take(new Demux(), Buffer.from('hello, this is raw'))).to.throw('broken output stream');
+  it('the demux rejects a header that Docker never sends', () => {
+    expect(() => take(new Demux(), Buffer.from('hello, this is raw'))).to.throw('invalid output stream');
   });
 });

@@ -1,18 +1,20 @@
-// docs/pin.md against the code: its routes, and the environment its words promise. Errors and events are compared where they are tested.
+// Compares docs/pin.md with the code: routes and sources of runs. Other tests compare errors and events.
 
 import { expect } from 'chai';
-import { routes } from '../../server/doors/pin/routes/table.ts';
-import { sources } from '../../server/doors/pin/runs/record.ts';
-import { plain, tableUnder } from '../helpers/documents.ts';
+import { canonicalRoutes } from '../../server/compat/pin/routes/table.ts';
+import { sources } from '../../server/compat/pin/runs/record.ts';
+import { readTable, stripMarkup } from '../helpers/docs/markdown-tables.ts';
 
 describe('docs/pin.md', () => {
-  it('has every route', () => {
-    const documented = tableUnder('pin.md', 'Routes').map((row) => `${plain(row['method']!)} ${plain(row['path']!)}`);
-    expect(documented).to.have.members(routes.map(({ method, path }) => `${method} ${path}`));
+  it('the page of the pin API lists every route', () => {
+    const documented = readTable('pin.md', 'Routes').map(
+      (row) => `${stripMarkup(row['method']!)} ${stripMarkup(row['path']!)}`,
+    );
+    expect(documented).to.have.members(canonicalRoutes.map(({ method, path }) => `${method} ${path}`));
   });
 
-  it('has every source of a run', () => {
-    const row = tableUnder('pin.md', 'Records').find(({ field }) => plain(field!) === 'source');
-    expect(plain(row!['meaning']!).split(', ')).to.have.members(sources);
+  it('the page of the pin API lists every source of a run', () => {
+    const row = readTable('pin.md', 'Records').find(({ field }) => stripMarkup(field!) === 'source');
+    expect(stripMarkup(row!['meaning']!).split(', ')).to.have.members(sources);
   });
 });

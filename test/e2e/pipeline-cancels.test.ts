@@ -1,17 +1,18 @@
-// A pipeline with services, parallel jobs, retries, a network and a volume, cancelled at random instants: whenever that is, nothing is left and the receipt is true.
+// Cancels a pipeline with services, parallel jobs, retries, a network and a volume at random instants. Nothing may be
+// left, and the receipt must be true.
 
-import { expect } from 'chai';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as instant } from 'node:timers/promises';
-import type { RunRecord } from '../../protocol/record.ts';
-import { sharedEngine } from '../helpers/engine.ts';
-import { startTestGateway, type TestGateway } from '../helpers/gateway.ts';
-import { containersLeft, pipelineThingsLeft, runProcessesLeft } from '../helpers/leftovers.ts';
-import { randomFrom } from '../helpers/random.ts';
-import { wsClient } from '../helpers/ws-client.ts';
+import { expect } from 'chai';
+import type { RunRecord } from '../../protocol/run-record.ts';
+import { sharedEngineHost } from '../helpers/docker/shared-engine.ts';
+import { startTestGateway, type TestGateway } from '../helpers/gateway/test-gateway.ts';
+import { leftoverContainers, leftoverNetworksAndVolumes, leftoverProcesses } from '../helpers/leftovers.ts';
+import { createRandom } from '../helpers/seeded-random.ts';
+import { connectWsClient } from '../helpers/websocket/ws-client.ts';
 
-/** `npm run soak:pipelines` has 200. */
+/** Number of cancels. `npm run soak:pipelines` uses 200. */
 const count = Number(process.env['PIPELINE_CANCELS'] ?? 12);
 const seed = Number(process.env['PIPELINE_SEED'] ?? 20_261_125);
 const atOnce = 4;
@@ -56,71 +57,77 @@ last:
   script: trap "" TERM; echo last; sleep 0.3
 `;
 
-/** The pipeline alone takes so long; set by the run that is not cancelled. */
-let wholeMs = 0;
+/** Duration of the whole pipeline, measured in the run that no client cancels. */
+let fullDurationMs = 0;
 
 describe(`a pipeline that is cancelled at ${count} random instants (seed ${seed})`, function () {
   this.timeout(60_000 + count * 15_000);
   let gateway: TestGateway;
 
   before(async () => {
-    gateway = await startTestGateway(`
-docker: { host: "${await sharedEngine()}" }
+    gateway = await startTestGateway(
+      `
+docker: { host: "${await sharedEngineHost()}" }
 pipelines: { hostJobs: true }
 calls:
   build:
     pipeline: { file: build.yaml, workspace: files }
     stop: { grace: 300ms }
-`, { 'build.yaml': pipeline, 'files/made/file': 'a file\n' });
+`,
+      { 'build.yaml': pipeline, 'files/made/file': 'a file\n' },
+    );
   });
 
   after(async () => {
     await gateway.stop();
-    expect([...await containersLeft(), ...await pipelineThingsLeft()]).to.deep.equal([]);
+    expect([...(await leftoverContainers()), ...(await leftoverNetworksAndVolumes())]).to.deep.equal([]);
   });
 
-  /** Cancelled after so many milliseconds, or not at all. */
-  async function visit(afterMs?: number): Promise<RunRecord> {
-    const client = await wsClient(gateway.wsUrl, ['distillery.v2']);
-    client.control({ call: 'build' });
-    const rest = client.rest();
+  /** Milliseconds before the cancel. Absent: the run is not cancelled. */
+  async function runPipeline(afterMs?: number): Promise<RunRecord> {
+    const client = await connectWsClient(gateway.wsUrl, ['distillery.v2']);
+    client.sendControl({ call: 'build' });
+    const rest = client.readToEnd();
     if (afterMs !== undefined) {
       await instant(afterMs);
-      client.control({ signal: 'cancel' });
+      client.sendControl({ signal: 'cancel' });
     }
     const { json } = await rest;
     const { id } = json.find((message) => 'run' in message)!['run'] as { id: string };
-    expect(json.filter((message) => 'success' in message), 'one result').to.have.lengthOf(1);
-    const record = await gateway.getJson(`/api/v1/http/runs/${id}`) as RunRecord;
+    expect(
+      json.filter((message) => 'success' in message),
+      'one result',
+    ).to.have.lengthOf(1);
+    const record = (await gateway.getJson(`/api/v1/http/runs/${id}`)) as RunRecord;
     expect(json.at(-1)).to.deep.include({ status: record.outcome, cleanup: record.cleanup });
     return record;
   }
 
-  /** By looking, and not by asking the gateway. */
+  /** Inspects the engine directly, because the gateway could be wrong. */
   async function expectNothingLeft({ id, outcome, cleanup }: RunRecord): Promise<void> {
-    expect(await containersLeft(id), `${id}, ${outcome}`).to.deep.equal([]);
-    expect(await pipelineThingsLeft(id), `${id}, ${outcome}`).to.deep.equal([]);
-    expect(runProcessesLeft(id), `${id}, ${outcome}`).to.deep.equal([]);
+    expect(await leftoverContainers(id), `${id}, ${outcome}`).to.deep.equal([]);
+    expect(await leftoverNetworksAndVolumes(id), `${id}, ${outcome}`).to.deep.equal([]);
+    expect(leftoverProcesses(id), `${id}, ${outcome}`).to.deep.equal([]);
     expect(cleanup, `${id}, ${outcome}`).to.deep.include({ clean: true, left: [] });
   }
 
-  it('succeeds when it is left alone', async () => {
+  it('the pipeline succeeds if it is not cancelled', async () => {
     const started = performance.now();
-    const record = await visit();
-    wholeMs = performance.now() - started;
+    const record = await runPipeline();
+    fullDurationMs = performance.now() - started;
     expect(record).to.include({ outcome: 'succeeded' });
     await expectNothingLeft(record);
     const kinds = new Set(record.cleanup?.released.map(({ kind }) => kind));
     expect([...kinds].sort()).to.deep.equal(['container', 'network', 'process', 'volume']);
   });
 
-  it('leaves nothing, and says so, whenever it is', async () => {
-    const random = randomFrom(seed);
-    const moments = Array.from({ length: count }, () => random() * wholeMs * 1.1);
+  it('the cancelled pipeline leaves nothing, and its receipt says so', async () => {
+    const random = createRandom(seed);
+    const moments = Array.from({ length: count }, () => random() * fullDurationMs * 1.1);
     const records: RunRecord[] = [];
     const worker = async (): Promise<void> => {
       for (let moment = moments.shift(); moment !== undefined; moment = moments.shift()) {
-        const record = await visit(moment);
+        const record = await runPipeline(moment);
         expect(record.outcome).to.be.oneOf(['cancelled', 'succeeded']);
         await expectNothingLeft(record);
         records.push(record);

@@ -1,13 +1,13 @@
-// What the published clients of pow-1 do, in Node and in a browser, over both endpoints and by requests.
+// Tests the published clients of pow-1, in Node and in a browser, over both endpoints and over HTTP.
 
-import { expect } from 'chai';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { WebSocket } from 'ws';
 import { startBrowser, type TestBrowser } from '../helpers/browser.ts';
-import { startTestGateway, type TestGateway } from '../helpers/gateway.ts';
-import { settled } from '../helpers/settled.ts';
+import { expectIdle } from '../helpers/gateway/expect-idle.ts';
+import { startTestGateway, type TestGateway } from '../helpers/gateway/test-gateway.ts';
 
 const source = new URL('../fixtures/pow-client.js', import.meta.url);
 const module = fileURLToPath(new URL('../fixtures/misbehaving-calls.ts', import.meta.url));
@@ -21,7 +21,7 @@ calls:
   family: { process: [sh, -c, '(trap "" TERM; sleep 60) & setsid sleep 60 & echo ready; wait'] }
 `;
 
-interface Asked {
+interface PageRequest {
   readonly call: string;
   readonly params?: readonly string[];
   readonly input?: readonly string[];
@@ -29,7 +29,7 @@ interface Asked {
   readonly cancels?: number;
 }
 
-interface Told {
+interface PageResult {
   readonly text: string;
   readonly status: string;
   readonly value?: unknown;
@@ -38,8 +38,8 @@ interface Told {
 }
 
 interface Model {
-  converse(socket: typeof WebSocket, url: string, asked: Asked): Promise<Told>;
-  poll(base: string, asked: Asked, pollMs?: number): Promise<Told>;
+  converse(socket: typeof WebSocket, url: string, asked: PageRequest): Promise<PageResult>;
+  poll(base: string, asked: PageRequest, pollMs?: number): Promise<PageResult>;
 }
 
 describe('a published client of pow-1', function () {
@@ -55,55 +55,76 @@ describe('a published client of pow-1', function () {
     await page.goto(`${gateway.url}/healthz`);
     await page.addScriptTag({ content: (await readFile(source, 'utf8')).replaceAll('export ', '') });
   });
-  afterEach(() => settled(gateway));
+  afterEach(() => expectIdle(gateway));
   after(async () => {
     await browser.close();
     await gateway.stop();
   });
 
-  const inPage = (expression: string): Promise<Told> => page.evaluate(expression);
-  const ways: readonly (readonly [string, (asked: Asked) => Promise<Told>])[] = [
-    ...['/api/v1/pow/', '/api/v1/ws'].flatMap((path): (readonly [string, (asked: Asked) => Promise<Told>])[] => [
-      [`of Node, at ${path}`, (asked) => model.converse(WebSocket, gateway.wsUrl.replace('/api/v1/ws', path), asked)],
-      [`of Chromium, at ${path}`, (asked) => inPage(`converse(WebSocket, 'ws://' + location.host + '${path}', ${JSON.stringify(asked)})`)],
-    ]),
+  const inPage = (expression: string): Promise<PageResult> => page.evaluate(expression);
+  const variants: readonly (readonly [string, (asked: PageRequest) => Promise<PageResult>])[] = [
+    ...['/api/v1/pow/', '/api/v1/ws'].flatMap(
+      (path): (readonly [string, (asked: PageRequest) => Promise<PageResult>])[] => [
+        [`of Node, at ${path}`, (asked) => model.converse(WebSocket, gateway.wsUrl.replace('/api/v1/ws', path), asked)],
+        [
+          `of Chromium, at ${path}`,
+          (asked) => inPage(`converse(WebSocket, 'ws://' + location.host + '${path}', ${JSON.stringify(asked)})`),
+        ],
+      ],
+    ),
     ['of Node, by requests', (asked) => model.poll(gateway.url, asked)],
     ['of Chromium, by requests', (asked) => inPage(`poll('', ${JSON.stringify(asked)})`)],
   ];
 
-  for (const [title, ask] of ways) {
+  for (const [title, ask] of variants) {
     const byRequests = title.endsWith('requests');
     describe(title, () => {
-      it('has the output as it was printed, and the value', async () => {
-        const told = await ask({ call: 'steps' });
-        expect(told).to.deep.include({ text: byRequests ? 'one\ntwo\n\nthree' : 'one\ntwo\r\n\nthree', status: 'fulfilled', value: null });
-        if (!byRequests) expect(told.results).to.equal(1);
+      it('a pow-1 client receives the output as printed, and the value', async () => {
+        const answer = await ask({ call: 'steps' });
+        expect(answer).to.deep.include({
+          text: byRequests ? 'one\ntwo\n\nthree' : 'one\ntwo\r\n\nthree',
+          status: 'fulfilled',
+          value: null,
+        });
+        if (!byRequests) expect(answer.results).to.equal(1);
         expect(await ask({ call: 'valued' })).to.deep.include({ status: 'fulfilled', value: { answer: 42 } });
       });
 
-      it('feeds a call and ends its input', async () => {
-        expect((await ask({ call: 'cat', input: ['Ada', 'Grace'] })).text).to.equal(byRequests ? 'Ada\nGrace' : 'AdaGrace');
+      it('a pow-1 client sends input and ends it', async () => {
+        expect((await ask({ call: 'cat', input: ['Ada', 'Grace'] })).text).to.equal(
+          byRequests ? 'Ada\nGrace' : 'AdaGrace',
+        );
       });
 
-      it('is told why a call failed, or was refused', async () => {
-        expect(await ask({ call: 'fail' })).to.include({ status: 'rejected', reason: 'process returned error: exited with code 3' });
-        expect(await ask({ call: 'none' })).to.include({ status: 'rejected', reason: 'failed to get process: unknown process' });
-        expect(await ask({ call: 'cat', params: ['x'] })).to.include({ status: 'rejected', reason: 'failed to get process: invalid args' });
+      it('a pow-1 client learns why a call failed or was rejected', async () => {
+        expect(await ask({ call: 'fail' })).to.include({
+          status: 'rejected',
+          reason: 'process returned error: exited with code 3',
+        });
+        expect(await ask({ call: 'none' })).to.include({
+          status: 'rejected',
+          reason: 'failed to get process: unknown process',
+        });
+        expect(await ask({ call: 'cat', params: ['x'] })).to.include({
+          status: 'rejected',
+          reason: 'failed to get process: invalid args',
+        });
       });
 
-      it('cancels, several times, and nothing is left', async () => {
+      it('a pow-1 client cancels a run several times, and nothing is left', async () => {
         expect(await ask({ call: 'family', cancelOn: 'ready', cancels: 3 })).to.include({
-          status: 'rejected', reason: 'process returned error: cancelled: client requested cancellation',
+          status: 'rejected',
+          reason: 'process returned error: cancelled: client requested cancellation',
         });
       });
 
       if (!byRequests) {
-        // Chromium itself makes connections to one place slowly, one after the other.
+        // Use fewer rounds in Chromium, because it opens connections to one host one after the other.
         const rounds = title.includes('Chromium') ? 1 : 10;
-        it(`makes ${rounds * 20} quick calls, and loses none`, async () => {
+        it(`a pow-1 client makes ${rounds * 20} quick calls and loses none`, async () => {
           for (let round = 0; round < rounds; round++) {
-            const told = await Promise.all(Array.from({ length: 20 }, () => ask({ call: 'cat' })));
-            expect(told.map(({ status }) => status)).to.deep.equal(Array.from({ length: 20 }, () => 'fulfilled'));
+            const answers = await Promise.all(Array.from({ length: 20 }, () => ask({ call: 'cat' })));
+            expect(answers.map(({ status }) => status)).to.deep.equal(Array.from({ length: 20 }, () => 'fulfilled'));
           }
         });
       }

@@ -1,12 +1,17 @@
-// The stock `ws` client uses the gateway as its documentation says, with processes and with containers.
+// Tests that the `ws` package can use the gateway as documented, with processes and containers.
 
 import { expect } from 'chai';
 import type { WebSocket } from 'ws';
-import { sharedEngine } from '../helpers/engine.ts';
-import { startTestGateway, type TestGateway } from '../helpers/gateway.ts';
-import { newestEnded, settled } from '../helpers/settled.ts';
-import { wsClient } from '../helpers/ws-client.ts';
-import { leaves, stays, yaml, type Client } from './clients.ts';
+import { sharedEngineHost } from '../helpers/docker/shared-engine.ts';
+import { expectIdle, waitForNewestRun } from '../helpers/gateway/expect-idle.ts';
+import { startTestGateway, type TestGateway } from '../helpers/gateway/test-gateway.ts';
+import {
+  describeDisconnectingClient,
+  describeStayingClient,
+  type V1Client,
+  yaml,
+} from '../helpers/websocket/v1-client-suites.ts';
+import { connectWsClient } from '../helpers/websocket/ws-client.ts';
 
 const containers = (host: string): string => `${yaml}
   words: { container: { image: "busybox:latest", command: [wc, -w], network: none } }
@@ -17,45 +22,57 @@ docker: { host: ${JSON.stringify(host)} }
 describe('the ws client', function () {
   this.timeout(60_000);
   let gateway: TestGateway;
-  before(async () => { gateway = await startTestGateway(containers(await sharedEngine())); });
+  before(async () => {
+    gateway = await startTestGateway(containers(await sharedEngineHost()));
+  });
   after(() => gateway.stop());
 
-  stays({ gateway: () => gateway, open: () => open(gateway, (ws) => ws.close()) });
-  leaves('closes its socket', { gateway: () => gateway, open: () => open(gateway, (ws) => ws.close()) });
-  leaves('vanishes', { gateway: () => gateway, open: () => open(gateway, (ws) => ws.terminate()) });
+  describeStayingClient({ gateway: () => gateway, connect: () => open(gateway, (ws) => ws.close()) });
+  describeDisconnectingClient('closes its socket', {
+    gateway: () => gateway,
+    connect: () => open(gateway, (ws) => ws.close()),
+  });
+  describeDisconnectingClient('vanishes', {
+    gateway: () => gateway,
+    connect: () => open(gateway, (ws) => ws.terminate()),
+  });
 
-  describe('with containers', () => {
-    afterEach(() => settled(gateway, 20_000));
+  describe('the ws client with containers', () => {
+    afterEach(() => expectIdle(gateway, 20_000));
 
-    it('feeds one to its end', async () => {
-      const client = await wsClient(gateway.wsUrl);
-      client.control({ call: 'words' });
-      client.text('three small words');
-      client.text('and two');
-      client.control({ signal: 'close' });
-      expect(await client.rest()).to.deep.equal({ texts: ['5'], json: [{ success: true }], code: 1000 });
+    it('the ws client sends input to a container until its end', async () => {
+      const client = await connectWsClient(gateway.wsUrl);
+      client.sendControl({ call: 'words' });
+      client.sendText('three small words');
+      client.sendText('and two');
+      client.sendControl({ signal: 'close' });
+      expect(await client.readToEnd()).to.deep.equal({ texts: ['5'], json: [{ success: true }], code: 1000 });
       await clean('succeeded');
     });
 
-    it('cancels one', async () => {
-      const client = await wsClient(gateway.wsUrl);
-      client.control({ call: 'slumber' });
-      expect(await client.line()).to.equal('ready');
-      client.control({ signal: 'cancel' });
-      expect(await client.rest()).to.deep.equal({ texts: [], json: [{ success: false, message: 'cancelled: client requested cancellation' }], code: 1000 });
+    it('the ws client cancels a container', async () => {
+      const client = await connectWsClient(gateway.wsUrl);
+      client.sendControl({ call: 'slumber' });
+      expect(await client.nextLine()).to.equal('ready');
+      client.sendControl({ signal: 'cancel' });
+      expect(await client.readToEnd()).to.deep.equal({
+        texts: [],
+        json: [{ success: false, message: 'cancelled: client requested cancellation' }],
+        code: 1000,
+      });
       await clean('cancelled');
     });
 
-    it('abandons one', async () => {
-      const client = await wsClient(gateway.wsUrl);
-      client.control({ call: 'slumber' });
-      expect(await client.line()).to.equal('ready');
+    it('the ws client disconnects from a running container', async () => {
+      const client = await connectWsClient(gateway.wsUrl);
+      client.sendControl({ call: 'slumber' });
+      expect(await client.nextLine()).to.equal('ready');
       client.ws.terminate();
       await clean('cancelled');
     });
 
     async function clean(outcome: string): Promise<void> {
-      const { id, cleanup, outcome: found } = await newestEnded(gateway);
+      const { id, cleanup, outcome: found } = await waitForNewestRun(gateway);
       expect(await gateway.getJson(`/api/v1/http/runs/${id}`)).to.include({ outcome });
       expect(found).to.equal(outcome);
       expect(cleanup).to.deep.include({ clean: true, left: [] });
@@ -64,18 +81,22 @@ describe('the ws client', function () {
   });
 });
 
-async function open(gateway: TestGateway, leave: (ws: WebSocket) => void): Promise<Client> {
-  const client = await wsClient(gateway.wsUrl);
+async function open(gateway: TestGateway, leave: (ws: WebSocket) => void): Promise<V1Client> {
+  const client = await connectWsClient(gateway.wsUrl);
   const texts: string[] = [];
   return {
-    send: async (message) => { if (typeof message === 'string') client.text(message); else client.control(message); },
-    async heard(text) {
-      do texts.push(await client.line()); while (texts.at(-1) !== text);
+    send: async (message) => {
+      if (typeof message === 'string') client.sendText(message);
+      else client.sendControl(message);
     },
-    async rest() {
-      const rest = await client.rest();
+    async waitForText(text) {
+      do texts.push(await client.nextLine());
+      while (texts.at(-1) !== text);
+    },
+    async readToEnd() {
+      const rest = await client.readToEnd();
       return { texts: [...texts, ...rest.texts], results: rest.json, code: rest.code, clean: rest.code !== 1006 };
     },
-    abandon: async () => leave(client.ws),
+    disconnect: async () => leave(client.ws),
   };
 }

@@ -1,28 +1,39 @@
-// A real browser without a window, in a folder of its own.
+// Starts a headless browser with a temporary profile.
 
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type BrowserContext } from 'playwright-core';
+import { type BrowserContext, chromium } from 'playwright-core';
 
-const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/snap/bin/chromium'];
+const browserPaths = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/snap/bin/chromium'];
 
-/** Nothing of it phones home, and its own updates are off. */
+/** Options that keep the browser from making background requests and updating itself. */
 const args = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-  '--disable-sync', '--disable-default-apps', '--disable-dev-shm-usage', '--metrics-recording-only', '--no-proxy-server',
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-default-apps',
+  '--disable-dev-shm-usage',
+  '--metrics-recording-only',
+  '--no-proxy-server',
 ];
 
 export interface TestBrowser {
   readonly context: BrowserContext;
-  /** Ends it and removes its folder. */
+  /** Closes the browser and removes its folder. */
   close(): Promise<void>;
 }
 
 export async function startBrowser(): Promise<TestBrowser> {
-  const executablePath = process.env['DISTILLERY_TEST_BROWSER'] ?? places.find((place) => existsSync(place));
-  if (executablePath === undefined) throw new Error('these tests need a browser: install the package chromium, or name one in DISTILLERY_TEST_BROWSER');
+  const executablePath = process.env['DISTILLERY_TEST_BROWSER'] ?? browserPaths.find((place) => existsSync(place));
+  if (executablePath === undefined)
+    throw new Error('these tests need a browser: install the package chromium, or name one in DISTILLERY_TEST_BROWSER');
   const folder = await mkdtemp(join(tmpdir(), 'browser-'));
   try {
     const context = await chromium.launchPersistentContext(folder, { executablePath, args, headless: true });

@@ -1,20 +1,31 @@
-// What runs may have left behind on this machine, found by looking and not by asking the gateway.
+// Finds what runs have left on this machine, independently of the gateway.
 
 import { readdirSync, readFileSync } from 'node:fs';
-import Docker from 'dockerode';
+import type Docker from 'dockerode';
+import { describeProcess } from './describe-process.ts';
 
-/** Processes of runs, as text: those that carry the mark of `run`, or of any run of these tests. Zombies are not processes any more. */
-export function runProcessesLeft(run?: string): string[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isOurs(environmentOf(name), run)).map(describe);
+/**
+ * Returns the processes with the marker of `run`, or of any run of these tests. Zombies have no environment and do not
+ * count.
+ */
+export function leftoverProcesses(run?: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && belongsToTests(readEnvironment(name), run))
+    .map(describeProcess);
 }
 
-/** Other tests may be running on this machine; ours have our temporary folder. */
-function isOurs(environment: readonly string[], run: string | undefined): boolean {
+/**
+ * Returns true for processes of these tests, which have their temporary folder. Other tests may run on this machine.
+ */
+function belongsToTests(environment: readonly string[], run: string | undefined): boolean {
   if (run !== undefined) return environment.includes(`DISTILLERY_RUN=${run}`);
-  return environment.includes(`TMPDIR=${process.env['TMPDIR']}`) && environment.some((entry) => entry.startsWith('DISTILLERY_RUN='));
+  return (
+    environment.includes(`TMPDIR=${process.env['TMPDIR']}`) &&
+    environment.some((entry) => entry.startsWith('DISTILLERY_RUN='))
+  );
 }
 
-function environmentOf(pid: string): readonly string[] {
+function readEnvironment(pid: string): readonly string[] {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
   } catch {
@@ -22,30 +33,33 @@ function environmentOf(pid: string): readonly string[] {
   }
 }
 
-function describe(pid: string): string {
-  try {
-    return `process ${pid}: ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`;
-  } catch {
-    return `process ${pid}`;
-  }
-}
-
-/** Containers of runs on the engine of the tests, running or not. */
-export async function containersLeft(run?: string): Promise<string[]> {
-  const host = process.env['DISTILLERY_TEST_ENGINE'];
+/** Returns the containers of runs on the engine of the tests, running or not. */
+export async function leftoverContainers(
+  run?: string,
+  host = process.env['DISTILLERY_TEST_ENGINE'],
+): Promise<string[]> {
   if (host === undefined) return [];
-  const docker = new Docker({ socketPath: host.replace('unix://', '') });
+  const docker = await connectEngine(host);
   const label = run === undefined ? 'distillery.run' : `distillery.run=${run}`;
   const found = await docker.listContainers({ all: true, filters: { label: [label] } });
   return found.map(({ Names, State }) => `container ${Names.join()} (${State})`);
 }
 
-/** Networks and volumes of runs on the engine of the tests. */
-export async function pipelineThingsLeft(run?: string): Promise<string[]> {
+/** Returns the networks and volumes of runs on the engine of the tests. */
+export async function leftoverNetworksAndVolumes(run?: string): Promise<string[]> {
   const host = process.env['DISTILLERY_TEST_ENGINE'];
   if (host === undefined) return [];
-  const docker = new Docker({ socketPath: host.replace('unix://', '') });
+  const docker = await connectEngine(host);
   const filters = { label: [run === undefined ? 'distillery.run' : `distillery.run=${run}`] };
-  const [networks, { Volumes }] = await Promise.all([docker.listNetworks({ filters }), docker.listVolumes({ filters })]);
+  const [networks, { Volumes }] = await Promise.all([
+    docker.listNetworks({ filters }),
+    docker.listVolumes({ filters }),
+  ]);
   return [...networks.map(({ Name }) => `network ${Name}`), ...Volumes.map(({ Name }) => `volume ${Name}`)];
+}
+
+/** Loads the client only when a test needs it: every test run loads this file. */
+async function connectEngine(host: string): Promise<Docker> {
+  const { default: Client } = await import('dockerode');
+  return new Client({ socketPath: host.replace('unix://', '') });
 }

@@ -1,35 +1,40 @@
-// The HTTP documents say what the code does: their tables are the code's, and their examples are asked of a real server.
+// Compares the HTTP documents with the code: their tables, and their examples with the responses of a real server.
 
-import { expect } from 'chai';
 import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'chai';
 import { errors } from '../../protocol/errors.ts';
 import { defaultLimits } from '../../protocol/limits.ts';
-import type { RunRecord } from '../../protocol/record.ts';
-import { newsItem, parseNewsName } from '../../server/http/news/item.ts';
-import { newsBytesMax, newsFilesMax } from '../../server/http/news/shelf.ts';
-import type { HttpParts } from '../../server/http/parts.ts';
+import type { RunRecord } from '../../protocol/run-record.ts';
+import type { HttpDeps } from '../../server/http/deps.ts';
+import { newsItem, parseNewsName } from '../../server/http/news/news-item.ts';
+import { newsBytesMax, newsFilesMax } from '../../server/http/news/read-news.ts';
 import { pageBytesMax } from '../../server/http/routes/lines.ts';
-import { routes } from '../../server/http/routes/table.ts';
-import { listArtifacts, openArtifact } from '../../server/runs/artifacts.ts';
+import { routes } from '../../server/http/routes/routes.ts';
 import { RunLog } from '../../server/runs/log/log.ts';
-import { fakeConfig, fakeParts, overRun, serve } from './serve.ts';
-import type { Serving } from './serve.ts';
+import { listArtifacts, openArtifact } from '../../server/runs/views/artifacts.ts';
+import type { TestServer } from '../helpers/http/test-server.ts';
+import { endedRun, fakeConfig, fakeDeps, serve } from '../helpers/http/test-server.ts';
 
 const read = (name: string): Promise<string> => readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 
-/** Cells of the rows of a table whose first cell is code. */
+/** Returns the cells of each table row whose first cell is written as code. */
 const rows = (text: string): readonly (readonly string[])[] =>
-  [...text.matchAll(/^\| `.*\|$/gm)].map(([row]) => row.slice(1, -1).split('|').map((cell) => cell.trim().replace(/^`(.*)`$/, '$1')));
+  [...text.matchAll(/^\| `.*\|$/gm)].map(([row]) =>
+    row
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => cell.trim().replace(/^`(.*)`$/, '$1')),
+  );
 
 describe('docs/errors.md', () => {
-  it('shows the table of codes as it is', async () => {
+  it('the table of error codes in docs/errors.md matches the code', async () => {
     const shown = rows(await read('errors.md')).map(([code, status, message]) => [code, Number(status), message]);
     expect(shown).to.deep.equal(Object.entries(errors).map(([code, row]) => [code, row.status, row.message]));
   });
 
-  it('says of every code when it is told', async () => {
+  it('docs/errors.md says for every code when it occurs', async () => {
     for (const row of rows(await read('errors.md'))) expect(row[3], row[0]).to.have.length.above(5);
   });
 });
@@ -40,43 +45,50 @@ describe('docs/http.md', () => {
     text = await read('http.md');
   });
 
-  it('shows the table of routes as it is', () => {
-    expect(rows(text).filter(([path]) => path?.startsWith('/'))).to.deep.equal(routes.map((route) => [route.path, route.summary, route.scope ?? '']));
+  it('the table of routes in docs/http.md matches the code', () => {
+    expect(rows(text).filter(([path]) => path?.startsWith('/'))).to.deep.equal(
+      routes.map((route) => [route.path, route.summary, route.scope ?? '']),
+    );
   });
 
-  it('names the bounds of the code', () => {
-    for (const bound of [`${newsFilesMax} files`, `${newsBytesMax >> 10} KiB`, `${pageBytesMax >> 20} MiB`]) expect(text).to.contain(bound);
+  it('docs/http.md contains the limits that the code sets', () => {
+    for (const bound of [`${newsFilesMax} files`, `${newsBytesMax >> 10} KiB`, `${pageBytesMax >> 20} MiB`])
+      expect(text).to.contain(bound);
   });
 
-  it('has an example for every route', () => {
-    const asked = examples(text).map((example) => example.path.replace(/\?.*$/, ''));
+  it('docs/http.md has an example of every route', () => {
+    const paths = examples(text).map((example) => example.path.replace(/\?.*$/, ''));
     for (const { path } of routes) {
       const pattern = new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+').replace(/\{\w+…\}/, '.+')}/?$`);
-      expect(asked.some((one) => pattern.test(one)), path).to.equal(true);
+      expect(
+        paths.some((example) => pattern.test(example)),
+        path,
+      ).to.equal(true);
     }
   });
 });
 
-describe('docs/http.md: examples', () => {
-  let serving: Serving;
+describe('the examples of docs/http.md', () => {
+  let serving: TestServer;
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'docs-'));
-    serving = await serve(parts(await storedLog(join(folder, run.id))));
+    serving = await serve(exampleDeps(await storedLog(join(folder, run.id))));
   });
   after(async () => {
     await serving.close();
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('are answered as they say', async () => {
+  it('the examples of docs/http.md show what the server returns', async () => {
     const all = examples(await read('http.md'));
     for (const { path, headers, status, body } of all) {
-      const served = await serving.ask(path, { headers });
-      expect(served.status, path).to.equal(status);
-      if (/…[\]}]+$/.test(body)) expect(served.body).to.satisfy((given: string) => given.startsWith(body.slice(0, body.indexOf(', …'))));
-      else if (body.startsWith('{') || body.startsWith('[')) expect(served.json(), path).to.deep.equal(JSON.parse(body));
-      else expect(served.body.replace(/\n+$/, '\n'), path).to.equal(`${body}\n`);
+      const response = await serving.request(path, { headers });
+      expect(response.status, path).to.equal(status);
+      if (/…[\]}]+$/.test(body))
+        expect(response.body).to.satisfy((given: string) => given.startsWith(body.slice(0, body.indexOf(', …'))));
+      else if (/^[{["]/.test(body)) expect(response.json(), path).to.deep.equal(JSON.parse(body));
+      else expect(response.body.replace(/\n+$/, '\n'), path).to.equal(`${body}\n`);
     }
     expect(all).to.have.length.above(18);
   });
@@ -90,22 +102,45 @@ interface Example {
 }
 
 function examples(text: string): readonly Example[] {
-  return [...text.matchAll(/^```http\nGET (\S+)\n(?:Accept: (\S+)\n)?\n(\d{3})[^\n]*\n([^]*?)\n```$/gm)].map(([, path = '', accept, status, body = '']) => ({
-    path, headers: accept === undefined ? {} : { Accept: accept }, status: Number(status), body,
-  }));
+  return [...text.matchAll(/^```http\nGET (\S+)\n(?:Accept: (\S+)\n)?\n(\d{3})[^\n]*\n([^]*?)\n```$/gm)].map(
+    ([, path = '', accept, status, body = '']) => ({
+      path,
+      headers: accept === undefined ? {} : { Accept: accept },
+      status: Number(status),
+      body,
+    }),
+  );
 }
 
 const run: RunRecord = {
-  id: '8Zk2mQ', call: 'greet', params: ['Ada'], caller: '', node: 'gateway', state: 'ended', outcome: 'succeeded', exitCode: 0,
-  queuedAt: '2026-01-15T09:30:00.000Z', startedAt: '2026-01-15T09:30:00.004Z', endedAt: '2026-01-15T09:30:03.021Z', lines: 3, bytes: 36,
+  id: '8Zk2mQ',
+  call: 'greet',
+  params: ['Ada'],
+  caller: '',
+  node: 'gateway',
+  state: 'ended',
+  outcome: 'succeeded',
+  exitCode: 0,
+  queuedAt: '2026-01-15T09:30:00.000Z',
+  startedAt: '2026-01-15T09:30:00.004Z',
+  endedAt: '2026-01-15T09:30:03.021Z',
+  durationMs: 3_017,
+  lines: 3,
+  bytes: 36,
   cleanup: { clean: true, released: [{ kind: 'process', id: 'p1', how: 'exited', ms: 2 }], left: [] },
 };
 
 const lines = ['hello Ada 1', 'hello Ada 2', 'hello Ada 3'];
 
-/** The lines of the run, as a gateway leaves them. Gives the folder. */
+/** Writes the lines and an artifact of the run as a gateway stores them. Returns the folder. */
 async function storedLog(folder: string): Promise<string> {
-  const log = RunLog.create(folder, { shape: 'lines', limits: defaultLimits, onFailure: (error) => { throw error; } });
+  const log = RunLog.create(folder, {
+    format: 'lines',
+    limits: defaultLimits,
+    onFailure: (error) => {
+      throw error;
+    },
+  });
   log.write('stdout', Buffer.from(lines.map((line) => `${line}\n`).join('')));
   await log.close();
   await mkdir(join(folder, 'artifacts', 'letters'), { recursive: true });
@@ -115,40 +150,98 @@ async function storedLog(folder: string): Promise<string> {
   return folder;
 }
 
-function parts(log: string): HttpParts {
+function exampleDeps(log: string): HttpDeps {
   const name = parseNewsName('2026-01-15-moved.md');
   const stop = { signal: 'SIGTERM', graceMs: 10_000 } as const;
   const onDisconnect = { default: 'cancel', allow: ['cancel', 'grace:1m'] };
-  return fakeParts({
-    config: () => fakeConfig({}, {
-      systems: [{
-        slug: 'herbarium', url: 'https://herbarium.example.org', tagline: 'Dried plants', entityCount: 1204, bundleCount: 9, lastEdit: null, running: true, listed: true,
-      }],
-    }),
-    news: async () => (name === undefined ? [] : [newsItem(name, '# We have moved\n\nTo a *larger* machine.')]),
+  return fakeDeps({
+    config: () =>
+      fakeConfig(
+        {},
+        {
+          systems: [
+            {
+              slug: 'herbarium',
+              url: 'https://herbarium.example.org',
+              tagline: 'Dried plants',
+              entityCount: 1204,
+              bundleCount: 9,
+              lastEdit: null,
+              running: true,
+              listed: true,
+            },
+          ],
+          resolve: [
+            {
+              prefix: 'https://data.example.org/herbarium/',
+              target: 'https://herbarium.example.org/wisski/get?uri=${uri}',
+            },
+          ],
+        },
+      ),
+    news: async () =>
+      name === undefined ? [] : [newsItem(name, { text: '# We have moved\n\nTo a *larger* machine.' })],
     calls: async () => [
       {
-        name: 'greet', summary: 'Greet someone, slowly', kind: 'process', timeoutMs: 600_000, stop, onDisconnect, available: true,
-        params: [{ name: 'who', summary: 'Whom to greet', schema: { type: 'string', pattern: '^[A-Za-z ]+$' }, default: 'world', required: false }],
+        name: 'greet',
+        summary: 'Greet someone, slowly',
+        kind: 'process',
+        timeoutMs: 600_000,
+        stop,
+        onDisconnect,
+        available: true,
+        params: [
+          {
+            name: 'who',
+            summary: 'Whom to greet',
+            schema: { type: 'string', pattern: '^[A-Za-z ]+$' },
+            default: 'world',
+            required: false,
+          },
+        ],
       },
-      { name: 'census', summary: 'Count words in a container', kind: 'container', params: [], stop, onDisconnect, available: false, reason: 'no Docker engine answers' },
+      {
+        name: 'census',
+        summary: 'Count words in a container',
+        kind: 'container',
+        params: [],
+        stop,
+        onDisconnect,
+        available: false,
+        reason: 'no Docker engine answers',
+      },
     ],
     runs: {
       list: ({ limit }) => ({ runs: [run].slice(0, limit), next: run.id }),
       get: (id) => (id === run.id ? run : undefined),
       lines: async (_id, { after, limit }) => {
-        const told = lines.slice(after, after + limit);
-        return { lines: told, next: after + told.length, ended: after + told.length === lines.length };
+        const page = lines.slice(after, after + limit);
+        return { lines: page, next: after + page.length, ended: after + page.length === lines.length };
       },
-      watch: () => overRun(run, log),
+      view: () => endedRun(run, log),
       artifacts: (_id, max) => listArtifacts(join(log, 'artifacts'), max),
       artifact: (_id, path) => openArtifact(join(log, 'artifacts'), path),
     },
-    schemas: { pipeline: { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'object', required: ['workflow'] } },
+    schemas: {
+      pipeline: { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'object', required: ['workflow'] },
+    },
     status: () => ({
-      version: '0.1.0', node: 'gateway', startedAt: '2026-01-15T09:00:00.000Z', uptimeMs: 1_800_000, state: 'running', api: true,
-      runs: { queued: 0, running: 1, cancelling: 0, ended: 41 }, sessions: 1,
-      engines: { process: { available: true }, terminal: { available: true }, container: { available: false, reason: 'no Docker engine answers' }, pipeline: { available: false, reason: 'no Docker engine answers' } },
+      version: '0.1.0',
+      node: 'gateway',
+      startedAt: '2026-01-15T09:00:00.000Z',
+      uptimeMs: 1_800_000,
+      state: 'running',
+      api: true,
+      runs: { queued: 0, running: 1, cancelling: 0, ended: 41 },
+      sessions: 1,
+      storage: { ok: true, freeBytes: 80_530_636_800, minFreeBytes: 67_108_864, outputBytes: 1_048_576 },
+      engines: {
+        process: { available: true },
+        terminal: { available: true },
+        container: { available: false, reason: 'no Docker engine answers' },
+        pipeline: { available: false, reason: 'no Docker engine answers' },
+      },
+      processes: { starter: 'posix_spawn', limits: { available: true } },
       lastReload: { at: '2026-01-15T09:20:00.000Z', ok: true, problems: 0 },
     }),
   });

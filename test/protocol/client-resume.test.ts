@@ -1,218 +1,261 @@
-// The client when its connection is lost: where it goes on, what it says again, and when it gives up.
+// Tests the client after a lost connection: where it resumes, what it sends again, and when it gives up.
 
 import { expect } from 'chai';
 import { WebSocket as WsSocket } from 'ws';
-import { attachRun, clientSubprotocol, openCall } from '../../protocol/client.ts';
-import type { AttachOptions, CallOptions, Item } from '../../protocol/client.ts';
-import { scriptedServer } from '../helpers/scripted-server.ts';
-import type { Peer, ScriptedServer } from '../helpers/scripted-server.ts';
-import { until } from '../helpers/until.ts';
+import type { AttachOptions, CallOptions, Item } from '../../protocol/client/client.ts';
+import { attachRun, clientSubprotocol, openCall } from '../../protocol/client/client.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
+import type { ScriptedServer, ServerConnection } from '../helpers/websocket/scripted-server.ts';
+import { startScriptedServer } from '../helpers/websocket/scripted-server.ts';
 
 const run = { id: 'r1', call: 'echo', state: 'running', next: 1, input: true };
-const succeeded = { success: true, status: 'succeeded', exitCode: 0, next: 3, cleanup: { clean: true, released: [], left: [] } };
-const soonAgain = { forMs: 5_000, delayMs: 1, delayMaxMs: 5 };
+const succeeded = {
+  success: true,
+  status: 'succeeded',
+  exitCode: 0,
+  next: 3,
+  cleanup: { clean: true, released: [], left: [] },
+};
+const quickReconnect = { forMs: 5_000, delayMs: 1, delayMaxMs: 5 };
 
-describe('the client, when its connection is lost', () => {
+describe('the client after a lost connection', () => {
   let server: ScriptedServer;
-  beforeEach(async () => { server = await scriptedServer(clientSubprotocol); });
+  beforeEach(async () => {
+    server = await startScriptedServer(clientSubprotocol);
+  });
   afterEach(() => server.close());
 
   function open(options: Partial<CallOptions> = {}) {
     const items: Item[] = [];
     const call = openCall({
-      url: server.url, socket: WsSocket, call: 'echo', run: 'r1', reconnect: soonAgain, onItem: (item) => { items.push(item); }, ...options,
+      url: server.url,
+      socket: WsSocket,
+      call: 'echo',
+      run: 'r1',
+      reconnect: quickReconnect,
+      onItem: (item) => {
+        items.push(item);
+      },
+      ...options,
     });
     return { call, items };
   }
 
   function attach(options: Partial<AttachOptions> = {}) {
     const items: Item[] = [];
-    return { items, call: attachRun({ url: server.url, socket: WsSocket, run: 'r1', reconnect: soonAgain, onItem: (item) => { items.push(item); }, ...options }) };
+    return {
+      items,
+      call: attachRun({
+        url: server.url,
+        socket: WsSocket,
+        run: 'r1',
+        reconnect: quickReconnect,
+        onItem: (item) => {
+          items.push(item);
+        },
+        ...options,
+      }),
+    };
   }
 
-  /** The next connection, whose first message is `first`. */
-  async function comes(first: object): Promise<Peer> {
-    const peer = await server.peer();
-    expect(await peer.control()).to.deep.equal(first);
+  /** Accepts the next connection, whose first message is `first`. */
+  async function acceptConnection(first: object): Promise<ServerConnection> {
+    const peer = await server.nextConnection();
+    expect(await peer.nextControl()).to.deep.equal(first);
     return peer;
   }
 
   const calls = { call: 'echo', params: [], run: 'r1' };
 
-  async function lostAfterLines(items: readonly Item[], ...lines: readonly string[]): Promise<void> {
-    const peer = await comes(calls);
-    peer.say({ run });
-    for (const line of lines) peer.text(line);
-    await until('the lines have come', () => items.length === 1 + lines.length);
+  async function disconnectAfterLines(items: readonly Item[], ...lines: readonly string[]): Promise<void> {
+    const peer = await acceptConnection(calls);
+    peer.sendControl({ run });
+    for (const line of lines) peer.sendText(line);
+    await waitUntil('the lines have arrived', () => items.length === 1 + lines.length);
     peer.terminate();
   }
 
-  it('attaches behind the last line it has, and tells the listener of both', async () => {
+  it('the client attaches after its last line and reports the lost and the resumed connection', async () => {
     const { call, items } = open();
-    await lostAfterLines(items, 'one', 'two');
-    const peer = await comes({ attach: 'r1', after: 2, input: true });
-    peer.say({ run: { ...run, next: 3 } });
-    peer.text('three');
-    peer.say({ ...succeeded, next: 4 });
+    await disconnectAfterLines(items, 'one', 'two');
+    const peer = await acceptConnection({ attach: 'r1', after: 2, input: true });
+    peer.sendControl({ run: { ...run, next: 3 } });
+    peer.sendText('three');
+    peer.sendControl({ ...succeeded, next: 4 });
     expect((await call.result).next).to.equal(4);
     const lost = items[3] as { connection: string; inMs: number; attempt: number };
     expect(lost).to.include({ connection: 'lost', attempt: 1 });
     expect(lost.inMs).to.be.within(0, 5);
-    expect(items.toSpliced(3, 1)).to.deep.equal([{ run }, { line: 'one' }, { line: 'two' }, { connection: 'resumed' }, { line: 'three' }]);
+    expect(items.toSpliced(3, 1)).to.deep.equal([
+      { run },
+      { line: 'one' },
+      { line: 'two' },
+      { connection: 'resumed' },
+      { line: 'three' },
+    ]);
   });
 
-  it('counts bytes of a terminal', async () => {
+  it('the client counts the bytes of a terminal and resumes after the last one', async () => {
     const { call, items } = open();
-    const first = await comes(calls);
-    first.say({ run: { ...run, terminal: true } });
-    first.text('é€\r\n');
-    await until('the chunk has come', () => items.length === 2);
+    const first = await acceptConnection(calls);
+    first.sendControl({ run: { ...run, terminal: true } });
+    first.sendText('é€\r\n');
+    await waitUntil('the chunk has arrived', () => items.length === 2);
     first.terminate();
-    const peer = await comes({ attach: 'r1', after: 7, input: true });
-    peer.say(succeeded);
+    const peer = await acceptConnection({ attach: 'r1', after: 7, input: true });
+    peer.sendControl(succeeded);
     await call.result;
   });
 
-  it('says the call again, under the same id, while it was not announced', async () => {
+  it('the client sends the call again under the same id until the run is announced', async () => {
     const { call, items } = open();
-    (await comes(calls)).terminate();
-    const peer = await comes(calls);
-    peer.say({ run });
-    peer.say(succeeded);
+    (await acceptConnection(calls)).terminate();
+    const peer = await acceptConnection(calls);
+    peer.sendControl({ run });
+    peer.sendControl(succeeded);
     await call.result;
     expect(items.slice(1)).to.deep.equal([{ connection: 'resumed' }, { run }]);
   });
 
-  it('hands an event over once', async () => {
+  it('the client delivers an event once', async () => {
     const { call, items } = open();
-    const first = await comes(calls);
-    first.say({ run });
-    first.say({ event: { seq: 1, at: 0, type: 'stalled' } });
-    await until('the event has come', () => items.length === 2);
+    const first = await acceptConnection(calls);
+    first.sendControl({ run });
+    first.sendControl({ event: { seq: 1, at: 0, type: 'stalled' } });
+    await waitUntil('the event has arrived', () => items.length === 2);
     first.terminate();
-    const peer = await comes({ attach: 'r1', after: 0, input: true });
-    peer.say({ run });
-    for (const seq of [1, 2]) peer.say({ event: { seq, at: 0, type: 'stalled' } });
-    peer.say(succeeded);
+    const peer = await acceptConnection({ attach: 'r1', after: 0, input: true });
+    peer.sendControl({ run });
+    for (const seq of [1, 2]) peer.sendControl({ event: { seq, at: 0, type: 'stalled' } });
+    peer.sendControl(succeeded);
     await call.result;
     expect(items.filter((item) => 'event' in item).map(({ event }) => event.seq)).to.deep.equal([1, 2]);
   });
 
-  it('goes on behind a gap, and tells of it', async () => {
+  it('the client resumes after a gap and reports the gap', async () => {
     const gap = { from: 1, to: 500, reason: 'retention' } as const;
     const { call, items } = attach();
-    const first = await comes({ attach: 'r1', after: 0 });
-    first.say({ run });
-    first.say({ gap });
-    first.text('501');
-    await until('the line has come', () => items.length === 3);
+    const first = await acceptConnection({ attach: 'r1', after: 0 });
+    first.sendControl({ run });
+    first.sendControl({ gap });
+    first.sendText('501');
+    await waitUntil('the line has arrived', () => items.length === 3);
     first.terminate();
-    const peer = await comes({ attach: 'r1', after: 501 });
-    peer.say(succeeded);
+    const peer = await acceptConnection({ attach: 'r1', after: 501 });
+    peer.sendControl(succeeded);
     await call.result;
     expect(items[1]).to.deep.equal({ gap });
   });
 
-  it('sends again what had not arrived, in order, then what waited, then the end', async () => {
+  it('the client sends lost input again in order, then queued input, then the end', async () => {
     const { call } = open();
-    const first = await comes(calls);
-    first.say({ run });
+    const first = await acceptConnection(calls);
+    first.sendControl({ run });
     for (const text of ['aa', 'bb', 'cc']) expect(await call.write(text)).to.equal(true);
-    for (const text of ['aa', 'bb', 'cc']) expect(await first.input()).to.equal(text);
+    for (const text of ['aa', 'bb', 'cc']) expect(await first.nextInput()).to.equal(text);
     first.terminate();
-    const peer = await comes({ attach: 'r1', after: 0, input: true });
+    const peer = await acceptConnection({ attach: 'r1', after: 0, input: true });
     const waiting = call.write('dd');
     call.end();
-    peer.say({ run });
+    peer.sendControl({ run });
     expect(peer.unread).to.equal(0);
-    peer.say({ input: { taken: 0, received: 3 } });
-    for (const text of ['bb', 'cc', 'dd']) expect(await peer.input()).to.equal(text);
+    peer.sendControl({ input: { taken: 0, received: 3 } });
+    for (const text of ['bb', 'cc', 'dd']) expect(await peer.nextInput()).to.equal(text);
     expect(await waiting).to.equal(true);
-    expect(await peer.control()).to.deep.equal({ signal: 'close' });
+    expect(await peer.nextControl()).to.deep.equal({ signal: 'close' });
     peer.terminate();
-    const last = await comes({ attach: 'r1', after: 0, input: true });
-    last.say({ run });
-    last.say({ input: { taken: 12, received: 12 } });
-    expect(await last.control()).to.deep.equal({ signal: 'close' });
+    const last = await acceptConnection({ attach: 'r1', after: 0, input: true });
+    last.sendControl({ run });
+    last.sendControl({ input: { taken: 12, received: 12 } });
+    expect(await last.nextControl()).to.deep.equal({ signal: 'close' });
     expect(last.unread).to.equal(0);
-    last.say(succeeded);
+    last.sendControl(succeeded);
     await call.result;
   });
 
-  it('counts from what the run had, when it goes on with one', async () => {
+  it('the client continues the input offsets of an existing run', async () => {
     const { call } = open();
-    const first = await comes(calls);
+    const first = await acceptConnection(calls);
     void call.write('aa');
     void call.write('bb');
-    first.say({ run });
-    first.say({ input: { taken: 100, received: 100 } });
-    await first.input();
-    await first.input();
+    first.sendControl({ run });
+    first.sendControl({ input: { taken: 100, received: 100 } });
+    await first.nextInput();
+    await first.nextInput();
     first.terminate();
-    const peer = await comes({ attach: 'r1', after: 0, input: true });
-    peer.say({ run });
-    peer.say({ input: { taken: 100, received: 103 } });
-    expect(await peer.input()).to.equal('bb');
+    const peer = await acceptConnection({ attach: 'r1', after: 0, input: true });
+    peer.sendControl({ run });
+    peer.sendControl({ input: { taken: 100, received: 103 } });
+    expect(await peer.nextInput()).to.equal('bb');
     expect(peer.unread).to.equal(0);
-    peer.say(succeeded);
+    peer.sendControl(succeeded);
     await call.result;
   });
 
   for (const code of ['input-taken', 'read-only'] as const) {
-    it(`writes no more, and does not ask for the input again, after the notice ${code}`, async () => {
+    it(`the client stops writing and does not request the input again after the notice ${code}`, async () => {
       const { call, items } = open();
-      const first = await comes(calls);
-      first.say({ run });
-      first.say({ notice: { code, message: 'no' } });
-      await until('the notice has come', () => items.length === 2);
+      const first = await acceptConnection(calls);
+      first.sendControl({ run });
+      first.sendControl({ notice: { code, message: 'no' } });
+      await waitUntil('the notice has arrived', () => items.length === 2);
       expect(await call.write('late')).to.equal(false);
       first.terminate();
-      (await comes({ attach: 'r1', after: 0 })).say(succeeded);
+      (await acceptConnection({ attach: 'r1', after: 0 })).sendControl(succeeded);
       await call.result;
     });
   }
 
-  it('keeps a cancel, and a leave, that are said meanwhile', async () => {
+  it('the client sends a cancel and a detach that were requested while disconnected', async () => {
     const { call, items } = open();
-    await lostAfterLines(items, 'one');
-    await until('the connection is lost', () => items.length === 3);
+    await disconnectAfterLines(items, 'one');
+    await waitUntil('the connection is lost', () => items.length === 3);
     call.cancel();
     call.detach();
-    const peer = await comes({ attach: 'r1', after: 1, input: true });
+    const peer = await acceptConnection({ attach: 'r1', after: 1, input: true });
     expect(peer.unread).to.equal(0);
-    peer.say({ run });
-    expect(await peer.control()).to.deep.equal({ signal: 'cancel' });
-    expect(await peer.control()).to.deep.equal({ signal: 'detach' });
-    peer.say({ success: true, status: 'detached', next: 2 });
+    peer.sendControl({ run });
+    expect(await peer.nextControl()).to.deep.equal({ signal: 'cancel' });
+    expect(await peer.nextControl()).to.deep.equal({ signal: 'detach' });
+    peer.sendControl({ success: true, status: 'detached', next: 2 });
     expect(await call.result).to.deep.equal({ success: true, status: 'detached', next: 2 });
   });
 
-  it('does not hurry a run that is being cancelled already', async () => {
+  it('the client does not force a run that is already being cancelled', async () => {
     const { call, items } = open();
-    await lostAfterLines(items);
+    await disconnectAfterLines(items);
     call.cancel();
-    const peer = await comes({ attach: 'r1', after: 0, input: true });
-    peer.say({ run: { ...run, state: 'cancelling' } });
-    peer.say({ ...succeeded, success: false, status: 'cancelled' });
+    const peer = await acceptConnection({ attach: 'r1', after: 0, input: true });
+    peer.sendControl({ run: { ...run, state: 'cancelling' } });
+    peer.sendControl({ ...succeeded, success: false, status: 'cancelled' });
     await call.result;
     expect(peer.unread).to.equal(0);
   });
 
-  it('says unknown of a run that was announced and is not known any more', async () => {
+  it('the client reports the status unknown for an announced run that no longer exists', async () => {
     const { call, items } = open();
-    await lostAfterLines(items, 'one');
-    (await comes({ attach: 'r1', after: 1, input: true })).say({ success: false, status: 'rejected', message: 'no such run "r1"', next: 1 });
+    await disconnectAfterLines(items, 'one');
+    (await acceptConnection({ attach: 'r1', after: 1, input: true })).sendControl({
+      success: false,
+      status: 'rejected',
+      message: 'no such run "r1"',
+      next: 1,
+    });
     expect(await call.result).to.deep.equal({
-      success: false, status: 'unknown', lost: 'disconnected', next: 2, message: 'the run cannot be watched any more: no such run "r1"',
+      success: false,
+      status: 'unknown',
+      lost: 'disconnected',
+      next: 2,
+      message: 'cannot watch the run any longer: no such run "r1"',
     });
   });
 
-  it('gives up when the time is over', async () => {
+  it('the client gives up when the reconnect time is over', async () => {
     const { call, items } = open({ reconnect: { forMs: 50, delayMs: 1, delayMaxMs: 10 } });
-    const first = await comes(calls);
-    server.refuse(503);
-    first.say({ run });
-    await until('it is announced', () => items.length === 1);
+    const first = await acceptConnection(calls);
+    server.rejectUpgrades(503);
+    first.sendControl({ run });
+    await waitUntil('the run is announced', () => items.length === 1);
     first.terminate();
     const result = await call.result;
     expect(result).to.include({ status: 'unknown', lost: 'disconnected', next: 1 });
@@ -220,63 +263,89 @@ describe('the client, when its connection is lost', () => {
     expect(items.filter((item) => 'connection' in item && item.connection === 'lost').length).to.be.greaterThan(1);
   });
 
-  it('tries the first connection again only when asked to', async () => {
-    server.refuse(503);
-    const { call, items } = open({ reconnect: { ...soonAgain, first: true } });
-    await until('it was refused', () => items.length > 1);
-    server.refuse(undefined);
-    (await comes(calls)).say(succeeded);
+  it('the client retries the first connection only if requested', async () => {
+    server.rejectUpgrades(503);
+    const { call, items } = open({ reconnect: { ...quickReconnect, first: true } });
+    await waitUntil('the connection was rejected', () => items.length > 1);
+    server.rejectUpgrades(undefined);
+    (await acceptConnection(calls)).sendControl(succeeded);
     expect(await call.result).to.deep.equal(succeeded);
   });
 
-  it('comes to a run from its last lines, and feeds it when asked to', async () => {
+  it('the client attaches at the last lines of a run and writes input if requested', async () => {
     const { call, items } = attach({ last: 2, input: true });
     const sent = call.write('hello');
-    const peer = await comes({ attach: 'r1', last: 2, input: true });
-    peer.say({ run: { ...run, next: 9 } });
-    peer.say({ input: { taken: 10, received: 10 } });
-    expect(await peer.input()).to.equal('hello');
+    const peer = await acceptConnection({ attach: 'r1', last: 2, input: true });
+    peer.sendControl({ run: { ...run, next: 9 } });
+    peer.sendControl({ input: { taken: 10, received: 10 } });
+    expect(await peer.nextInput()).to.equal('hello');
     expect(await sent).to.equal(true);
-    peer.text('nine');
-    await until('the line has come', () => items.length === 2);
+    peer.sendText('nine');
+    await waitUntil('the line has arrived', () => items.length === 2);
     peer.terminate();
-    (await comes({ attach: 'r1', after: 9, input: true })).say(succeeded);
+    (await acceptConnection({ attach: 'r1', after: 9, input: true })).sendControl(succeeded);
     await call.result;
   });
 
-  it('only watches a run it does not ask to feed', async () => {
+  it('the client writes nothing to a run if it did not request the input lease', async () => {
     const { call } = attach();
     expect(await call.write('no')).to.equal(false);
-    const peer = await comes({ attach: 'r1', after: 0 });
-    peer.say({ success: false, status: 'rejected', message: 'no such run "r1"', next: 1 });
+    const peer = await acceptConnection({ attach: 'r1', after: 0 });
+    peer.sendControl({ success: false, status: 'rejected', message: 'no such run "r1"', next: 1 });
     expect((await call.result).status).to.equal('rejected');
   });
 
-  describe('as a loop', () => {
-    it('gives the items one by one, and ends with the result', async () => {
+  it('T1: the client writes again after the gateway has granted it the input lease', async () => {
+    const { call } = attach();
+    const peer = await acceptConnection({ attach: 'r1', after: 0 });
+    const { input: _, ...watched } = run;
+    peer.sendControl({ run: watched });
+    await waitUntil('the client knows', () => call.run !== undefined);
+    expect(await call.write('no')).to.equal(false);
+    call.requestInput();
+    expect(await peer.nextControl()).to.deep.equal({ signal: 'input' });
+    peer.sendControl({ run });
+    peer.sendControl({ input: { taken: 3, received: 7 } });
+    await waitUntil('the client knows', () => call.run?.input === true);
+    expect(await call.write('yes')).to.equal(true);
+    expect(await peer.nextInput()).to.equal('yes');
+    call.requestInput();
+    peer.terminate();
+    const again = await acceptConnection({ attach: 'r1', after: 0, input: true });
+    again.sendControl({ run });
+    again.sendControl({ input: { taken: 7, received: 7 } });
+    expect(await again.nextInput()).to.equal('yes');
+    again.sendControl({ success: true, status: 'succeeded', next: 1 });
+    await call.result;
+  });
+
+  describe('the client as an async iterator', () => {
+    it('a loop over a call receives the items one by one and ends with the result', async () => {
       const { call } = attach({ onItem: undefined as never });
-      const told = (async () => {
+      const received = (async () => {
         const items: Item[] = [];
         for await (const item of call) items.push(item);
         return items;
       })();
-      const peer = await comes({ attach: 'r1', after: 0 });
-      peer.say({ run });
-      peer.text('one');
-      peer.say(succeeded);
-      expect(await told).to.deep.equal([{ run }, { line: 'one' }]);
+      const peer = await acceptConnection({ attach: 'r1', after: 0 });
+      peer.sendControl({ run });
+      peer.sendText('one');
+      peer.sendControl(succeeded);
+      expect(await received).to.deep.equal([{ run }, { line: 'one' }]);
       expect(await call.result).to.deep.equal(succeeded);
     });
 
-    it('holds the result back until the last item is taken, and lets it go when it is left', async () => {
+    it('the result waits until the loop has taken the last item or was left', async () => {
       const { call } = attach({ onItem: undefined as never });
       const items = call[Symbol.asyncIterator]();
       let settled = false;
-      void call.result.then(() => { settled = true; });
-      const peer = await comes({ attach: 'r1', after: 0 });
-      peer.say({ run });
-      peer.text('one');
-      peer.say(succeeded);
+      void call.result.then(() => {
+        settled = true;
+      });
+      const peer = await acceptConnection({ attach: 'r1', after: 0 });
+      peer.sendControl({ run });
+      peer.sendText('one');
+      peer.sendControl(succeeded);
       await peer.closed;
       expect(settled).to.equal(false);
       expect((await items.next()).value).to.deep.equal({ run });
@@ -285,10 +354,10 @@ describe('the client, when its connection is lost', () => {
       expect(await call.result).to.deep.equal(succeeded);
     });
 
-    it('is refused when somebody listens already', async () => {
+    it('a loop throws if the call already has a listener', async () => {
       const { call } = attach();
-      expect(() => call[Symbol.asyncIterator]()).to.throw('have a listener already');
-      (await comes({ attach: 'r1', after: 0 })).say(succeeded);
+      expect(() => call[Symbol.asyncIterator]()).to.throw('already has a listener');
+      (await acceptConnection({ attach: 'r1', after: 0 })).sendControl(succeeded);
       await call.result;
     });
   });

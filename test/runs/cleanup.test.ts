@@ -1,150 +1,230 @@
+// Tests the cleanup scope of a run: the journal, the order of releases, and the receipt.
+
 import { expect } from 'chai';
 import type { ObligationEntry, Releaser } from '../../calls/contract/ports.ts';
-import { CleanupScope, type Releasers, type ScopeParts } from '../../server/runs/cleanup.ts';
+import { CleanupScope, type CleanupScopeDeps, type Releasers, receiptLine } from '../../server/runs/cleanup.ts';
 import { deferred } from '../../server/support/deferred.ts';
 
-/** A scope whose journal is a map, and a list of what was done in which order. */
-function scopeWith(releasers: Releasers, more: Partial<ScopeParts> = {}) {
+/** Creates a scope whose journal is a map and whose faults are recorded. */
+function createScope(releasers: Releasers, more: Partial<CleanupScopeDeps> = {}) {
   const journal = new Map<string, ObligationEntry>();
   const faults: unknown[] = [];
-  const hurry = new AbortController();
+  const events: object[] = [];
+  const forceStop = new AbortController();
   const scope = new CleanupScope({
-    run: 'r', releasers, stop: { signal: 'SIGTERM', graceMs: 20 }, hurry, releaseMs: 5_000, onFault: (error) => faults.push(error),
-    journal: { journal: (entry) => void journal.set(entry.id, entry), strike: ({ id }) => void journal.delete(id) },
+    run: 'r',
+    releasers,
+    stop: { signal: 'SIGTERM', graceMs: 20 },
+    forceStop,
+    releaseMs: 5_000,
+    onFault: (error) => faults.push(error),
+    events: { emit: (type, facts) => void events.push({ type, ...facts }) },
+    journal: {
+      saveObligation: (entry) => void journal.set(entry.id, entry),
+      updateObligation: (entry) => void journal.set(entry.id, entry),
+      deleteObligation: ({ id }) => void journal.delete(id),
+    },
     ...more,
   });
-  return { scope, journal, faults, hurry };
+  return { scope, journal, faults, events, forceStop };
 }
 
-function recording(done: string[]): Releaser {
+function recordingReleaser(released: string[]): Releaser {
   return async ({ id }) => {
     await Promise.resolve();
-    done.push(id);
+    released.push(id);
     return { how: 'SIGTERM' };
   };
 }
 
 describe('the cleanup scope', () => {
-  it('journals before and strikes after, releases last in first out, and accounts for all', async () => {
-    const done: string[] = [];
-    const { scope, journal } = scopeWith({ process: recording(done), container: recording(done) });
-    scope.owe('process', 'one', { a: 1 });
-    scope.owe('container', 'two');
-    scope.defer('three', () => void done.push('three'));
+  it('the scope journals obligations, releases them last in first out, and returns a receipt', async () => {
+    const released: string[] = [];
+    const { scope, journal } = createScope({
+      process: recordingReleaser(released),
+      container: recordingReleaser(released),
+    });
+    scope.openObligation('process', 'one', { a: 1 });
+    scope.openObligation('container', 'two');
+    scope.defer('three', () => void released.push('three'));
     expect([...journal.keys()]).to.deep.equal(['one', 'two', 'deferred-1']);
     const receipt = await scope.release();
-    expect(done).to.deep.equal(['three', 'two', 'one']);
+    expect(released).to.deep.equal(['three', 'two', 'one']);
     expect(receipt.clean).to.equal(true);
-    expect(receipt.released.map(({ kind, id, how }) => `${kind} ${id} ${how}`)).to.deep.equal(['deferred three done', 'container two SIGTERM', 'process one SIGTERM']);
+    expect(receipt.released.map(({ kind, id, how }) => `${kind} ${id} ${how}`)).to.deep.equal([
+      'deferred three done',
+      'container two SIGTERM',
+      'process one SIGTERM',
+    ]);
     expect(journal.size).to.equal(0);
   });
 
-  it('releases each once, however often and from wherever it is asked', async () => {
-    const done: string[] = [];
-    const { scope } = scopeWith({ process: recording(done) });
-    const owed = scope.owe('process', 'one');
-    expect(owed.release()).to.equal(owed.release());
-    const receipts = await Promise.all([scope.release(), scope.endStarted(), scope.release(), owed.release()]);
-    expect(done).to.deep.equal(['one']);
+  it('the scope releases each obligation once, even if release is called repeatedly', async () => {
+    const released: string[] = [];
+    const { scope } = createScope({ process: recordingReleaser(released) });
+    const obligation = scope.openObligation('process', 'one');
+    expect(obligation.release()).to.equal(obligation.release());
+    const receipts = await Promise.all([scope.release(), scope.stopWork(), scope.release(), obligation.release()]);
+    expect(released).to.deep.equal(['one']);
+    expect(await obligation.released).to.deep.equal(await obligation.release());
     expect(receipts[0]).to.deep.equal(receipts[2]);
     expect((await scope.release()).released).to.have.length(1);
   });
 
-  it('ends what was started while the body goes on, and leaves deferred work for later', async () => {
-    const done: string[] = [];
-    const { scope } = scopeWith({ process: recording(done) });
-    scope.owe('process', 'one');
-    scope.defer('cleanup', () => void done.push('cleanup'));
-    scope.owe('process', 'two');
-    await scope.endStarted();
-    expect(done).to.deep.equal(['two', 'one']);
-    await scope.release();
-    expect(done).to.deep.equal(['two', 'one', 'cleanup']);
+  it('missing output is an event, and in the receipt and the journal, before and after the release', async () => {
+    const { scope, journal, events } = createScope({
+      process: recordingReleaser([]),
+      container: async () => ({ left: 'no answer' }),
+    });
+    const [one, two] = [scope.openObligation('process', 'one'), scope.openObligation('container', 'two')];
+    two.reportOutputCut({ reason: 'engine' });
+    await one.release();
+    one.reportOutputCut({ reason: 'held', afterMs: 5 });
+    expect(events).to.deep.equal([
+      { type: 'output-lost', container: 'two' },
+      { type: 'output-cut', reason: 'held', afterMs: 5 },
+    ]);
+    const { released, left } = await scope.release();
+    expect(released[0]?.outputCut).to.deep.equal({ reason: 'held', afterMs: 5 });
+    expect(left[0]?.outputCut).to.deep.equal({ reason: 'engine' });
+    // The next gateway completes the receipt from the journal.
+    expect([...journal.values()].map(receiptLine)).to.deep.equal([
+      { kind: 'container', id: 'two', outputCut: { reason: 'engine' } },
+    ]);
   });
 
-  it('releases what is opened while it releases', async () => {
-    const done: string[] = [];
-    const { scope } = scopeWith({ process: recording(done) });
-    scope.owe('process', 'one');
-    scope.defer('opens another', () => void scope.owe('process', 'late'));
+  it('stopWork releases what engines have opened and keeps deferred work for the end of the body', async () => {
+    const released: string[] = [];
+    const { scope } = createScope({ process: recordingReleaser(released) });
+    scope.openObligation('process', 'one');
+    scope.defer('cleanup', () => void released.push('cleanup'));
+    scope.openObligation('process', 'two');
+    await scope.stopWork();
+    expect(released).to.deep.equal(['two', 'one']);
+    await scope.release();
+    expect(released).to.deep.equal(['two', 'one', 'cleanup']);
+  });
+
+  it('L8: stopWork keeps what outlives the stop of the run, and releases it at the end of its time', async () => {
+    const released: string[] = [];
+    const { scope } = createScope({ process: recordingReleaser(released) });
+    scope.openFinalObligation('process', 'files of all jobs');
+    scope.openObligation('process', 'job');
+    scope.openFinalObligation('process', 'job that runs in any case');
+    scope.defer('cleanup', () => void released.push('cleanup'));
+    await scope.stopWork();
+    expect(released).to.deep.equal(['job']);
+    await scope.stopWork('end');
+    expect(released).to.deep.equal(['job', 'job that runs in any case', 'files of all jobs']);
+    await scope.release();
+    expect(released.at(-1)).to.equal('cleanup');
+  });
+
+  it('the scope also releases obligations that are opened during the release', async () => {
+    const released: string[] = [];
+    const { scope } = createScope({ process: recordingReleaser(released) });
+    scope.openObligation('process', 'one');
+    scope.defer('opens another', () => void scope.openObligation('process', 'late'));
     expect((await scope.release()).released.map(({ id }) => id)).to.deep.equal(['opens another', 'late', 'one']);
   });
 
-  it('gives each its own deadline, and goes on to the next', async () => {
-    const done: string[] = [];
-    const { scope, journal } = scopeWith({ process: recording(done), container: () => new Promise(() => {}) }, { releaseMs: 30 });
-    scope.owe('process', 'one');
-    scope.owe('container', 'stuck');
+  it('the scope gives each release its own time limit and continues with the next one', async () => {
+    const released: string[] = [];
+    const { scope, journal } = createScope(
+      { process: recordingReleaser(released), container: () => new Promise(() => {}) },
+      { releaseMs: 30 },
+    );
+    scope.openObligation('process', 'one');
+    scope.openObligation('container', 'stuck');
     const receipt = await scope.release();
-    expect(receipt).to.deep.include({ clean: false, left: [{ kind: 'container', id: 'stuck', why: 'not verified to be gone within 50 ms' }] });
-    expect(done).to.deep.equal(['one']);
+    expect(receipt).to.deep.include({
+      clean: false,
+      left: [{ kind: 'container', id: 'stuck', why: 'not verified to be gone within 50 ms' }],
+    });
+    expect(released).to.deep.equal(['one']);
     expect([...journal.keys()]).to.deep.equal(['stuck']);
   });
 
-  it('says nothing internal of a release that threw, and logs it', async () => {
-    const { scope, journal, faults } = scopeWith({ process: () => { throw new Error('secret'); } });
-    scope.owe('process', 'one');
+  it('the scope logs the error of a failed release and keeps it out of the receipt', async () => {
+    const { scope, journal, faults } = createScope({
+      process: () => {
+        throw new Error('secret');
+      },
+    });
+    scope.openObligation('process', 'one');
     scope.defer('two', () => Promise.reject(new Error('secret')));
     const receipt = await scope.release();
     expect(JSON.stringify(receipt)).not.to.contain('secret');
-    expect(receipt.left.map(({ why }) => why)).to.deep.equal(Array(2).fill('its release failed; the log of the gateway says why'));
+    expect(receipt.left.map(({ why }) => why)).to.deep.equal(
+      Array(2).fill('release failed; see the log of the gateway'),
+    );
     expect(faults.map(String)).to.deep.equal(['Error: secret', 'Error: secret']);
     expect(journal.size).to.equal(2);
   });
 
-  it('leaves what nobody here can release', async () => {
-    const { scope } = scopeWith({});
-    scope.owe('volume', 'one');
-    expect((await scope.release()).left).to.deep.equal([{ kind: 'volume', id: 'one', why: 'this gateway cannot release a volume' }]);
+  it('the receipt lists obligations without a releaser as left', async () => {
+    const { scope } = createScope({});
+    scope.openObligation('volume', 'one');
+    expect((await scope.release()).left).to.deep.equal([
+      { kind: 'volume', id: 'one', why: 'this gateway cannot release a volume' },
+    ]);
   });
 
-  it('hands the stop policy, the wish to hurry and what is coming into being to the releaser', async () => {
-    const flow = deferred<void>();
+  it('a releaser receives the stop policy, the force signal, the pending work and what it has added', async () => {
+    const pendingWork = deferred<void>();
     const seen: string[] = [];
-    const { scope, hurry } = scopeWith({
-      process: async (entry, manner) => {
-        seen.push(`${manner.stop.signal} ${manner.hurry.aborted} ${JSON.stringify(entry.facts)}`);
-        await manner.flow;
-        seen.push(`settled ${manner.hurry.aborted}`);
+    const { scope, forceStop } = createScope({
+      process: async (entry, options) => {
+        seen.push(`${options.stop.signal} ${options.force.aborted} ${JSON.stringify(entry.facts)}`);
+        await options.pending;
+        seen.push(`settled ${options.force.aborted} ${JSON.stringify(entry.facts)}`);
         return { how: 'exited' };
       },
     });
-    const owed = scope.owe('process', 'one', { a: 1 });
-    owed.learn({ b: 2 });
-    owed.during(flow.promise);
-    owed.during(Promise.reject(new Error('never began')));
+    const obligation = scope.openObligation('process', 'one', { a: 1 });
+    obligation.update({ b: 2 });
+    obligation.pendingUntil(pendingWork.promise);
+    obligation.pendingUntil(Promise.reject(new Error('never began')));
     const released = scope.release();
-    hurry.abort();
+    forceStop.abort();
     expect(seen).to.deep.equal(['SIGTERM false {"a":1,"b":2}']);
-    flow.resolve();
+    obligation.update({ b: 3 });
+    pendingWork.resolve();
     await released;
-    expect(seen[1]).to.equal('settled true');
+    expect(seen[1]).to.equal('settled true {"a":1,"b":3}');
   });
 
-  it('journals what is learnt, but nothing of what is released already', async () => {
-    const { scope, journal } = scopeWith({ process: recording([]) });
-    const owed = scope.owe('process', 'one');
-    owed.learn({ pid: 1 });
+  it('the scope journals updates of open obligations, but none of released ones', async () => {
+    const { scope, journal } = createScope({ process: recordingReleaser([]) });
+    const obligation = scope.openObligation('process', 'one');
+    obligation.update({ pid: 1 });
     expect(journal.get('one')?.facts).to.deep.equal({ pid: 1 });
-    await owed.release();
-    owed.learn({ pid: 2 });
+    await obligation.release();
+    obligation.update({ pid: 2 });
     expect(journal.size).to.equal(0);
   });
 
-  it('does not let anything be opened that cannot be journaled', () => {
-    const refusing = { journal: () => { throw new Error('disk full'); }, strike: () => {} };
-    const { scope } = scopeWith({}, { journal: refusing });
-    expect(() => scope.owe('process', 'one')).to.throw('disk full');
+  it('the scope does not open an obligation that it cannot journal', () => {
+    const fullJournal = {
+      saveObligation: () => {
+        throw new Error('disk full');
+      },
+      updateObligation: () => {},
+      deleteObligation: () => {},
+    };
+    const { scope } = createScope({}, { journal: fullJournal });
+    expect(() => scope.openObligation('process', 'one')).to.throw('disk full');
     expect(() => scope.defer('two', () => {})).to.throw('disk full');
   });
 
-  it('accounts for what is gone although the journal refuses to strike it', async () => {
-    let full = false;
-    const fail = (): void => { if (full) throw new Error('disk full'); };
-    const { scope, faults } = scopeWith({ process: recording([]) }, { journal: { journal: fail, strike: fail } });
-    const owed = scope.owe('process', 'one');
-    full = true;
-    owed.learn({ pid: 1 });
+  it('the receipt contains a released obligation even if its journal entry cannot be deleted', async () => {
+    const fail = (_entry: unknown, onSettled: (error?: unknown) => void): void => onSettled(new Error('disk full'));
+    const { scope, faults } = createScope(
+      { process: recordingReleaser([]) },
+      { journal: { saveObligation: () => {}, updateObligation: fail, deleteObligation: fail } },
+    );
+    const obligation = scope.openObligation('process', 'one');
+    obligation.update({ pid: 1 });
     expect((await scope.release()).clean).to.equal(true);
     expect(faults).to.have.length(2);
   });

@@ -1,6 +1,9 @@
+// Tests the input of a run: its order, its limit, its credit, and the lease.
+
 import { expect } from 'chai';
-import { RunInput } from '../../server/runs/input.ts';
-import { chance } from './kit.ts';
+import { RunInput } from '../../server/runs/input/run-input.ts';
+import { seededRandom } from '../helpers/runs/test-log.ts';
+import { seeds } from '../helpers/seeded-random.ts';
 
 async function all(input: RunInput): Promise<Buffer> {
   const taken: Uint8Array[] = [];
@@ -11,13 +14,13 @@ async function all(input: RunInput): Promise<Buffer> {
 function filled(bytesMax: number, ...texts: string[]): { input: RunInput; taken: number[] } {
   const input = new RunInput(bytesMax);
   const taken: number[] = [];
-  input.hold({ taken: (total) => taken.push(total) });
+  input.acquire({ taken: (total) => taken.push(total) });
   for (const text of texts) expect(input.push(Buffer.from(text))).to.equal(true);
   return { input, taken };
 }
 
-describe('input of a run', () => {
-  it('comes in order, what was queued before it was asked for too, and ends', async () => {
+describe('the input of a run', () => {
+  it('input arrives in order and ends, including bytes that were queued before the first read', async () => {
     const { input } = filled(100, 'one ', 'two ');
     const read = all(input);
     await new Promise((resolve) => setImmediate(resolve));
@@ -28,7 +31,7 @@ describe('input of a run', () => {
     expect(input.push(Buffer.from('late'))).to.equal(true);
   });
 
-  it('that is more than the bound is refused while somebody reads', async () => {
+  it('input beyond the limit is rejected while the work reads', async () => {
     const { input } = filled(10);
     const reading = input[Symbol.asyncIterator]();
     const first = reading.next();
@@ -38,7 +41,7 @@ describe('input of a run', () => {
     expect(input.push(Buffer.alloc(10))).to.equal(true);
   });
 
-  it('that nobody asks for is dropped and credited', () => {
+  it('input that the work never reads is dropped and credited to the client', () => {
     const { input, taken } = filled(10, 'x'.repeat(10), 'y'.repeat(5), 'z');
     expect(taken).to.deep.equal([5, 6]);
     input.discard();
@@ -47,16 +50,20 @@ describe('input of a run', () => {
     expect(taken.at(-1)).to.equal(20);
   });
 
-  it('that was lost before somebody asked is told then, once, and none of it is handed over', async () => {
+  it('the loss of input is reported once, at the first read, and the remaining input is dropped', async () => {
     const { input } = filled(10, 'x'.repeat(10), 'y');
     let overflows = 0;
-    input.hold({ overflow: () => { overflows += 1; } });
+    input.acquire({
+      overflowed: () => {
+        overflows += 1;
+      },
+    });
     expect(await all(input)).to.have.length(0);
     expect(await all(input)).to.have.length(0);
     expect(overflows).to.equal(1);
   });
 
-  it('is credited when it is passed on or dropped, each byte once', async () => {
+  it('each byte of input is credited once, when it is taken or dropped', async () => {
     const { input, taken } = filled(1000, 'one', 'two');
     for await (const bytes of input) {
       input.taken(bytes.length);
@@ -67,13 +74,16 @@ describe('input of a run', () => {
     expect(taken).to.deep.equal([6, 11]);
   });
 
-  it('is held by one at a time: the earlier one hears that it is not its own any more, and what it still sends is dropped', async () => {
+  it('a new holder of the input lease supersedes the previous one, whose later bytes are dropped', async () => {
     const input = new RunInput(100);
-    const said: string[] = [];
-    const feeder = (name: string) => ({ taken: (total: number) => said.push(`${name} ${total}`), lost: () => said.push(`${name} lost`) });
-    const first = input.hold(feeder('first'));
+    const calls: string[] = [];
+    const listener = (name: string) => ({
+      taken: (total: number) => calls.push(`${name} ${total}`),
+      superseded: () => calls.push(`${name} lost`),
+    });
+    const first = input.acquire(listener('first'));
     expect(first.push(Buffer.from('one '))).to.equal(true);
-    const second = input.hold(feeder('second'));
+    const second = input.acquire(listener('second'));
     expect(first.push(Buffer.from('dropped'))).to.equal(true);
     first.end();
     first.release();
@@ -83,15 +93,15 @@ describe('input of a run', () => {
     expect(String(await all(input))).to.equal('one two');
     input.taken(7);
     expect([first.received, first.taken, second.taken]).to.deep.equal([7, 7, 7]);
-    expect(said).to.deep.equal(['first lost', 'second 7']);
+    expect(calls).to.deep.equal(['first lost', 'second 7']);
   });
 
-  it('is held anew by whoever asks again, and by nobody who has let go', () => {
+  it('the input lease can be acquired again, and has no holder after its release', () => {
     const input = new RunInput(100);
-    const said: string[] = [];
-    const feeder = { taken: (total: number) => said.push(`taken ${total}`), lost: () => said.push('lost') };
-    const first = input.hold(feeder);
-    const again = input.hold(feeder);
+    const calls: string[] = [];
+    const listener = { taken: (total: number) => calls.push(`taken ${total}`), superseded: () => calls.push('lost') };
+    const first = input.acquire(listener);
+    const again = input.acquire(listener);
     first.push(Buffer.from('not this'));
     again.push(Buffer.from('but this'));
     expect(again.received).to.equal(8);
@@ -100,10 +110,10 @@ describe('input of a run', () => {
     input.discard();
     again.push(Buffer.from('not this'));
     expect([again.received, again.taken]).to.deep.equal([8, 8]);
-    expect(said).to.deep.equal(['lost']);
+    expect(calls).to.deep.equal(['lost']);
   });
 
-  it('in a million small pieces costs about its bytes', () => {
+  it('input in half a million one-byte pieces needs little memory', () => {
     const input = new RunInput(1 << 20);
     const before = process.memoryUsage();
     for (let i = 0; i < 500_000; i++) input.push(Buffer.from('\n'));
@@ -111,15 +121,17 @@ describe('input of a run', () => {
     expect(after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers).to.be.below(60 << 20);
   });
 
-  it('arrives whole, whatever the pieces and the pace', async () => {
-    for (let seed = 0; seed < 50; seed++) {
-      const rnd = chance(seed);
-      const pieces = Array.from({ length: rnd(2000) }, (_, i) => Buffer.alloc(1 + rnd(rnd(20) === 0 ? 70_000 : 20), i));
+  it('input arrives complete, whatever the size and timing of its pieces', async () => {
+    for (const seed of seeds(50)) {
+      const random = seededRandom(seed);
+      const pieces = Array.from({ length: random(2000) }, (_, i) =>
+        Buffer.alloc(1 + random(random(20) === 0 ? 70_000 : 20), i),
+      );
       const input = new RunInput(1 << 30);
       const read = all(input);
       for (const piece of pieces) {
         input.push(piece);
-        if (rnd(300) === 0) await new Promise((resolve) => setImmediate(resolve));
+        if (random(300) === 0) await new Promise((resolve) => setImmediate(resolve));
       }
       input.end();
       expect((await read).equals(Buffer.concat(pieces)), `seed ${seed}`).to.equal(true);

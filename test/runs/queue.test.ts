@@ -1,79 +1,102 @@
+// Tests the queue of runs: its limits, its order, and the positions that it reports.
+
 import { expect } from 'chai';
-import { RunQueue, type Queued, type Slot } from '../../server/runs/queue.ts';
+import { type CallKeyLimit, type QueuedRun, RunQueue } from '../../server/runs/queue.ts';
 import type { Run } from '../../server/runs/run.ts';
-import { begun, code, eventsOf, program, stopped, withHeart } from './heart.ts';
-import { chance, type Chance } from './kit.ts';
-import { until } from '../helpers/until.ts';
+import { type RandomInteger, seededRandom } from '../helpers/runs/test-log.ts';
+import {
+  codeCall,
+  collectEvents,
+  processCall,
+  waitForAbort,
+  waitUntilStarted,
+  withTestRuns,
+} from '../helpers/runs/test-runs.ts';
+import { seeds } from '../helpers/seeded-random.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-class One implements Queued {
-  readonly slot: Slot | undefined;
+class TestRun implements QueuedRun {
+  readonly keyLimit: CallKeyLimit | undefined;
   readonly positions: number[] = [];
-  going = false;
-  readonly #order: One[];
+  isStarted = false;
+  readonly #order: TestRun[];
 
-  constructor(slot: Slot | undefined, order: One[] = []) {
-    this.slot = slot;
+  constructor(keyLimit: CallKeyLimit | undefined, order: TestRun[] = []) {
+    this.keyLimit = keyLimit;
     this.#order = order;
   }
 
-  go(): void {
-    this.going = true;
+  start(): void {
+    this.isStarted = true;
     this.#order.push(this);
   }
 
-  wait(position: number): void {
+  onPosition(position: number): void {
     this.positions.push(position);
   }
 }
 
 describe('the queue', () => {
-  const slot = (key: string, limit = 1, queue = 100): Slot => ({ key, limit, queue });
+  const keyLimit = (key: string, limit = 1, queue = 100): CallKeyLimit => ({ key, limit, queue });
 
-  it('lets go whoever has room, and the others in the order they came', () => {
+  it('the queue starts runs while there is capacity, and the others in order of arrival', () => {
     const queue = new RunQueue({ runsMax: 10, queuedMax: 10 });
-    const all = Array.from({ length: 4 }, () => new One(slot('a', 2)));
-    for (const one of all) queue.enter(one);
-    expect(all.map(({ going }) => going)).to.deep.equal([true, true, false, false]);
-    queue.leave(all[1]!);
-    queue.leave(all[1]!);
-    expect(all.map(({ going }) => going)).to.deep.equal([true, true, true, false]);
+    const all = Array.from({ length: 4 }, () => new TestRun(keyLimit('a', 2)));
+    for (const one of all) queue.enqueue(one);
+    expect(all.map(({ isStarted }) => isStarted)).to.deep.equal([true, true, false, false]);
+    queue.remove(all[1]!);
+    queue.remove(all[1]!);
+    expect(all.map(({ isStarted }) => isStarted)).to.deep.equal([true, true, true, false]);
   });
 
-  it('holds nobody up because of one that waits for its own kind', () => {
+  it('a run that waits for its key does not block runs with other keys', () => {
     const queue = new RunQueue({ runsMax: 10, queuedMax: 10 });
-    const [first, blocked, other, free] = [new One(slot('a')), new One(slot('a')), new One(slot('b')), new One(undefined)];
-    for (const one of [first, blocked, other, free]) queue.enter(one!);
-    expect([first, blocked, other, free].map((one) => one!.going)).to.deep.equal([true, false, true, true]);
+    const [first, blocked, other, free] = [
+      new TestRun(keyLimit('a')),
+      new TestRun(keyLimit('a')),
+      new TestRun(keyLimit('b')),
+      new TestRun(undefined),
+    ];
+    for (const one of [first, blocked, other, free]) queue.enqueue(one!);
+    expect([first, blocked, other, free].map((one) => one!.isStarted)).to.deep.equal([true, false, true, true]);
   });
 
-  it('tells positions among its own kind, and among all while the gateway is full, when they change', async () => {
+  it('the queue reports changed positions: per key, or among all runs while the gateway is full', async () => {
     const queue = new RunQueue({ runsMax: 2, queuedMax: 10 });
-    const [a1, a2, a3, b1] = [new One(slot('a')), new One(slot('a')), new One(slot('a')), new One(slot('b'))];
-    for (const one of [a1, a2, a3]) queue.enter(one!);
+    const [a1, a2, a3, b1] = [
+      new TestRun(keyLimit('a')),
+      new TestRun(keyLimit('a')),
+      new TestRun(keyLimit('a')),
+      new TestRun(keyLimit('b')),
+    ];
+    for (const one of [a1, a2, a3]) queue.enqueue(one!);
     await nextTurn();
     expect([a1, a2, a3].map((one) => one!.positions)).to.deep.equal([[], [1], [2]]);
-    queue.enter(b1!);
-    const c = new One(undefined);
-    queue.enter(c);
+    queue.enqueue(b1!);
+    const c = new TestRun(undefined);
+    queue.enqueue(c);
     await nextTurn();
     expect(c.positions).to.deep.equal([3]);
-    queue.leave(a2!);
+    queue.remove(a2!);
     await nextTurn();
-    expect([a3!.positions, c.positions]).to.deep.equal([[2, 1], [3, 2]]);
-    queue.leave(b1!);
+    expect([a3!.positions, c.positions]).to.deep.equal([
+      [2, 1],
+      [3, 2],
+    ]);
+    queue.remove(b1!);
     await nextTurn();
-    expect([a3!.going, c.going]).to.deep.equal([false, true]);
+    expect([a3!.isStarted, c.isStarted]).to.deep.equal([false, true]);
   });
 
-  it('tells those far back only now and then', async () => {
+  it('the queue rarely reports changes of positions far from the front', async () => {
     const queue = new RunQueue({ runsMax: 1, queuedMax: 1000 });
-    const all = Array.from({ length: 1000 }, () => new One(undefined));
-    for (const one of all) queue.enter(one);
+    const all = Array.from({ length: 1000 }, () => new TestRun(undefined));
+    for (const one of all) queue.enqueue(one);
     await nextTurn();
     for (const one of all) {
-      queue.leave(one);
+      queue.remove(one);
       await nextTurn();
     }
     const { positions } = all.at(-1)!;
@@ -82,178 +105,242 @@ describe('the queue', () => {
     expect(positions).to.have.length.below(80);
   });
 
-  it('refuses with the reason when too many wait, for their kind or over all', () => {
+  it('the queue rejects a run with the reason if too many wait, for its key or in total', () => {
     const queue = new RunQueue({ runsMax: 2, queuedMax: 2 });
-    const few = slot('a', 1, 1);
-    expect(queue.refusal('it', few)).to.equal(undefined);
-    queue.enter(new One(few));
-    queue.enter(new One(few));
-    expect(queue.refusal('it', few)).to.equal('there are as many runs of "it" as may be at once (1 running, 1 waiting); try again later');
-    expect(queue.refusal('it', slot('b', 1, 0))).to.equal(undefined);
-    queue.enter(new One(undefined));
-    expect(queue.refusal('it', undefined)).to.equal(undefined);
-    queue.enter(new One(undefined));
-    expect(queue.refusal('it', undefined)).to.equal('the gateway is busy (2 runs, 2 waiting); try again later');
-    expect(queue.refusal('it', slot('b', 1, 0))).to.contain('the gateway is busy');
+    const narrowLimit = keyLimit('a', 1, 1);
+    expect(queue.rejectionReason('it', narrowLimit)).to.equal(undefined);
+    queue.enqueue(new TestRun(narrowLimit));
+    queue.enqueue(new TestRun(narrowLimit));
+    expect(queue.rejectionReason('it', narrowLimit)).to.equal(
+      'too many runs of "it" (1 running, 1 waiting); try again later',
+    );
+    expect(queue.rejectionReason('it', keyLimit('b', 1, 0))).to.equal(undefined);
+    queue.enqueue(new TestRun(undefined));
+    expect(queue.rejectionReason('it', undefined)).to.equal(undefined);
+    queue.enqueue(new TestRun(undefined));
+    expect(queue.rejectionReason('it', undefined)).to.equal('the gateway is busy (2 runs, 2 waiting); try again later');
+    expect(queue.rejectionReason('it', keyLimit('b', 1, 0))).to.contain('the gateway is busy');
   });
 
-  it('never lets more go than may, nor anybody past one of its own kind, and leaves no room unused', () => {
-    for (let seed = 0; seed < 200; seed++) new Model(chance(seed), seed).run();
+  it('the queue keeps within its limits, uses all capacity, and lets no run overtake one with its key', () => {
+    for (const seed of seeds(200)) new Model(seededRandom(seed), seed).run();
   });
 });
 
-/** The queue driven at random, and what must hold after each step. */
+/** Adds and removes runs at random and checks the queue after each step. */
 class Model {
-  readonly #rnd: Chance;
+  readonly #random: RandomInteger;
   readonly #seed: number;
   readonly #runsMax: number;
   readonly #queue: RunQueue;
-  readonly #order: One[] = [];
-  readonly #entered: One[] = [];
-  readonly #gone = new Set<One>();
+  readonly #order: TestRun[] = [];
+  readonly #entered: TestRun[] = [];
+  readonly #gone = new Set<TestRun>();
 
-  constructor(rnd: Chance, seed: number) {
-    this.#rnd = rnd;
+  constructor(random: RandomInteger, seed: number) {
+    this.#random = random;
     this.#seed = seed;
-    this.#runsMax = 1 + rnd(5);
+    this.#runsMax = 1 + random(5);
     this.#queue = new RunQueue({ runsMax: this.#runsMax, queuedMax: 1000 });
   }
 
   run(): void {
     for (let step = 0; step < 100; step++) {
-      if (this.#rnd(2) === 0) this.#enter(); else this.#leave();
+      if (this.#random(2) === 0) this.#enter();
+      else this.#leave();
       this.#check();
     }
   }
 
   #enter(): void {
-    const key = this.#rnd(4);
-    const one = new One(key === 0 ? undefined : { key: String(key), limit: key, queue: 1000 }, this.#order);
+    const key = this.#random(4);
+    const one = new TestRun(key === 0 ? undefined : { key: String(key), limit: key, queue: 1000 }, this.#order);
     this.#entered.push(one);
-    this.#queue.enter(one);
+    this.#queue.enqueue(one);
   }
 
   #leave(): void {
-    const there = this.#entered.filter((one) => !this.#gone.has(one));
-    const one = there[this.#rnd(there.length)];
+    const present = this.#entered.filter((entered) => !this.#gone.has(entered));
+    const one = present[this.#random(present.length)];
     if (one === undefined) return;
     this.#gone.add(one);
-    this.#queue.leave(one);
+    this.#queue.remove(one);
   }
 
   #check(): void {
-    const there = this.#entered.filter((one) => !this.#gone.has(one));
-    const going = there.filter((one) => one.going);
-    const alike = (one: One) => going.filter((other) => other.slot?.key === one.slot?.key).length;
-    expect(going.length, `seed ${this.#seed}`).to.be.at.most(this.#runsMax);
-    for (const one of going) if (one.slot !== undefined) expect(alike(one), `seed ${this.#seed}`).to.be.at.most(one.slot.limit);
-    const waiting = there.filter((one) => !one.going);
-    const couldGo = waiting.filter((one) => going.length < this.#runsMax && (one.slot === undefined || alike(one) < one.slot.limit));
-    expect(couldGo.length, `seed ${this.#seed}`).to.equal(0);
+    const present = this.#entered.filter((entered) => !this.#gone.has(entered));
+    const started = present.filter((one) => one.isStarted);
+    const startedWithKey = (one: TestRun) =>
+      started.filter((other) => other.keyLimit?.key === one.keyLimit?.key).length;
+    expect(started.length, `seed ${this.#seed}`).to.be.at.most(this.#runsMax);
+    for (const one of started)
+      if (one.keyLimit !== undefined)
+        expect(startedWithKey(one), `seed ${this.#seed}`).to.be.at.most(one.keyLimit.limit);
+    const waiting = present.filter((one) => !one.isStarted);
+    const startable = waiting.filter(
+      (one) =>
+        started.length < this.#runsMax && (one.keyLimit === undefined || startedWithKey(one) < one.keyLimit.limit),
+    );
+    expect(startable.length, `seed ${this.#seed}`).to.equal(0);
     for (const key of ['1', '2', '3']) {
-      const came = this.#entered.filter((one) => one.slot?.key === key);
-      const went = this.#order.filter((one) => one.slot?.key === key);
-      expect(went.map((one) => came.indexOf(one)), `seed ${this.#seed}`).to.deep.equal(went.map((one) => came.indexOf(one)).sort((a, b) => a - b));
+      const arrived = this.#entered.filter((one) => one.keyLimit?.key === key);
+      const startOrder = this.#order.filter((one) => one.keyLimit?.key === key);
+      expect(
+        startOrder.map((one) => arrived.indexOf(one)),
+        `seed ${this.#seed}`,
+      ).to.deep.equal(startOrder.map((one) => arrived.indexOf(one)).sort((a, b) => a - b));
     }
   }
 }
 
-describe('runs that wait', () => {
-  const waiting = (name = 'it') => code(name, async ({ signal }) => { await stopped(signal); return {}; }, { concurrency: { limit: 1, queue: 2 } });
-  const toldToWait = (run: Run) => until('it is told to wait', () => run.log.position.seq > 0);
-  const positions = async (run: Run) => (await eventsOf(run)).map(({ position }) => position);
+describe('queued runs', () => {
+  const waiting = (name = 'it') =>
+    codeCall(
+      name,
+      async ({ signal }) => {
+        await waitForAbort(signal);
+        return {};
+      },
+      { concurrency: { limit: 1, queue: 2 } },
+    );
+  const waitUntilQueued = (run: Run) => waitUntil('the run has its position', () => run.log.position.seq > 0);
+  const positions = async (run: Run) => (await collectEvents(run)).map(({ position }) => position);
 
-  it('start in the order they came, one when the other is over, and tell their place', () => withHeart([program('it', ['cat'], { concurrency: { limit: 1, queue: 2 } })], async ({ start }) => {
-    const [first, second, third] = [start('it'), start('it'), start('it')];
-    await begun(first!);
-    expect([second, third].map((run) => run!.record.state)).to.deep.equal(['queued', 'queued']);
-    expect(() => start('it')).to.throw('there are as many runs of "it" as may be at once (1 running, 2 waiting)');
-    first!.input.end();
-    await begun(second!);
-    expect((await first!.ended).state).to.equal('ended');
-    expect(third!.record.state).to.equal('queued');
-    second!.input.end();
-    await begun(third!);
-    third!.input.end();
-    expect(await positions(third!)).to.deep.equal([2, 1]);
-    expect(await positions(first!)).to.deep.equal([]);
-  }));
+  it('queued runs start one after another in order of arrival, and report their position', () =>
+    withTestRuns([processCall('it', ['cat'], { concurrency: { limit: 1, queue: 2 } })], async ({ start }) => {
+      const [first, second, third] = [start('it'), start('it'), start('it')];
+      await waitUntilStarted(first!);
+      expect([second, third].map((run) => run!.record.state)).to.deep.equal(['queued', 'queued']);
+      expect(() => start('it')).to.throw('too many runs of "it" (1 running, 2 waiting)');
+      first!.input.end();
+      await waitUntilStarted(second!);
+      expect((await first!.ended).state).to.equal('ended');
+      expect(third!.record.state).to.equal('queued');
+      second!.input.end();
+      await waitUntilStarted(third!);
+      third!.input.end();
+      expect(await positions(third!)).to.deep.equal([2, 1]);
+      expect(await positions(first!)).to.deep.equal([]);
+    }));
 
-  it('wait for those with the same value of the parameter, and for no others', () => {
-    const call = code('it', async ({ signal }) => { await stopped(signal); return {}; }, { params: [{ name: 'who' }], concurrency: { limit: 1, by: 'who', queue: 1 } });
-    return withHeart([call], async ({ start }) => {
+  it('queued runs wait only for runs with the same value of the param', () => {
+    const call = codeCall(
+      'it',
+      async ({ signal }) => {
+        await waitForAbort(signal);
+        return {};
+      },
+      { params: [{ name: 'who' }], concurrency: { limit: 1, by: 'who', queue: 1 } },
+    );
+    return withTestRuns([call], async ({ start }) => {
       const [ada, again, bob] = [start('it', ['ada']), start('it', ['ada']), start('it', ['bob'])];
-      await begun(bob!);
+      await waitUntilStarted(bob!);
       expect([ada, again].map((run) => run!.record.state)).to.deep.equal(['running', 'queued']);
-      expect(() => start('it', ['ada'])).to.throw('as many runs of "it"');
+      expect(() => start('it', ['ada'])).to.throw('too many runs of "it"');
       ada!.stop('cancelled');
-      await begun(again!);
+      await waitUntilStarted(again!);
       expect(again!.record.state).to.equal('running');
     });
   });
 
-  it('wait while the gateway has as many as it takes, and are refused when too many wait', () => withHeart([code('it', async ({ signal }) => { await stopped(signal); return {}; })], async ({ start, runs }) => {
-    const [one, two] = [start('it'), start('it')];
-    await begun(one!);
-    expect(runs.countByState()).to.deep.equal({ ended: 0, running: 1, queued: 1 });
-    expect(() => start('it')).to.throw('the gateway is busy (1 runs, 1 waiting)');
-    one!.stop('cancelled');
-    await begun(two!);
-    expect(two!.record.state).to.equal('running');
-  }, { limits: { runsMax: 1, queuedMax: 1 } }));
+  it('queued runs wait while the gateway is full, and more runs are rejected', () =>
+    withTestRuns(
+      [
+        codeCall('it', async ({ signal }) => {
+          await waitForAbort(signal);
+          return {};
+        }),
+      ],
+      async ({ start, runs }) => {
+        const [one, two] = [start('it'), start('it')];
+        await waitUntilStarted(one!);
+        expect(runs.countByState()).to.deep.equal({ ended: 0, running: 1, queued: 1 });
+        expect(() => start('it')).to.throw('the gateway is busy (1 runs, 1 waiting)');
+        one!.stop('cancelled');
+        await waitUntilStarted(two!);
+        expect(two!.record.state).to.equal('running');
+      },
+      { limits: { runsMax: 1, queuedMax: 1 } },
+    ));
 
-  it('and are stopped never start, end as cancelled with an empty receipt, and make room', () => {
+  it('stopped queued runs never start, end as cancelled with an empty receipt, and leave the queue', () => {
     const ran: string[] = [];
-    const call = code('it', async ({ run, signal }) => { ran.push(run); await stopped(signal); return {}; }, { concurrency: { limit: 1, queue: 1 } });
-    return withHeart([call], async ({ start, store }) => {
+    const call = codeCall(
+      'it',
+      async ({ run, signal }) => {
+        ran.push(run);
+        await waitForAbort(signal);
+        return {};
+      },
+      { concurrency: { limit: 1, queue: 1 } },
+    );
+    return withTestRuns([call], async ({ start, store }) => {
       const first = start('it');
       const second = start('it');
-      await begun(first);
-      await toldToWait(second);
+      await waitUntilStarted(first);
+      await waitUntilQueued(second);
       const states: string[] = [];
       second.onState(({ state }) => states.push(state));
       second.stop('cancelled');
       const third = start('it');
       const record = await second.ended;
       expect(record).to.deep.include({
-        state: 'ended', outcome: 'cancelled', message: 'cancelled: client requested cancellation; it had not started yet', cleanup: { clean: true, released: [], left: [] },
+        state: 'ended',
+        outcome: 'cancelled',
+        message: 'cancelled: client requested cancellation; it had not started yet',
+        cleanup: { clean: true, released: [], left: [] },
       });
       expect(record).not.to.have.property('startedAt');
       expect(states).to.deep.equal(['cancelling', 'ended']);
       expect(store.get(second.id)).to.deep.equal(record);
       first.stop('cancelled');
-      await begun(third);
+      await waitUntil('the third run has started', () => ran.length === 2);
       expect(ran).to.deep.equal([first.id, third.id]);
     });
   });
 
-  it('do not use up their time limit meanwhile', () => withHeart([code('it', async ({ signal }) => { await stopped(signal); return {}; }, { timeoutMs: 100, concurrency: { limit: 1, queue: 5 } })], async ({ start }) => {
-    const runs = [start('it'), start('it'), start('it')];
-    for (const run of runs) {
-      const { outcome, startedAt, endedAt } = await run.ended;
-      expect(outcome).to.equal('timed-out');
-      expect(Date.parse(endedAt!) - Date.parse(startedAt!)).to.be.at.least(95);
-    }
-  }));
+  it('the time limit of a queued run begins at its start', () =>
+    withTestRuns(
+      [
+        codeCall(
+          'it',
+          async ({ signal }) => {
+            await waitForAbort(signal);
+            return {};
+          },
+          { timeoutMs: 100, concurrency: { limit: 1, queue: 5 } },
+        ),
+      ],
+      async ({ start }) => {
+        const runs = [start('it'), start('it'), start('it')];
+        for (const run of runs) {
+          const { outcome, durationMs } = await run.ended;
+          expect(outcome).to.equal('timed-out');
+          expect(durationMs).to.be.at.least(95);
+        }
+      },
+    ));
 
-  it('are cancelled when their client is lost, and when the gateway stops', () => withHeart([waiting()], async ({ start, runs }) => {
-    const first = start('it');
-    const [lost, left] = [start('it'), start('it')];
-    await begun(first);
-    await Promise.all([lost!, left!].map(toldToWait));
-    lost!.stay().lose();
-    expect((await lost!.ended).message).to.equal('cancelled: client disconnected; it had not started yet');
-    runs.admitNoMore();
-    expect((await left!.ended).message).to.equal('cancelled: server is shutting down; it had not started yet');
-    expect(first.record.state).to.equal('running');
-    expect(() => start('it')).to.throw('server is shutting down');
-  }));
+  it('queued runs are cancelled when their client is disconnected, and when the gateway stops', () =>
+    withTestRuns([waiting()], async ({ start, runs }) => {
+      const first = start('it');
+      const [lost, left] = [start('it'), start('it')];
+      await waitUntilStarted(first);
+      await Promise.all([lost!, left!].map(waitUntilQueued));
+      lost!.connectClient().disconnected();
+      expect((await lost!.ended).message).to.equal('cancelled: client disconnected; it had not started yet');
+      runs.stopAccepting();
+      expect((await left!.ended).message).to.equal('cancelled: server is shutting down; it had not started yet');
+      expect(first.record.state).to.equal('running');
+      expect(() => start('it')).to.throw('server is shutting down');
+    }));
 
-  it('are heard before any of them starts: accepting does not wait for spawning', () => withHeart([program('it', ['true'])], async ({ start }) => {
-    const runs = Array.from({ length: 50 }, () => start('it'));
-    expect(new Set(runs.map((run) => run.record.state))).to.deep.equal(new Set(['queued']));
-    await begun(runs[0]!);
-    expect(runs.filter((run) => run.record.state === 'queued')).to.have.length(49);
-    await until('all have ended', () => runs.every((run) => run.record.state === 'ended'));
-  }));
+  it('the gateway accepts many runs before it starts the first one', () =>
+    withTestRuns([processCall('it', ['true'])], async ({ start }) => {
+      const runs = Array.from({ length: 50 }, () => start('it'));
+      expect(new Set(runs.map((run) => run.record.state))).to.deep.equal(new Set(['queued']));
+      await waitUntilStarted(runs[0]!);
+      expect(runs.filter((run) => run.record.state === 'queued')).to.have.length(49);
+      await waitUntil('all runs have ended', () => runs.every((run) => run.record.state === 'ended'));
+    }));
 });

@@ -1,4 +1,4 @@
-// Bytes of stdin to lines of text: every `\n` ends one, broken UTF-8 becomes U+FFFD, and a line has a bound.
+// Splits stdin into lines of text: `\n` ends a line, invalid UTF-8 becomes U+FFFD, and the length of a line is limited.
 
 const newline = 0x0a;
 
@@ -6,38 +6,48 @@ export class LineTooLong extends Error {
   override readonly name = 'LineTooLong';
 }
 
-/** The last line needs no terminator. Throws LineTooLong as soon as a line has more than `lineBytesMax` bytes. */
-export async function* linesOf(chunks: AsyncIterable<Uint8Array>, lineBytesMax: number): AsyncGenerator<readonly string[]> {
-  let carried: Uint8Array[] = [];
-  let carriedBytes = 0;
+/**
+ * Yields the lines of `chunks`. The last line needs no terminator. Throws LineTooLong as soon as a line exceeds
+ * `lineBytesMax` bytes.
+ */
+export async function* readLines(
+  chunks: AsyncIterable<Uint8Array>,
+  lineBytesMax: number,
+): AsyncGenerator<readonly string[]> {
+  let partialLine: Uint8Array[] = [];
+  let partialLineBytes = 0;
   let count = 0;
   for await (const chunk of chunks) {
     const end = chunk.lastIndexOf(newline) + 1;
     if (end > 0) {
-      const lines = decode([...carried, chunk.subarray(0, end - 1)]).split('\n');
-      carried = [];
-      carriedBytes = 0;
+      const lines = decode([...partialLine, chunk.subarray(0, end - 1)]).split('\n');
+      partialLine = [];
+      partialLineBytes = 0;
       for (const line of lines) checkLength(line, ++count, lineBytesMax);
       yield lines;
     }
-    if (end < chunk.length) carried.push(chunk.subarray(end));
-    carriedBytes += chunk.length - end;
-    if (carriedBytes > lineBytesMax) throw tooLong(count + 1, lineBytesMax);
+    if (end < chunk.length) partialLine.push(chunk.subarray(end));
+    partialLineBytes += chunk.length - end;
+    if (partialLineBytes > lineBytesMax) throw lineTooLong(count + 1, lineBytesMax);
   }
-  if (carriedBytes > 0) yield [decode(carried)];
+  if (partialLineBytes > 0) yield [decode(partialLine)];
 }
 
 function decode(parts: readonly Uint8Array[]): string {
-  const only = parts.length === 1 ? parts[0] : undefined;
-  // Of Node's own decoders this one is the fastest, and it keeps a byte order mark.
-  return (only === undefined ? Buffer.concat(parts) : Buffer.from(only.buffer, only.byteOffset, only.byteLength)).toString('utf8');
+  const single = parts.length === 1 ? parts[0] : undefined;
+  // `Buffer.toString` is the fastest decoder of Node, and it keeps a byte order mark.
+  return (
+    single === undefined ? Buffer.concat(parts) : Buffer.from(single.buffer, single.byteOffset, single.byteLength)
+  ).toString('utf8');
 }
 
 function checkLength(line: string, number: number, lineBytesMax: number): void {
-  // A UTF-16 unit is at most three bytes; most lines need no counting.
-  if (line.length * 3 > lineBytesMax && Buffer.byteLength(line) > lineBytesMax) throw tooLong(number, lineBytesMax);
+  // A UTF-16 unit takes at most three bytes, so most lines need no count.
+  if (line.length * 3 > lineBytesMax && Buffer.byteLength(line) > lineBytesMax) throw lineTooLong(number, lineBytesMax);
 }
 
-function tooLong(number: number, lineBytesMax: number): LineTooLong {
-  return new LineTooLong(`line ${number} of the input is longer than ${lineBytesMax} bytes, which is all the gateway takes in one line`);
+function lineTooLong(number: number, lineBytesMax: number): LineTooLong {
+  return new LineTooLong(
+    `line ${number} of the input is longer than ${lineBytesMax} bytes, the gateway's limit for a line`,
+  );
 }

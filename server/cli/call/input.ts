@@ -1,20 +1,40 @@
-// stdin on its way to the run: line by line, or for terminals as it comes; then the end of input.
+// Sends stdin to the run: by line, or in the chunks that arrive for terminal calls and calls with `input: bytes`. Then
+// ends the input.
 
 import { StringDecoder } from 'node:string_decoder';
-import type { OpenCall } from '../../../protocol/client.ts';
+import type { OpenCall } from '../../../protocol/client/client.ts';
 import { limits } from '../../../protocol/limits.ts';
-import { linesOf } from './input-lines.ts';
+import { readLines } from './input-lines.ts';
 
-/** Resolves when all input is sent, or nobody will read it. Throws LineTooLong. */
-export async function forwardLines(stdin: AsyncIterable<Uint8Array>, call: Pick<OpenCall, 'write' | 'end'>): Promise<void> {
-  for await (const lines of linesOf(stdin, limits.messageBytesMax.default)) {
-    for (const line of lines) if (!(await call.write(line))) return;
+/**
+ * Sends stdin line by line. Resolves when all lines are sent or the run stops reading. Rejects with LineTooLong.
+ *
+ * Reads a terminal to its end even if the run stops reading: the shell would execute the lines that are left.
+ */
+export async function forwardLines(
+  stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean },
+  call: Pick<OpenCall, 'write' | 'end'>,
+): Promise<void> {
+  for await (const lines of readLines(stdin, limits.messageBytesMax.default)) {
+    for (const line of lines) if (!(await call.write(line)) && stdin.isTTY !== true) return;
   }
   call.end();
 }
 
-/** The same for a terminal: a chunk is sent as it is, but never ends inside a character. */
-export async function forwardChunks(stdin: AsyncIterable<Uint8Array>, call: Pick<OpenCall, 'write' | 'end'>): Promise<void> {
+/** Sends stdin unchanged. Resolves when everything is sent or the run stops reading. */
+export async function forwardBytes(
+  stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean },
+  call: Pick<OpenCall, 'write' | 'end'>,
+): Promise<void> {
+  for await (const chunk of stdin) if (!(await call.write(chunk)) && stdin.isTTY !== true) return;
+  call.end();
+}
+
+/** Sends the chunks of a terminal as they arrive, but never splits a character. */
+export async function forwardChunks(
+  stdin: AsyncIterable<Uint8Array>,
+  call: Pick<OpenCall, 'write' | 'end'>,
+): Promise<void> {
   const decoder = new StringDecoder('utf8');
   for await (const chunk of stdin) {
     const text = decoder.write(Buffer.from(chunk));

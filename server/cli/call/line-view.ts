@@ -1,31 +1,40 @@
-// Lines of a run whose jobs print into one log: all of them, with the job's name before each, or only those of one job.
+// Selects and labels the lines of a run whose jobs share one log: the name of the job before each line, or the lines of
+// one job only.
 
 import { printable } from './status.ts';
 
 export interface LineView {
-  /** The lines from here on come from where the event says; other events change nothing. */
-  heed(event: { readonly type: string; readonly [fact: string]: unknown }): void;
-  /** The line as it is to be shown; undefined when it is not. */
-  show(line: string): string | undefined;
+  /** Remembers the job of the next lines if this is a `stream` event; ignores all other events. */
+  onEvent(event: { readonly type: string; readonly [fact: string]: unknown }): void;
+  /** Returns the line to show, or undefined to hide it. */
+  formatLine(line: string): string | undefined;
 }
 
-export interface LineWish {
-  /** Only the lines of this job. */
+export interface LineViewOptions {
+  /** Shows only the lines of this job. */
   readonly job?: string;
-  /** `[build] ` before each line of the job `build`. */
+  /** Prints `[build] ` before each line of the job `build`, and `[build/db] ` before those of its service `db`. */
   readonly prefix?: true;
 }
 
-/** From a place where lines are the run's own, until an event says otherwise. */
-export function lineView({ job: only, prefix }: LineWish): LineView {
+/** Until the first event, lines belong to the run itself. */
+export function createLineView({ job: only, prefix }: LineViewOptions): LineView {
   let job: string | undefined;
+  let service: string | undefined;
   return {
-    heed: (event) => {
-      if (event.type === 'stream') job = typeof event['job'] === 'string' ? event['job'] : undefined;
+    onEvent: (event) => {
+      if (event.type !== 'stream') return;
+      job = readName(event['job']);
+      service = readName(event['service']);
     },
-    show: (line) => {
+    formatLine: (line) => {
       if (only !== undefined && job !== only) return undefined;
-      return prefix && job !== undefined ? `[${printable(job)}] ${line}` : line;
+      if (!prefix || job === undefined) return line;
+      return `[${printable(service === undefined ? job : `${job}/${service}`)}] ${line}`;
     },
   };
+}
+
+function readName(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }

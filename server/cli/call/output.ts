@@ -1,54 +1,62 @@
-// The run's output on its way to stdout: what arrives together is written together, and a slow or broken pipe is noticed.
+// Writes the output of a run to a stream: batches writes, applies back-pressure and detects a broken pipe.
 
-/** Text waiting for the end of the turn is written at once when it is this long. */
+/** A batch of this length is written at once, without waiting for the end of the event-loop turn. */
 const batchLength = 64 << 10;
 
-export class Output {
+export class OutputWriter {
   readonly #stream: NodeJS.WritableStream;
   #batch = '';
   #scheduled = false;
   #drained: Promise<void> | undefined;
   #failure: NodeJS.ErrnoException | undefined;
-  readonly #onBroken: () => void;
+  readonly #onFailure: () => void;
 
-  /** `onBroken` is called once, when nothing more can be written. */
-  constructor(stream: NodeJS.WritableStream, onBroken: () => void) {
+  /** `onFailure` is called once, when nothing more can be written. */
+  constructor(stream: NodeJS.WritableStream, onFailure: () => void) {
     this.#stream = stream;
-    this.#onBroken = onBroken;
-    // Stays on for good: an error may come after the last write, and without a listener it would end the process.
-    stream.on('error', (error: NodeJS.ErrnoException) => this.#broke(error));
+    this.#onFailure = onFailure;
+    // Never remove this listener: an error after the last write would otherwise end the process.
+    stream.on('error', (error: NodeJS.ErrnoException) => this.#onError(error));
   }
 
-  /** What broke it, if anything did. EPIPE: the reader went away. */
+  /** The error that ended writing, if any. EPIPE: the reader closed the pipe. */
   get failure(): NodeJS.ErrnoException | undefined {
     return this.#failure;
   }
 
-  /** The promise, if there is one, is to be awaited before writing more. Never rejects. */
+  /** Writes the text with the next batch. If this returns a promise, await it before the next write. Never rejects. */
   write(text: string): void | Promise<void> {
     this.#batch += text;
-    if (this.#batch.length >= batchLength) this.#flush();
-    else this.#flushSoon();
+    if (this.#batch.length >= batchLength) this.flush();
+    else this.#scheduleFlush();
     return this.#drained;
   }
 
-  /** Resolves when everything is written, or cannot be. */
+  /** Like `write`, for bytes, which must not change afterwards. */
+  writeBytes(bytes: Uint8Array): void | Promise<void> {
+    this.flush();
+    if (this.#failure === undefined && !this.#stream.write(bytes)) this.#drained ??= this.#waitForDrain();
+    return this.#drained;
+  }
+
+  /** Resolves when everything is written or writing has failed. */
   async end(): Promise<void> {
-    this.#flush();
+    this.flush();
     if (this.#failure !== undefined) return;
     await new Promise<void>((resolve) => this.#stream.write('', () => resolve()));
   }
 
-  #flushSoon(): void {
+  #scheduleFlush(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      this.#flush();
+      this.flush();
     });
   }
 
-  #flush(): void {
+  /** Writes the batch now, before something else is written to the same terminal. */
+  flush(): void {
     const batch = this.#batch;
     this.#batch = '';
     if (batch === '' || this.#failure !== undefined) return;
@@ -66,9 +74,9 @@ export class Output {
     this.#drained = undefined;
   }
 
-  #broke(error: NodeJS.ErrnoException): void {
+  #onError(error: NodeJS.ErrnoException): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
-    this.#onBroken();
+    this.#onFailure();
   }
 }

@@ -1,32 +1,32 @@
-// How what a run says is shown: output on stdout, status on stderr.
+// Decides how the items of a run are shown: output on stdout, status on stderr.
 
-import type { CallResult, Item } from '../../../protocol/client.ts';
-import type { Painter } from '../paint.ts';
+import type { ClientResult, Item } from '../../../protocol/client/client.ts';
+import type { Painter } from '../colors.ts';
 import { describeItem, describeResult } from './status.ts';
 
 export interface View {
-  /** What stdout gets for it; undefined: nothing. */
+  /** Returns the text for stdout; undefined for none. */
   output(item: Item): string | undefined;
-  /** What stderr says of it, without a newline; undefined: nothing. */
+  /** Returns the line for stderr, without a newline; undefined for none. */
   status(item: Item): string | undefined;
-  /** Puts a status line on stderr, for views that have something standing there. */
-  say?(line: string): void;
-  /** What stands below everything until it is told otherwise, such as how much is sent by now. */
+  /** Prints a status line; only for views that draw on the terminal themselves. */
+  printStatus?(line: string): void;
+  /** Shows a text below everything else, such as the bytes sent so far; undefined removes it. */
   progress?(text: string | undefined): void;
-  /** What stands on the terminal is complete: everything comes below it from now on. */
+  /** Stops drawing: later output appears below. Idempotent. */
   end?(): void;
-  /** What stdout gets last. */
-  last?(result: CallResult): string | undefined;
-  /** What stderr says at the end. */
-  conclude(result: CallResult, paint: Painter): readonly string[];
+  /** Returns the last text for stdout. */
+  footer?(result: ClientResult): string | undefined;
+  /** Returns the last lines for stderr. */
+  summary(result: ClientResult, paint: Painter): readonly string[];
 }
 
-/** Lines, or the chunks of a terminal, as they are. */
+/** Prints lines, or the chunks of a terminal, unchanged. */
 export const plainView: View = {
   output(item) {
     if ('line' in item) return `${item.line}\n`;
     return 'chunk' in item ? item.chunk : undefined;
   },
   status: describeItem,
-  conclude: describeResult,
+  summary: describeResult,
 };

@@ -1,60 +1,78 @@
-// `distillery cancel RUN`: stops a run, and waits until everything it started is gone.
+// `distillery cancel RUN`: cancels a run and waits for its receipt.
 
 import { Command } from 'commander';
-import { attachRun, type CallResult } from '../../../protocol/client.ts';
-import { runAtTerminal } from '../call/run-at-terminal.ts';
-import { exitCodeOf, exitCodes } from '../exit-codes.ts';
-import type { Ends, House } from '../parts.ts';
-import { runId } from './run-id.ts';
-import { atGateway, whereTexts, type WhereFlags } from './where.ts';
+import { attachRun, type ClientResult } from '../../../protocol/client/client.ts';
+import type { CliBackend, Stdio } from '../backend.ts';
+import { runSession } from '../call/run-session.ts';
+import { exitCodeForResult, exitCodes } from '../exit-codes.ts';
+import { withRun } from '../gateway/resolve-run.ts';
+import { type GatewayFlags, gatewayOptionTexts, withGateway } from './gateway-options.ts';
+import { parseRunId, runArgumentText } from './run-id.ts';
 
-interface CancelFlags extends WhereFlags {
+interface CancelFlags extends GatewayFlags {
   readonly quiet?: true;
   readonly wait: boolean;
   readonly result?: string;
 }
 
-const after = `
-Outcome and receipt are on stderr. A run that is over already is told of, and nothing is done. Ctrl-C skips the grace; a
-second one leaves without waiting.
+const helpFooter = `
+Prints outcome and receipt on stderr. If the run has already ended, prints its result and does
+nothing. Ctrl-C skips the grace; a second one exits without waiting.
 
-Exit codes: 0 the run is over, however it ended, or with --no-wait asked to stop; 2 there is no such run, or it is not
-yours to stop; 125 the gateway cannot be reached.
+Exit codes: 0 the run has ended, regardless of its outcome, or with --no-wait was asked to stop; 2 no
+such run, or permission denied; 125 the gateway cannot be reached.
 
 Examples:
   $ distillery cancel jyxrpkmyae2agpug
   $ distillery cancel --no-wait jyxrpkmyae2agpug`;
 
-export function cancelCommand(house: House, ends: Ends, exit: (code: number) => void): Command {
+export function cancelCommand(backend: CliBackend, stdio: Stdio, exit: (code: number) => void): Command {
   return new Command('cancel')
-    .summary('stop a run')
-    .description('Stop a run in good order, and wait until everything it started is gone.')
-    .argument('<run>', 'id of the run', runId)
-    .option('--no-wait', 'ask the run to stop, and do not wait for that')
-    .option('--url <url>', whereTexts.url)
-    .option('--config <file>', whereTexts.config)
-    .option('-q, --quiet', 'no status on stderr')
+    .summary('cancel a run')
+    .description('Cancels a run and waits until everything that the run started is gone.')
+    .argument('<run>', runArgumentText, parseRunId)
+    .option('--no-wait', 'do not wait for the end of the run')
+    .option('--url <url>', gatewayOptionTexts.url)
+    .option('--config <file>', gatewayOptionTexts.config)
+    .option('-q, --quiet', 'print no status')
     .option('--result <file>', 'write the result to this file as JSON; "-" is stderr')
-    .addHelpText('after', after)
-    .action(async (run: string, flags: CancelFlags) => exit(await cancel(run, flags, { house, ends })));
+    .addHelpText('after', helpFooter)
+    .action(async (run: string, flags: CancelFlags) => exit(await cancel(run, flags, { backend, stdio })));
 }
 
-function cancel(run: string, flags: CancelFlags, { house, ends }: { house: House; ends: Ends }): Promise<number> {
+function cancel(
+  named: string,
+  flags: CancelFlags,
+  { backend, stdio }: { backend: CliBackend; stdio: Stdio },
+): Promise<number> {
   const { result, wait } = flags;
-  return atGateway(flags, { house, ends }, (url) => runAtTerminal({
-    url, quiet: flags.quiet === true, reconnect: true, onInterrupt: 'cancel', output: 'nowhere', input: 'untouched',
-    ...(result !== undefined && { resultFile: result }),
-    open: (link) => attachRun({ ...link, run, last: 0 }),
-    onRun: (open) => {
-      open.cancel();
-      if (!wait) open.detach();
-    },
-    refused: (notice) => (notice === 'read-only' ? 'this run is not yours to stop' : undefined),
-    exitCode: (ended) => (isOver(ended) ? exitCodes.succeeded : exitCodeOf(ended)),
-  }, ends));
+  return withGateway(flags, { backend, stdio }, (address) =>
+    withRun(named, { address, stdio }, (run) =>
+      runSession(
+        {
+          address,
+          quiet: flags.quiet === true,
+          reconnect: true,
+          onInterrupt: 'cancel',
+          output: 'nowhere',
+          input: 'untouched',
+          ...(result !== undefined && { resultFile: result }),
+          open: (link) => attachRun({ ...link, run, last: 0 }),
+          onRun: (open) => {
+            open.cancel();
+            if (!wait) open.detach();
+          },
+          errorForNotice: (notice) =>
+            notice === 'read-only' ? 'permission denied: you may not cancel this run' : undefined,
+          exitCode: (ended) => (isRunOutcome(ended) ? exitCodes.succeeded : exitCodeForResult(ended)),
+        },
+        stdio,
+      ),
+    ),
+  );
 }
 
-/** Whatever became of it; what is not known, or was refused, is no success. */
-function isOver({ status, lost }: CallResult): boolean {
+/** True for every outcome of the run itself; false if the run is unknown or the request was rejected. */
+function isRunOutcome({ status, lost }: ClientResult): boolean {
   return lost === undefined && status !== 'rejected';
 }

@@ -1,70 +1,95 @@
-// `distillery plan FILE`: what a pipeline would do, in which order. Nothing is started, and no gateway is needed.
+// `distillery plan FILE`: prints the jobs of a pipeline in their order, without a gateway.
 
 import { Command } from 'commander';
-import { printable } from '../call/words.ts';
+import type { CliBackend, PipelinePlanView, PlannedJobView, Stdio } from '../backend.ts';
+import { printable } from '../call/format.ts';
 import { exitCodes } from '../exit-codes.ts';
-import type { Ends, House, PipelinePlan, PlannedStep } from '../parts.ts';
-import { readPipelineFile, usualFiles } from '../pipeline/read.ts';
-import { variableOption, type Variables } from './variables.ts';
+import { defaultFiles, readPipelineFile } from '../pipeline/load-file.ts';
+import { jobOption, type Variables, variableOption } from './var-option.ts';
 
 interface PlanFlags {
   readonly filepath?: string;
   readonly var: Variables;
+  readonly job: readonly string[];
   readonly json?: true;
 }
 
-const after = `
-Jobs of one stage wait for jobs of stages before it. Conditions are shown with what they come to for the variables given; those of the gateway's environment, and what
-jobs hand on, are not known here and count as empty.
+const helpFooter = `
+The jobs of a stage depend on jobs of earlier stages. The command prints the value of each condition
+for the given variables. Variables of the gateway's environment and outputs of jobs are not known
+here and count as empty.
 
-Exit codes: 0 told; 2 the file is not there or not valid, and stderr has every mistake with its place.
+Exit codes: 0 plan printed; 2 the file does not exist or is not valid, and stderr has every
+diagnostic.
 
 Examples:
-  $ distillery plan ${usualFiles[0]}
+  $ distillery plan ${defaultFiles[0]}
   $ distillery plan release.yaml --var BRANCH=main --json | jq -r '.jobs[].id'`;
 
-export function planCommand(house: House, ends: Ends, exit: (code: number) => void): Command {
+export function planCommand(backend: CliBackend, stdio: Stdio, exit: (code: number) => void): Command {
   return new Command('plan')
     .summary('print what a pipeline would do')
-    .description('Print the jobs of a pipeline in the order in which they would run. Nothing is started, and no gateway is needed.')
+    .description(
+      'Prints the jobs of a pipeline in the order in which they would run. Starts nothing and needs no gateway.',
+    )
     .argument('[file]', 'the pipeline file')
-    .option('-f, --filepath <file>', 'the pipeline file, for those who are used to this')
+    .option('-f, --filepath <file>', 'alias of [file]')
+    .addOption(jobOption())
     .addOption(variableOption())
-    .option('--json', 'as JSON')
-    .addHelpText('after', after)
-    .action(async (file: string | undefined, flags: PlanFlags) => exit(await plan(file ?? flags.filepath, flags, { house, ends })));
+    .option('--json', 'print JSON')
+    .addHelpText('after', helpFooter)
+    .action(async (file: string | undefined, flags: PlanFlags) =>
+      exit(await plan(file ?? flags.filepath, flags, { backend, stdio })),
+    );
 }
 
-async function plan(named: string | undefined, flags: PlanFlags, { house, ends }: { house: House; ends: Ends }): Promise<number> {
-  const pipeline = await readPipelineFile(named, flags.var, { house, ends });
+async function plan(
+  named: string | undefined,
+  flags: PlanFlags,
+  { backend, stdio }: { backend: CliBackend; stdio: Stdio },
+): Promise<number> {
+  const pipeline = await readPipelineFile(named, flags, { backend, stdio });
   if (pipeline === undefined) return exitCodes.usage;
   const { plan: planned } = pipeline.read;
-  ends.stdout.write(flags.json === true ? `${JSON.stringify(planned, undefined, 2)}\n` : describePlan(planned));
+  stdio.stdout.write(flags.json === true ? `${JSON.stringify(planned, undefined, 2)}\n` : describePlan(planned));
   return exitCodes.succeeded;
 }
 
-/** A heading for each stage, a line for each job, and under it what there is to say of it. */
-function describePlan({ jobs, stages }: PipelinePlan): string {
+/** Prints a heading per stage, a line per job, and the job's properties below it. */
+function describePlan({ jobs, stages }: PipelinePlanView): string {
   const byId = new Map(jobs.map((job) => [job.id, job]));
-  return stages.map((ids, at) => [`stage ${at + 1}`, ...ids.flatMap((id) => describeJob(byId.get(id)!))].join('\n')).join('\n').concat('\n');
+  return stages
+    .map((ids, at) => [`stage ${at + 1}`, ...ids.flatMap((id) => describeJob(byId.get(id)!))].join('\n'))
+    .join('\n')
+    .concat('\n');
 }
 
-const afterShown = 8;
+const dependenciesShownMax = 8;
 
-function describeJob(job: PlannedStep): readonly string[] {
+function describeJob(job: PlannedJobView): readonly string[] {
   const notes = [
-    ...(job.after.length === 0 ? [] : [`after ${job.after.slice(0, afterShown).join(', ')}${job.after.length > afterShown ? ` and ${job.after.length - afterShown} more` : ''}`]),
-    ...(job.condition === undefined ? [] : [`if ${job.condition.text} (${job.condition.holds ? 'true' : 'false'} for these variables)`]),
-    ...(job.when === undefined ? [] : [job.when === 'always' ? 'also when something failed' : 'only when something failed']),
-    ...(job.services === undefined ? [] : [`beside it: ${job.services.join(', ')}`]),
+    ...(job.after.length === 0 ? [] : [describeDependencies(job.after)]),
+    ...(job.condition === undefined
+      ? []
+      : [`if ${job.condition.text} (${job.condition.holds ? 'true' : 'false'} for these variables)`]),
+    ...(job.when === undefined ? [] : [job.when === 'always' ? 'also after a failure' : 'only after a failure']),
+    ...(job.services === undefined ? [] : [`services: ${job.services.join(', ')}`]),
     ...(job.attempts === undefined ? [] : [`up to ${job.attempts} attempts`]),
-    ...(job.timeoutMs === undefined ? [] : [`at most ${job.timeoutMs / 1_000} s each`]),
-    ...(job.allowFailure === true ? ['may fail'] : []),
+    ...(job.timeoutMs === undefined ? [] : [`timeout ${job.timeoutMs / 1_000} s per attempt`]),
+    ...(job.allowFailure === true ? ['failure allowed'] : []),
   ];
-  return [`  ${printable(job.id)}  (${printable(baseText(job.base))})`, ...notes.map((note) => `      ${printable(note)}`)];
+  return [
+    `  ${printable(job.id)}  (${printable(describeBase(job.base))})`,
+    ...notes.map((note) => `      ${printable(note)}`),
+  ];
 }
 
-function baseText(base: PlannedStep['base']): string {
+function describeDependencies(ids: readonly string[]): string {
+  const more = ids.length - dependenciesShownMax;
+  return `after ${ids.slice(0, dependenciesShownMax).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function describeBase(base: PlannedJobView['base']): string {
   if ('image' in base) return base.image;
   return 'dockerfile' in base ? `built from ${base.dockerfile}` : 'on the host';
 }

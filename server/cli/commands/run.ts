@@ -1,24 +1,29 @@
-// `distillery run [FILE]`: runs a pipeline of the caller's own at the gateway, with the files it needs, and shows how its jobs get on.
+// `distillery run [FILE]`: runs a pipeline file at the gateway, with the files it needs, and shows the progress of its
+// jobs.
 
+import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { openCall, type OpenCall } from '../../../protocol/client.ts';
-import { runAtTerminal } from '../call/run-at-terminal.ts';
-import { complain, printable } from '../call/status.ts';
+import { type Item, type OpenCall, openCall } from '../../../protocol/client/client.ts';
+import type { CliBackend, Stdio } from '../backend.ts';
+import { formatSize } from '../call/format.ts';
+import { runSession } from '../call/run-session.ts';
+import { printable, printError } from '../call/status.ts';
 import type { View } from '../call/view.ts';
-import { size } from '../call/words.ts';
-import { exitCodeOf, exitCodes } from '../exit-codes.ts';
-import { hasColour, painter } from '../paint.ts';
-import type { Ends, House } from '../parts.ts';
-import { Board, type Screen } from '../pipeline/board.ts';
-import { readPipelineFile, usualFiles, type PipelineFile } from '../pipeline/read.ts';
-import { folderProblem, ignoreFile, sendFolder } from '../pipeline/send.ts';
-import { jsonView, prefixedView } from '../pipeline/views.ts';
-import { runId } from './run-id.ts';
-import { variableOption, type Variables } from './variables.ts';
-import { atGateway, whereTexts, type WhereFlags } from './where.ts';
+import { exitCodeForResult, exitCodes } from '../exit-codes.ts';
+import type { GatewayAddress } from '../gateway/address.ts';
+import { type GatewayChoice, withRunningOrPrivateGateway } from '../gateway/private-gateway.ts';
+import { choosePipelineView } from '../pipeline/choose-view.ts';
+import { defaultFiles, type PipelineFile, readPipelineFile } from '../pipeline/load-file.ts';
+import { filterTracked } from '../pipeline/tracked-files.ts';
+import { type FolderToSend, folderError, ignoreFile, sendFolder } from '../pipeline/upload-folder.ts';
+import { type GatewayFlags, gatewayOptionTexts, withGateway } from './gateway-options.ts';
+import { parseRunId } from './run-id.ts';
+import { jobOption, type Variables, variableOption } from './var-option.ts';
 
-interface RunFlags extends WhereFlags {
+interface RunFlags extends GatewayFlags {
   readonly filepath?: string;
+  readonly name?: string;
+  readonly job: readonly string[];
   readonly var: Variables;
   readonly workspace?: string;
   readonly gatewayWorkspace?: string;
@@ -30,19 +35,29 @@ interface RunFlags extends WhereFlags {
   readonly onDisconnect?: string;
   readonly reconnect: boolean;
   readonly result?: string;
+  readonly gateway?: true;
+  readonly git?: true;
 }
 
-const after = `
-FILE is ${usualFiles.join(', else ')}, when none is named; "-" is stdin. It is checked here first: every mistake is told with its place, and nothing is sent.
+const helpFooter = `
+FILE defaults to ${defaultFiles.join(', else ')}; "-" is stdin. The command checks the
+file first and prints every diagnostic. A file that is not valid is not sent.
 
-When a job needs files (copyFiles, dockerfile, host), the current folder is sent, or that of --workspace. ${ignoreFile} in it says, as .gitignore does,
-what stays here.
+If no gateway answers, the command runs one itself until the end of the run, in this process and
+with the configuration and data folder of "distillery serve". --url and --gateway require a
+running one.
 
-At a terminal there is one line for each job, and at the end the last lines of those that failed; elsewhere, or with --plain, stdout gets every line of the jobs as
-"[job] line", and stderr what the jobs do. Ctrl-C cancels the run and waits until everything it started is gone; a second one skips the grace; a third one leaves at once.
+If a job needs files (copyFiles, dockerfile, host), the command sends the current folder, or that
+of --workspace. Patterns in ${ignoreFile}, written as in .gitignore, exclude files.
 
-Exit codes: 0 succeeded, or with --detach accepted; that of the first failed job (1 when there is none), and 1 too when the file is not there or not valid; 2 rejected;
-124 timed out; 125 unknown, or the gateway cannot be reached; 130 cancelled.
+At a terminal, a live view shows one row per job, and at the end the last lines of failed jobs.
+Elsewhere, or with --plain, stdout has every line as "[job] line", and stderr the progress of jobs.
+Ctrl-C cancels the run and waits until everything it started is gone. A second Ctrl-C skips the
+grace, and a third one exits at once.
+
+Exit codes: 0 succeeded, or accepted with --detach; the exit code of the first failed job (1 if it
+has none), also 1 if the file does not exist or is not valid; 2 rejected, or the configuration is
+not valid; 124 timed out; 125 unknown, or the gateway cannot be reached or started; 130 cancelled.
 
 Examples:
   $ distillery run
@@ -50,49 +65,88 @@ Examples:
   $ distillery run --plain --workspace none check.yaml > log.txt
   $ run=$(distillery run --detach nightly.yaml) && distillery attach "$run"`;
 
-export function runCommand(house: House, ends: Ends, exit: (code: number) => void): Command {
+export function runCommand(backend: CliBackend, stdio: Stdio, exit: (code: number) => void): Command {
   return new Command('run')
     .alias('apply')
     .summary('run a pipeline file and watch its jobs')
-    .description('Run a pipeline at the gateway, with the files it needs, and stay with it to the end.')
+    .description(
+      'Sends a pipeline and the files it needs to the gateway, and watches it to the end. Needs no running gateway.',
+    )
     .argument('[file]', 'the pipeline file')
-    .option('-f, --filepath <file>', 'the pipeline file, for those who are used to this')
+    .option('-f, --filepath <file>', 'alias of [file]')
+    .option('-n, --name <name>', 'name of the pipeline in messages of the gateway; by default the name of the file')
+    .addOption(jobOption())
     .addOption(variableOption())
-    .option('-w, --workspace <folder>', 'the folder that is sent, whether a job needs it or not; "none" for no files')
-    .option('--gateway-workspace <folder>', 'in place of that, a folder of the gateway\'s machine, where its operator allows it')
-    .option('-d, --detach', 'leave the run to itself as soon as it has its files; its id goes to stdout')
-    .option('--plain', 'lines in place of the live view')
-    .option('--json', 'everything that is told as one line of JSON each, on stdout')
-    .option('-q, --quiet', 'no status on stderr')
-    .option('--id <run>', 'id of the run; if there is such a run, it is gone on with', runId)
-    .option('--on-disconnect <policy>', 'what becomes of the run while nobody is connected: cancel, detach, or grace:30s')
-    .option('--no-reconnect', 'end when the connection is lost')
+    .option('-w, --workspace <folder>', 'folder to send, even if no job needs it; "none" sends no files')
+    .option('--git', 'send only the files that git tracks')
+    .option(
+      '--gateway-workspace <folder>',
+      "use this folder of the gateway's machine instead; the operator has to allow it",
+    )
+    .option('-d, --detach', 'print the id of the run and exit as soon as the files are sent')
+    .option('--plain', 'print lines instead of the live view')
+    .option('--json', 'print everything on stdout as JSON, one value per line')
+    .option('-q, --quiet', 'print no status')
+    .option('--id <run>', 'id of the run; resumes a run that has the id', parseRunId)
+    .option(
+      '--on-disconnect <policy>',
+      'what happens to the run if this client disconnects: cancel, detach, or grace:30s',
+    )
+    .option('--no-reconnect', 'exit if the connection is lost')
     .option('--result <file>', 'write the result to this file as JSON; "-" is stderr')
-    .option('--url <url>', whereTexts.url)
-    .option('--config <file>', whereTexts.config)
-    .addHelpText('after', after)
-    .action(async (file: string | undefined, flags: RunFlags) => exit(await run(file ?? flags.filepath, flags, { house, ends })));
+    .option('--gateway', 'use a running gateway, and fail if there is none')
+    .option('--url <url>', gatewayOptionTexts.url)
+    .option('--config <file>', gatewayOptionTexts.config)
+    .addHelpText('after', helpFooter)
+    .action(async (file: string | undefined, flags: RunFlags) =>
+      exit(await run(file ?? flags.filepath, flags, { backend, stdio })),
+    );
 }
 
-/** As long as a lost connection is made again. */
-const graceToReturn = 'grace:1m';
+/** The grace is as long as the client tries to reconnect. */
+const defaultDisconnectPolicy = 'grace:1m';
 
-interface RunParts {
-  readonly house: House;
-  readonly ends: Ends;
+interface RunDeps {
+  readonly backend: CliBackend;
+  readonly stdio: Stdio;
 }
 
-async function run(named: string | undefined, flags: RunFlags, { house, ends }: RunParts): Promise<number> {
-  const quiet = flags.quiet === true;
-  const pipeline = await readPipelineFile(named, flags.var, { house, ends, quiet });
+async function run(named: string | undefined, flags: RunFlags, { backend, stdio }: RunDeps): Promise<number> {
+  // With --json, stdout has the warnings as events.
+  const quiet = flags.quiet === true || flags.json === true;
+  const pipeline = await readPipelineFile(named, flags, { backend, stdio, quiet });
   if (pipeline === undefined) return exitCodes.failed;
   const folder = folderToSend(flags, pipeline);
-  const problem = folder === undefined ? undefined : await folderProblem(folder);
-  if (problem !== undefined) {
-    complain([problem], ends);
+  const toSend = folder === undefined ? undefined : await checkFolder(folder, flags);
+  if (toSend !== undefined && 'error' in toSend) {
+    printError([toSend.error], stdio);
     return exitCodes.failed;
   }
-  return atGateway(flags, { house, ends }, (url) => runAt(url, { flags, pipeline, folder, ends }));
+  return withGateway(flags, { backend, stdio }, (address) =>
+    withRunningOrPrivateGateway(address, gatewayChoice(flags), {
+      backend,
+      stdio,
+      work: (found) => runAtGateway(found, { flags, pipeline, folder: toSend, stdio }),
+    }),
+  );
+}
+
+async function checkFolder(folder: string, { git }: RunFlags): Promise<FolderToSend | { readonly error: string }> {
+  const error = await folderError(folder);
+  if (error !== undefined) return { error };
+  if (git !== true) return { folder };
+  const filter = await filterTracked(folder);
+  return 'error' in filter ? filter : { folder, filter };
+}
+
+function gatewayChoice({ config, gateway, detach, onDisconnect, quiet }: RunFlags): GatewayChoice {
+  const option = detach === true ? '--detach' : onDisconnect === 'detach' ? '--on-disconnect detach' : undefined;
+  return {
+    ...(config !== undefined && { config }),
+    running: gateway === true,
+    ...(option !== undefined && { whyLasting: `${option} needs one that goes on running` }),
+    quiet: quiet === true,
+  };
 }
 
 function folderToSend({ workspace, gatewayWorkspace }: RunFlags, { read }: PipelineFile): string | undefined {
@@ -100,66 +154,105 @@ function folderToSend({ workspace, gatewayWorkspace }: RunFlags, { read }: Pipel
   return workspace ?? (read.plan.wantsFiles ? '.' : undefined);
 }
 
-interface Going {
+interface RunContext {
   readonly flags: RunFlags;
   readonly pipeline: PipelineFile;
-  readonly folder: string | undefined;
-  readonly ends: Ends;
+  readonly folder: FolderToSend | undefined;
+  readonly stdio: Stdio;
 }
 
-function runAt(url: string, { flags, pipeline, folder, ends }: Going): Promise<number> {
+function runAtGateway(address: GatewayAddress, { flags, pipeline, folder, stdio }: RunContext): Promise<number> {
   const { id, result, detach = false } = flags;
-  const onDisconnect = flags.onDisconnect ?? (detach ? 'detach' : flags.reconnect ? graceToReturn : undefined);
-  const view = viewFor(flags, ends);
-  const say = (line: string): void => {
-    if (flags.quiet !== true) (view.say ?? ((text: string) => ends.stderr.write(`${text}\n`)))(printable(line));
+  const onDisconnect =
+    flags.onDisconnect ?? (detach ? 'detach' : flags.reconnect ? defaultDisconnectPolicy : undefined);
+  const view = choosePipelineView(flags, stdio);
+  const printStatus = (line: string): void => {
+    if (flags.quiet === true) return;
+    if (view.printStatus === undefined) stdio.stderr.write(`${printable(line)}\n`);
+    else view.printStatus(printable(line));
   };
   let accepted = false;
-  return runAtTerminal({
-    url, view, quiet: flags.quiet === true, reconnect: flags.reconnect, onInterrupt: 'cancel', output: detach ? 'nowhere' : 'stdout',
-    ...(result !== undefined && { resultFile: result }),
-    open: (link) => openCall({
-      ...link, call: 'pipeline.run', params: [pipeline.text, JSON.stringify(options(flags, pipeline, folder))],
-      ...(id !== undefined && { run: id }), ...(onDisconnect !== undefined && { onDisconnect }),
-    }),
-    input: async (call) => {
-      if (folder === undefined) call.end();
-      else await send(folder, call, { view, say });
-      if (detach) call.detach();
-    },
-    ...(detach && {
-      onRun: (open: OpenCall) => {
-        accepted = true;
-        ends.stdout.write(`${open.id}\n`);
+  return runSession(
+    {
+      address,
+      view,
+      quiet: flags.quiet === true,
+      reconnect: flags.reconnect,
+      wasShown: (item) => wasPrinted(pipeline, item),
+      onInterrupt: 'cancel',
+      output: detach ? 'nowhere' : 'stdout',
+      ...(result !== undefined && { resultFile: result }),
+      open: (link) =>
+        openCall({
+          ...link,
+          call: 'pipeline.run',
+          params: [pipeline.text, JSON.stringify(pipelineOptions(flags, pipeline, folder))],
+          ...(id !== undefined && { run: id }),
+          ...(onDisconnect !== undefined && { onDisconnect }),
+        }),
+      input: async (call) => {
+        if (folder === undefined) call.end();
+        else await sendWithProgress(folder, call, { view, printStatus });
+        if (detach) call.detach();
       },
-      exitCode: (ended) => (accepted && ended.status === 'detached' ? exitCodes.succeeded : exitCodeOf(ended)),
-    }),
-  }, ends);
+      onRun: (open: OpenCall) => {
+        if (address.socketPath === undefined && flags.json !== true) printStatus(`using the gateway at ${address.url}`);
+        accepted = true;
+        if (detach) stdio.stdout.write(`${open.id}\n`);
+      },
+      ...(detach && {
+        exitCode: (ended) => (accepted && ended.status === 'detached' ? exitCodes.succeeded : exitCodeForResult(ended)),
+      }),
+    },
+    stdio,
+  );
 }
 
-function options({ var: variables, gatewayWorkspace }: RunFlags, { file }: PipelineFile, folder: string | undefined): object {
-  return { file: nameOf(file), variables, workspace: gatewayWorkspace ?? (folder === undefined ? 'none' : 'input') };
+/** The gateway checks the file again, and repeats the warnings that the command has printed. */
+function wasPrinted({ read: { warnings } }: PipelineFile, item: Item): boolean {
+  if (!('event' in item) || item.event.type !== 'pipeline-warning') return false;
+  const { message, line, column } = item.event;
+  return warnings.some((known) => known.message === message && known.line === line && known.column === column);
 }
 
-/** What the gateway calls the file in its own complaints: it need not know where it lies here. */
-function nameOf(file: string): string {
+function pipelineOptions(
+  { var: variables, gatewayWorkspace, name, job }: RunFlags,
+  { file }: PipelineFile,
+  folder: FolderToSend | undefined,
+): object {
+  return {
+    file: name ?? baseName(file),
+    variables,
+    workspace: gatewayWorkspace ?? (folder === undefined ? 'none' : 'input'),
+    // Gateways of an earlier version do not know the option.
+    ...(job.length > 0 && { jobs: job }),
+  };
+}
+
+/** The gateway's diagnostics name the file without its folder on this machine. */
+function baseName(file: string): string {
   return file.slice(file.lastIndexOf('/') + 1).slice(0, 200);
 }
 
-/** The live view needs a terminal that shows both streams: what is written to one stands on the other. */
-function viewFor({ json, plain, quiet, detach }: RunFlags, { stdout, stderr, env }: Ends): View {
-  if (json === true) return jsonView();
-  if (detach === true || plain === true || quiet === true || !stdout.isTTY || !stderr.isTTY || env['TERM'] === 'dumb') return prefixedView();
-  return new Board(stderr as Screen, painter(hasColour(stderr, env)));
-}
-
-/** The folder, with a word now and then on how much of it is sent. */
-async function send(folder: string, call: OpenCall, { view, say }: { readonly view: View; say(line: string): void }): Promise<void> {
+/** Sends the folder and shows how much is sent. */
+async function sendWithProgress(
+  toSend: FolderToSend,
+  call: OpenCall,
+  { view, printStatus }: { readonly view: View; printStatus(line: string): void },
+): Promise<void> {
   const progress = view.progress?.bind(view) ?? (() => {});
-  const sent = await sendFolder(folder, call, {
-    onProgress: (tally) => progress(`sending files: ${tally.files} (${size(tally.bytes)})`),
-    onTrouble: (path, what) => say(`warning: ${path}: ${what}`),
+  const sent = await sendFolder(toSend, call, {
+    onProgress: (tally) => progress(`sending files: ${tally.files} (${formatSize(tally.bytes)})`),
+    onWarning: (path, what) => printStatus(`warning: ${path}: ${what}`),
   });
   progress(undefined);
-  if (sent !== undefined) say(`sent ${sent.files} file${sent.files === 1 ? '' : 's'} (${size(sent.bytes)})`);
+  if (sent === undefined) return;
+  const largest = sent.largest === undefined ? '' : `; largest: ${sent.largest}`;
+  const files = `${sent.files} file${sent.files === 1 ? '' : 's'} (${formatSize(sent.bytes)})`;
+  printStatus(`sent ${files} of ${resolve(toSend.folder)}${largest}`);
+  if (sent.suspects.length > 0)
+    printStatus(
+      `warning: also sent ${sent.suspects.join(', ')}: list what to leave out in ${ignoreFile}, or send only what git` +
+        ' tracks with --git',
+    );
 }

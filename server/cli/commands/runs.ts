@@ -1,78 +1,94 @@
-// `distillery runs`: what runs, and what has run.
+// `distillery runs`: lists active and ended runs.
 
-import { Command, Option } from 'commander';
-import type { RunRecord } from '../../../protocol/record.ts';
-import { runStates } from '../../../protocol/record.ts';
-import { askGateway } from '../ask-gateway.ts';
-import { columns } from '../columns.ts';
-import { complain, printable } from '../call/status.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseTime } from '../../../calls/text/time.ts';
+import { parseAge } from '../../../calls/text/units.ts';
+import { outcomes, runStates } from '../../../protocol/run-record.ts';
+import { wallClockMs } from '../../support/wall-clock.ts';
+import type { CliBackend, Stdio } from '../backend.ts';
+import { printError } from '../call/status.ts';
 import { exitCodes } from '../exit-codes.ts';
-import type { Ends, House } from '../parts.ts';
-import { wholeNumber } from './numbers.ts';
-import { atGateway, whereTexts, type WhereFlags } from './where.ts';
+import type { GatewayAddress } from '../gateway/address.ts';
+import { listRuns } from '../gateway/list-runs.ts';
+import { type GatewayFlags, gatewayOptionTexts, withGateway } from './gateway-options.ts';
+import { parseWholeNumber } from './parse-number.ts';
+import { formatRuns } from './runs-table.ts';
 
-interface RunsFlags extends WhereFlags {
-  readonly state?: string;
+interface RunsFlags extends GatewayFlags, RunFilters {
   readonly limit: number;
   readonly json?: true;
 }
 
-const after = `
-Newest first. With --json each run is one line of JSON, as docs/http.md describes it.
+/** Query parameters of the list. */
+interface RunFilters {
+  readonly state?: string;
+  readonly outcome?: string;
+  readonly call?: string;
+  readonly caller?: string;
+  readonly since?: string;
+  readonly until?: string;
+}
 
-Exit codes: 0 told; 2 wrong arguments; 125 the gateway cannot be reached or refused.
+const helpFooter = `
+With --json each run is one line of JSON, described in docs/http.md.
+
+Exit codes: 0 list printed; 2 wrong arguments; 125 the gateway cannot be reached or rejected the
+request.
 
 Examples:
   $ distillery runs
   $ distillery runs --state running
+  $ distillery runs --outcome failed --call deploy --since 2d
   $ distillery runs --limit 100 --json | jq -r .id`;
 
-export function runsCommand(house: House, ends: Ends, exit: (code: number) => void): Command {
+export function runsCommand(backend: CliBackend, stdio: Stdio, exit: (code: number) => void): Command {
   return new Command('runs')
     .summary('list runs, newest first')
-    .description('List runs, newest first: what they are, how they are or how they ended, and how much they printed.')
-    .addOption(new Option('--state <state>', 'only those in this state').choices(runStates))
-    .option('--limit <runs>', 'at most so many', wholeNumber, 20)
-    .option('--json', 'one line of JSON for each run')
-    .option('--url <url>', whereTexts.url)
-    .option('--config <file>', whereTexts.config)
-    .addHelpText('after', after)
-    .action(async (flags: RunsFlags) => exit(await atGateway(flags, { house, ends }, (url) => list(url, flags, ends))));
+    .description('Lists runs, newest first, with state or outcome, age, duration and number of lines.')
+    .addOption(new Option('--state <state>', 'list only runs in this state').choices(runStates))
+    .addOption(new Option('--outcome <outcome>', 'list only runs with this outcome').choices(outcomes))
+    .option('--call <name>', 'list only runs of this call')
+    .option('--caller <name>', 'list only runs of this caller; an empty name for anonymous callers')
+    .option(
+      '--since <time>',
+      'list only runs queued at this time or later: RFC 3339, or an age such as 2h',
+      parseTimeOrAge,
+    )
+    .option('--until <time>', 'list only runs queued before this time: RFC 3339, or an age such as 2h', parseTimeOrAge)
+    .option('--limit <runs>', 'list at most this many runs', parseWholeNumber, 20)
+    .option('--json', 'print each run as one line of JSON')
+    .option('--url <url>', gatewayOptionTexts.url)
+    .option('--config <file>', gatewayOptionTexts.config)
+    .addHelpText('after', helpFooter)
+    .action(async (flags: RunsFlags) =>
+      exit(await withGateway(flags, { backend, stdio }, (address) => list(address, flags, stdio))),
+    );
 }
 
-async function list(url: string, { state, limit, json }: RunsFlags, ends: Ends): Promise<number> {
-  const rows: RunRecord[] = [];
-  for (let before: string | undefined; rows.length < limit;) {
-    const query = new URLSearchParams({ limit: String(Math.min(limit - rows.length, pageRuns)), ...(state !== undefined && { state }), ...(before !== undefined && { before }) });
-    const answer = await askGateway<{ runs: RunRecord[]; next?: string }>(url, `runs?${query}`);
-    if ('problem' in answer) {
-      complain(answer.problem, ends);
-      return exitCodes.unknown;
-    }
-    rows.push(...answer.body.runs);
-    before = answer.body.next;
-    if (before === undefined) break;
+async function list(address: GatewayAddress, { limit, json, ...flags }: RunsFlags, stdio: Stdio): Promise<number> {
+  const listed = await listRuns(address, { limit, filters: pickFilters(flags) });
+  if ('error' in listed) {
+    printError(listed.error, stdio);
+    return exitCodes.unknown;
   }
-  if (json === true) for (const row of rows) ends.stdout.write(`${JSON.stringify(row)}\n`);
-  else ends.stdout.write(columns(['RUN', 'CALL', 'STATE', 'AGE', 'TOOK', 'LINES'], rows.map((row) => cells(row, Date.now()))));
+  const rows = listed.body;
+  if (json === true) for (const row of rows) stdio.stdout.write(`${JSON.stringify(row)}\n`);
+  else stdio.stdout.write(formatRuns(rows, stdio.stdout.isTTY ? stdio.stdout.columns || undefined : undefined));
   return exitCodes.succeeded;
 }
 
-/** A page that every gateway gives. */
-const pageRuns = 100;
-const wordsMax = 40;
-
-function cells({ id, call, params, state, outcome, queuedAt, startedAt, endedAt, lines }: RunRecord, now: number): readonly string[] {
-  const words = printable([call, ...params].join(' '));
-  const took = startedAt === undefined ? '' : duration((endedAt === undefined ? now : Date.parse(endedAt)) - Date.parse(startedAt));
-  return [id, words.length > wordsMax ? `${words.slice(0, wordsMax - 1)}\u2026` : words, outcome ?? state, duration(now - Date.parse(queuedAt)), took, String(lines)];
+function pickFilters({ state, outcome, call, caller, since, until }: RunFilters): Record<string, string> {
+  const given = Object.entries({ state, outcome, call, caller, since, until });
+  return Object.fromEntries(given.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
-/** The largest unit that is not less than one of it; clocks of two machines may differ, and nothing is younger than now. */
-function duration(ms: number): string {
-  const s = Math.max(0, ms) / 1_000;
-  if (s < 10) return `${s.toFixed(1)}s`;
-  if (s < 120) return `${Math.floor(s)}s`;
-  if (s < 7_200) return `${Math.floor(s / 60)}m`;
-  return s < 172_800 ? `${Math.floor(s / 3_600)}h` : `${Math.floor(s / 86_400)}d`;
+/** Parses a time. An age such as `2h` is the time that long ago. Commander prints the error. */
+function parseTimeOrAge(text: string): string {
+  const time = parseTime(text);
+  if (time !== undefined) return time;
+  try {
+    return new Date(wallClockMs() - parseAge(text)).toISOString();
+  } catch {
+    throw new InvalidArgumentError('It must be a time such as 2026-11-22T10:30:00Z, or an age such as 2h.');
+  }
 }

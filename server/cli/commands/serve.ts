@@ -1,89 +1,138 @@
-// `distillery serve`: the gateway itself, until a signal ends it.
+// `distillery serve`: runs the gateway until a signal stops it.
 
 import { Command } from 'commander';
 import { deferred } from '../../support/deferred.ts';
+import type { CliBackend, ListenAddress, ServeOptions, Stdio } from '../backend.ts';
+import { hasColour } from '../colors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { onInterrupts } from '../interrupts.ts';
-import { hasColour } from '../paint.ts';
-import type { Ends, House, ListenAddress, ServeOptions } from '../parts.ts';
 
 interface ServeFlags {
   readonly config: string;
   readonly listen?: string;
   readonly privateEngine?: true;
+  readonly newIdentity?: true;
 }
 
-export function serveCommand(house: House, ends: Ends, exit: (code: number) => void): Command {
+const helpFooter = `
+Exit codes: 0 stopped by a signal; 1 cannot start, stopped by a third signal, or stopped after an
+uncaught exception; 2 the configuration is not valid.
+
+Examples:
+  $ distillery serve
+  $ distillery serve --config /etc/distillery.yaml --listen 127.0.0.1:0`;
+
+export function serveCommand(backend: CliBackend, stdio: Stdio, exit: (code: number) => void): Command {
   return new Command('serve')
     .summary('run the gateway')
-    .description('Run the gateway. Prints "listening on URL" when it is ready. SIGTERM and SIGINT end it gracefully, a second one skips the'
-      + ' grace of the runs, a third one ends it at once. SIGHUP reads the configuration again, and so does a change of the file.')
-    .option('--config <file>', 'the configuration', 'distillery.yaml')
-    .option('--listen <host:port>', 'listen here, whatever the configuration says; port 0 picks a free one')
-    .option('--private-engine', 'where no Docker engine can be reached, start one for this gateway alone (Linux, as root)')
-    .addHelpText('after', '\nExit codes: 0 stopped, 1 cannot start, 2 the configuration is not valid.'
-      + '\n\nExamples:\n  $ distillery serve\n  $ distillery serve --config /etc/distillery.yaml --listen 127.0.0.1:0')
-    .action(async (flags: ServeFlags) => exit(await serve(flags, house, ends)));
+    .description(
+      'Runs the gateway. Prints "listening on URL" when it is ready. SIGTERM or SIGINT stops it gracefully; a second' +
+        ' signal skips the grace of the runs, and a third one exits at once. SIGUSR2 stops it and' +
+        ' leaves container runs to the next gateway. SIGHUP reloads the configuration, as' +
+        ' does a change of the file.',
+    )
+    .option('--config <file>', 'the configuration file', 'distillery.yaml')
+    .option('--listen <host:port>', 'listen on this address instead of http.listen; port 0 picks a free one')
+    .option('--private-engine', 'if no Docker engine can be reached, start one for this gateway (Linux, as root)')
+    .option('--new-identity', 'the data folder is a copy: give it an identity of its own, once')
+    .addHelpText('after', helpFooter)
+    .action(async (flags: ServeFlags) => exit(await serve(flags, backend, stdio)));
 }
 
-async function serve(flags: ServeFlags, house: House, ends: Ends): Promise<number> {
-  const read = await readOptions(flags, house);
+async function serve(flags: ServeFlags, backend: CliBackend, stdio: Stdio): Promise<number> {
+  // Before the gateway is imported, so that stack traces in its log show lines of the sources.
+  process.setSourceMapsEnabled(true);
+  const read = await parseOptions(flags, backend);
   if (!read.ok) {
-    ends.stderr.write(`${read.complain(hasColour(ends.stderr, ends.env)).trimEnd()}\n`);
+    stdio.stderr.write(`${read.formatDiagnostics(hasColour(stdio.stderr, stdio.env)).trimEnd()}\n`);
     return exitCodes.usage;
   }
-  const request = stopRequest();
+  const request = createStopRequest();
   try {
-    const gateway = await house.startGateway(read.options);
-    ends.stdout.write(`listening on ${gateway.url}\n`);
-    const code = await Promise.race([request.asked.then(() => exitCodes.succeeded), gateway.faulted.then(() => exitCodes.failed)]);
-    request.onSecond(() => gateway.hurry());
-    await gateway.stop();
+    const gateway = await backend.startGateway(read.options);
+    stdio.stdout.write(`listening on ${gateway.url}\n`);
+    const code = await Promise.race([
+      request.requested.then(() => exitCodes.succeeded),
+      gateway.crashed.then(() => exitCodes.failed),
+    ]);
+    request.onSecondSignal(() => gateway.forceStop());
+    await gateway.stop(request.leavesContainers());
     return code;
   } catch (error) {
-    ends.stderr.write(`distillery: ${startProblem(error, read.options.listen ?? read.options.config.http)}\n`);
+    stdio.stderr.write(`distillery: ${startErrorText(error, read.options.listen ?? read.options.config.http)}\n`);
     return exitCodes.failed;
   } finally {
     request.dispose();
   }
 }
 
-type Read = { readonly ok: true; readonly options: ServeOptions } | { readonly ok: false; complain(colour: boolean): string };
+type ParsedOptions =
+  | { readonly ok: true; readonly options: ServeOptions }
+  | { readonly ok: false; formatDiagnostics(colour: boolean): string };
 
-async function readOptions(flags: ServeFlags, house: House): Promise<Read> {
-  const listen = flags.listen === undefined ? undefined : house.checkListen(flags.listen);
-  if (listen?.ok === false) return { ok: false, complain: () => `distillery: --listen: ${listen.message}` };
-  const loaded = await house.loadConfig(flags.config);
+async function parseOptions(flags: ServeFlags, backend: CliBackend): Promise<ParsedOptions> {
+  const listen = flags.listen === undefined ? undefined : backend.checkListen(flags.listen);
+  if (listen?.ok === false) return { ok: false, formatDiagnostics: () => `distillery: --listen: ${listen.message}` };
+  const loaded = await backend.loadConfig(flags.config);
   if (!loaded.ok) return loaded;
-  const { config: file, privateEngine = false } = flags;
-  return { ok: true, options: { file, config: loaded.config, privateEngine, ...(listen !== undefined && { listen }) } };
+  const { config: file, privateEngine = false, newIdentity = false } = flags;
+  return {
+    ok: true,
+    options: { file, config: loaded.config, privateEngine, newIdentity, ...(listen !== undefined && { listen }) },
+  };
 }
 
 interface StopRequest {
-  readonly asked: Promise<void>;
-  onSecond(hurry: () => void): void;
+  readonly requested: Promise<void>;
+  /** True if the signal asked to leave container runs to the next gateway. */
+  leavesContainers(): boolean;
+  onSecondSignal(forceStop: () => void): void;
   dispose(): void;
 }
 
-/** Listens from before the start, so that a signal that comes while the gateway starts is not lost. */
-function stopRequest(): StopRequest {
+/** Listens for signals before the gateway starts, so that none is lost during the start. */
+function createStopRequest(): StopRequest {
   const { promise, resolve } = deferred<void>();
-  let hurry: () => void = () => {};
+  let forceStop: () => void = () => {};
+  let leaves = false;
+  const onHandOver = (): void => {
+    leaves = true;
+    resolve();
+  };
+  process.on('SIGUSR2', onHandOver);
   const dispose = onInterrupts(['SIGTERM', 'SIGINT'], (count) => {
     resolve();
-    if (count === 2) hurry();
-    // What is left behind now is found and ended by the next start.
+    if (count === 2) forceStop();
+    // The next start finds and releases what is left.
     if (count > 2) process.exit(exitCodes.failed);
   });
-  return { asked: promise, onSecond: (then) => { hurry = then; }, dispose };
+  return {
+    requested: promise,
+    leavesContainers: () => leaves,
+    onSecondSignal: (then) => {
+      forceStop = then;
+    },
+    dispose: () => {
+      dispose();
+      process.off('SIGUSR2', onHandOver);
+    },
+  };
 }
 
-/** The address may be that of a door, which the error names. */
-function startProblem(error: unknown, listen: ListenAddress): string {
-  const { code, message, address: host = listen.host, port = listen.port } = error as NodeJS.ErrnoException & Partial<{ address: string; port: number }>;
+/** The address in the error may belong to a compat API. */
+function startErrorText(error: unknown, listen: ListenAddress): string {
+  const {
+    code,
+    message,
+    syscall,
+    address: host = listen.host,
+    port = listen.port,
+  } = error as NodeJS.ErrnoException & Partial<{ address: string; port: number }>;
   const at = `${host}:${port}`;
-  if (code === 'EADDRINUSE' && (host !== listen.host || port !== listen.port)) return `${at} is in use already; give the door another address`;
-  if (code === 'EADDRINUSE') return `${at} is in use already; --listen ${host}:0 picks a free port`;
-  if (code === 'EACCES') return `may not listen on ${at}; ports below 1024 need root`;
+  if (code === 'EADDRINUSE' && (host !== listen.host || port !== listen.port))
+    return `${at} is already in use; configure another address for the compat API`;
+  if (code === 'EADDRINUSE') return `${at} is already in use; --listen ${host}:0 picks a free port`;
+  if (code === 'EACCES' && syscall === 'listen')
+    return `permission denied: cannot listen on ${at}${port < 1024 ? '; ports below 1024 need root' : ''}`;
   return `cannot start: ${message ?? String(error)}`;
 }

@@ -1,57 +1,63 @@
-// How `distillery run` shows a pipeline where there is no live view: lines with the name of their job, or everything as JSON.
+// Views of `distillery run` without a live view: lines with the name of their job, or everything as JSON.
 
-import type { CallResult } from '../../../protocol/client.ts';
+import type { ClientResult } from '../../../protocol/client/client.ts';
+import { wallClockMs } from '../../support/wall-clock.ts';
+import { printable, printableValue } from '../call/format.ts';
 import { describeItem, describeResult } from '../call/status.ts';
-import { fact, printable } from '../call/words.ts';
 import type { View } from '../call/view.ts';
-import { Story } from './story.ts';
+import { JobTracker } from './job-tracker.ts';
 
-/** `[build] line`, with the time where the pipeline wants it. `clock` gives now, in milliseconds. */
-export function prefixedView(clock: () => number = Date.now): View {
-  const story = new Story(clock);
+/** Prints `[build] line`, with a timestamp if the pipeline asks for it. `clock` returns milliseconds since 1970. */
+export function createPrefixedView(clock: () => number = wallClockMs): View {
+  const tracker = new JobTracker();
   return {
     output(item) {
-      story.take(item);
+      tracker.onItem(item);
       if (!('line' in item)) return undefined;
-      const { speaks, logsWithTime } = story;
-      return `${speaks === undefined ? '' : `[${printable(speaks)}] `}${logsWithTime ? `${localTime(new Date(clock()))} ` : ''}${item.line}\n`;
+      const { currentJob, logsWithTime } = tracker;
+      const job = currentJob === undefined ? '' : `[${printable(currentJob)}] `;
+      const time = logsWithTime ? `${localTime(new Date(clock()))} ` : '';
+      return `${job}${time}${item.line}\n`;
     },
     status: describeItem,
-    conclude: concludePipeline,
+    summary: summarizePipeline,
   };
 }
 
-/** One JSON value a line: what the run said, lines with their job and stream, and last the result. */
-export function jsonView(): View {
-  const story = new Story();
+/** Prints one JSON value per line: items of the run, lines with job and stream, and last the result. */
+export function createJsonView(): View {
+  const tracker = new JobTracker();
   return {
     output(item) {
-      story.take(item);
+      tracker.onItem(item);
       if (!('line' in item)) return `${JSON.stringify(item)}\n`;
-      const { speaks, stream } = story;
-      return `${JSON.stringify({ line: item.line, stream, ...(speaks !== undefined && { job: speaks }) })}\n`;
+      const { currentJob, stream } = tracker;
+      return `${JSON.stringify({ line: item.line, stream, ...(currentJob !== undefined && { job: currentJob }) })}\n`;
     },
     status: () => undefined,
-    last: (result) => `${JSON.stringify({ result })}\n`,
-    conclude: () => [],
+    footer: (result) => `${JSON.stringify({ result })}\n`,
+    summary: () => [],
   };
 }
 
-/** Outcome and receipt, and between them what the jobs handed on; how each job ended was told. */
-export const concludePipeline: View['conclude'] = (result, paint) => {
+/** Returns outcome, outputs of the jobs, and receipt. The end of each job was printed before. */
+export const summarizePipeline: View['summary'] = (result, paint) => {
   const { value, ...rest } = result;
   const [outcome = '', ...receipt] = describeResult(rest, paint);
   return [outcome, ...describeOutputs(value), ...receipt];
 };
 
-function describeOutputs(value: CallResult['value']): readonly string[] {
+function describeOutputs(value: ClientResult['value']): readonly string[] {
   const { outputs } = (value ?? {}) as { outputs?: unknown };
   if (typeof outputs !== 'object' || outputs === null) return [];
-  return Object.entries(outputs).map(([name, held]) => printable(`${name}=${fact(held)}`));
+  return Object.entries(outputs).map(([name, output]) =>
+    printable(`${name}=${printableValue(typeof output === 'string' ? output.replaceAll('\n', '\\n') : output)}`),
+  );
 }
 
-/** `2026/11/21 23:26:13`, by the clock on this wall. */
+/** `2026/11/21 23:26:13`, in local time. */
 function localTime(time: Date): string {
   const two = (number: number): string => String(number).padStart(2, '0');
-  return `${time.getFullYear()}/${two(time.getMonth() + 1)}/${two(time.getDate())} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
+  const date = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join('/');
+  return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(':')}`;
 }

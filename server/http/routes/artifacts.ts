@@ -1,20 +1,20 @@
-// What the jobs of a run made: the list, and one file to be saved.
+// Routes of the artifacts of a run: the list, and the download of one file.
 
-import type { HttpParts } from '../parts.ts';
-import { Refusal, quoted } from '../refusal.ts';
-import type { Answer, Question } from '../route.ts';
-import { asked } from './runs.ts';
+import type { HttpDeps } from '../deps.ts';
+import { ApiError, quoted } from '../kit/http-error.ts';
+import type { RouteRequest, RouteResponse } from '../kit/route-table.ts';
+import { findRun } from './runs.ts';
 
-export async function artifacts(question: Question, parts: HttpParts): Promise<Answer> {
-  const { id } = asked(question, parts);
-  return { json: await parts.runs.artifacts(id, parts.config().limits.pageArtifactsMax) };
+export async function artifacts(request: RouteRequest, deps: HttpDeps): Promise<RouteResponse> {
+  const { id } = findRun(request, deps);
+  return { json: await deps.runs.artifacts(id, deps.config().limits.pageArtifactsMax) };
 }
 
-export async function artifact(question: Question, parts: HttpParts): Promise<Answer> {
-  const { id } = asked(question, parts);
-  // Of the address, as everywhere, and of no path.
-  const path = (question.segments['path'] ?? '').replace(/\/$/, '');
-  const found = await parts.runs.artifact(id, path);
+export async function artifact(request: RouteRequest, deps: HttpDeps): Promise<RouteResponse> {
+  const { id } = findRun(request, deps);
+  // A trailing slash belongs to the URL, not to the path of the file.
+  const path = (request.segments['path'] ?? '').replace(/\/$/, '');
+  const found = await deps.runs.artifact(id, path);
   if (found !== undefined) return { download: { ...found, name: path.slice(path.lastIndexOf('/') + 1) } };
-  throw new Refusal('not_found', `no such artifact ${quoted(path)}; /api/v1/http/runs/${id}/artifacts lists them`);
+  throw new ApiError('not_found', `no such artifact ${quoted(path)}; /api/v1/http/runs/${id}/artifacts lists them`);
 }

@@ -1,16 +1,16 @@
-// Who is calling.
+// Route that returns the current caller.
 
-import type { Answer, Question } from '../route.ts';
-import { respelt } from '../spelling.ts';
+import type { RouteRequest, RouteResponse } from '../kit/route-table.ts';
+import { renameKeys } from '../legacy-keys.ts';
 
-export function auth(question: Question): Answer {
-  return { json: told(question) };
+export function auth(request: RouteRequest): RouteResponse {
+  return { json: authJson(request) };
 }
 
-export function authAlias(question: Question): Answer {
-  return { json: respelt(told(question), { user: 'User', token: 'Token' }) };
+export function authAlias(request: RouteRequest): RouteResponse {
+  return { json: renameKeys(authJson(request), { user: 'User', token: 'Token' }) };
 }
 
-function told({ caller }: Question): { readonly user: string; readonly token: boolean } {
+function authJson({ caller }: RouteRequest): { readonly user: string; readonly token: boolean } {
   return { user: caller.user, token: caller.token };
 }

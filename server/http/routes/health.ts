@@ -1,15 +1,15 @@
-// For supervisors and load balancers: is it alive, and does it take work. Neither is switched by http.api.
+// Routes for supervisors and load balancers: liveness and readiness. They do not depend on http.api.
 
-import type { HttpParts } from '../parts.ts';
-import { Refusal } from '../refusal.ts';
-import type { Answer, Question } from '../route.ts';
+import type { HttpDeps } from '../deps.ts';
+import { ApiError } from '../kit/http-error.ts';
+import type { RouteRequest, RouteResponse } from '../kit/route-table.ts';
 
-export function healthz(): Answer {
+export function healthz(): RouteResponse {
   return { json: { healthy: true } };
 }
 
-export function readyz(_question: Question, parts: HttpParts): Answer {
-  const readiness = parts.ready();
+export function readyz(_request: RouteRequest, deps: HttpDeps): RouteResponse {
+  const readiness = deps.ready();
   if (readiness.ready) return { json: { ready: true } };
-  throw new Refusal('not_ready', `not ready: ${readiness.reason}`, { 'Retry-After': '1' });
+  throw new ApiError('not_ready', `not ready: ${readiness.reason}`, { 'Retry-After': '1' });
 }

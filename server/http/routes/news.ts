@@ -1,16 +1,16 @@
-// News items, oldest first.
+// Routes of the news items, oldest first.
 
-import type { HttpParts } from '../parts.ts';
-import type { Answer, Question } from '../route.ts';
-import { respelt } from '../spelling.ts';
+import type { HttpDeps } from '../deps.ts';
+import type { RouteRequest, RouteResponse } from '../kit/route-table.ts';
+import { renameKeys } from '../legacy-keys.ts';
 
-export async function news(_question: Question, parts: HttpParts): Promise<Answer> {
-  return { json: await parts.news() };
+export async function news(_request: RouteRequest, deps: HttpDeps): Promise<RouteResponse> {
+  return { json: await deps.news() };
 }
 
-export async function newsAlias(_question: Question, parts: HttpParts): Promise<Answer> {
-  const items = await parts.news();
-  return { json: items.map((item) => respelt(item, spelling)) };
+export async function newsAlias(_request: RouteRequest, deps: HttpDeps): Promise<RouteResponse> {
+  const items = await deps.news();
+  return { json: items.map((item) => renameKeys(item, spelling)) };
 }
 
 const spelling = { id: 'ID', date: 'Date', title: 'Title', content: 'Content' };

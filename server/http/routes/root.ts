@@ -1,11 +1,11 @@
-// For somebody who types the address into a browser.
+// Route for a browser that opens the address of the gateway without a path.
 
-import type { HttpParts } from '../parts.ts';
-import type { Answer, Question } from '../route.ts';
+import type { HttpDeps } from '../deps.ts';
+import type { RouteRequest, RouteResponse } from '../kit/route-table.ts';
 
-export function root(_question: Question, parts: HttpParts): Answer {
-  return { text: `Distillery Gateway\n\n${parts.config().http.api ? on : off}` };
+export function root(_request: RouteRequest, deps: HttpDeps): RouteResponse {
+  return { text: `Distillery Gateway\n\n${deps.config().http.api ? enabledText : disabledText}` };
 }
 
-const on = 'JSON: /api/v1/http/\nWebsocket: /api/v1/ws\n';
-const off = 'The API is switched off; `http: { api: true }` in distillery.yaml switches it on.\n';
+const enabledText = 'JSON: /api/v1/http/\nWebsocket: /api/v1/ws\n';
+const disabledText = 'The API is disabled; `http: { api: true }` in distillery.yaml enables it.\n';

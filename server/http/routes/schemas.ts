@@ -1,11 +1,11 @@
-// JSON Schemas for editors.
+// Route of the JSON Schemas for editors.
 
-import type { HttpParts } from '../parts.ts';
-import { Refusal } from '../refusal.ts';
-import type { Answer, Question } from '../route.ts';
+import type { HttpDeps } from '../deps.ts';
+import { ApiError } from '../kit/http-error.ts';
+import type { RouteRequest, RouteResponse } from '../kit/route-table.ts';
 
-/** Of pipeline files. */
-export function pipelineSchema(_question: Question, { schemas }: HttpParts): Answer {
-  if (schemas === undefined) throw new Refusal('not_found', 'this gateway has no schema of pipelines');
+/** Returns the schema of pipeline files. */
+export function pipelineSchema(_request: RouteRequest, { schemas }: HttpDeps): RouteResponse {
+  if (schemas === undefined) throw new ApiError('not_found', 'this gateway has no schema for pipelines');
   return { json: schemas.pipeline };
 }

@@ -1,8 +1,8 @@
-// How the gateway is.
+// Route of the status of the gateway.
 
-import type { HttpParts } from '../parts.ts';
-import type { Answer, Question } from '../route.ts';
+import type { HttpDeps } from '../deps.ts';
+import type { RouteRequest, RouteResponse } from '../kit/route-table.ts';
 
-export async function status(_question: Question, parts: HttpParts): Promise<Answer> {
-  return { json: await parts.status() };
+export async function status(_request: RouteRequest, deps: HttpDeps): Promise<RouteResponse> {
+  return { json: await deps.status() };
 }

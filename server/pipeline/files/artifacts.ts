@@ -1,93 +1,135 @@
-// The artifacts of a run: what its jobs made and is kept, in a folder for each job.
+// Stores the artifacts of a run in one folder per job.
 
-import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Archive } from '../../../calls/contract/containers.ts';
 import { WorkFailed } from '../../../calls/contract/engines.ts';
-import { formatSize } from '../../../calls/contract/units.ts';
+import { formatSize } from '../../../calls/text/units.ts';
 import type { Limits } from '../../../protocol/limits.ts';
-import { Budget } from '../../support/archive/budget.ts';
-import { Tree } from '../../support/archive/tree.ts';
-import type { ArtifactWish } from './artifact-wishes.ts';
-import { failedAt } from './failure.ts';
-import { Selection } from './selection.ts';
+import { ArchiveExtractor } from '../../archive/extract.ts';
+import { Quota } from '../../archive/quota.ts';
+import { makeFolder } from '../../support/make-folder.ts';
+import { removeTree } from '../../support/remove-tree.ts';
+import { ArtifactFilter, type SkippedArtifact } from './artifact-filter.ts';
+import type { ArtifactRequest } from './artifact-requests.ts';
+import { toWorkFailed } from './to-work-failed.ts';
 
-export interface Kept {
-  /** Files and links. */
+export interface StoredArtifacts {
+  /** Number of files and links. */
   readonly files: number;
   readonly bytes: number;
-  /** Globs that nothing matched, as they were written. */
+  /** Globs without a match, as written in the file. */
   readonly unmatched: readonly string[];
+  /** Devices, pipes and files whose names are not UTF-8: they match, but cannot be stored. */
+  readonly skipped: readonly SkippedArtifact[];
 }
 
-/** All artifacts of one run. */
+/** The artifacts of one run. */
 export interface Artifacts {
   /**
-   * Keeps what `StepContainer.get(wish.path)` gave for the job with this id (of the plan). Of one job one after the other. Throws WorkFailed, and keeps nothing of
-   * this job any more, when there is nothing and it has to be there (`artifact not found: <path>`), a name or link leads out of the tree, or the bound of the run is reached.
+   * Stores what `StepContainer.get(request.path)` returned for the job with this plan id. Calls for one job must not
+   * overlap.
+   *
+   * Rejects with WorkFailed and removes all artifacts of the job in these cases: a required path is missing (`artifact
+   * not found: <path>`), a name or link escapes the tree, or a limit of the run is exceeded.
    */
-  keep(job: string, wish: ArtifactWish, archive: Archive | undefined): Promise<Kept>;
-  /** Where artifacts of this job are, if it has any. */
-  folderOf(job: string): string;
+  store(job: string, request: ArtifactRequest, archive: Archive | undefined): Promise<StoredArtifacts>;
+  /** Folder of the job's artifacts. It exists only if the job has any. */
+  folderFor(job: string): string;
 }
 
-/** `folder` is made when there is something to keep. */
-export function createArtifacts(folder: string, limits: Pick<Limits, 'artifactBytesMax' | 'artifactFilesMax'>): Artifacts {
-  const budget = new Budget({ bytesMax: limits.artifactBytesMax, entriesMax: limits.artifactFilesMax, tooMuch: (of) => tooMuch(of, limits) });
-  const names = new Names();
-  const trees = new Map<string, Tree>();
-  const folderOf = (job: string): string => join(folder, names.of(job));
+type ArtifactLimits = Pick<Limits, 'artifactBytesMax' | 'artifactFilesMax'>;
 
-  const treeOf = async (job: string): Promise<Tree> => {
-    const known = trees.get(job);
-    if (known !== undefined) return known;
-    await mkdir(folderOf(job), { recursive: true });
-    const tree = new Tree(folderOf(job), budget);
-    trees.set(job, tree);
-    return tree;
-  };
-  const forget = async (job: string): Promise<void> => {
-    trees.get(job)?.giveBack();
-    trees.delete(job);
-    await rm(folderOf(job), { recursive: true, force: true });
-  };
-
+/** Creates `folder` when the first artifact is stored. */
+export function createArtifacts(folder: string, limits: ArtifactLimits): Artifacts {
+  const extractors = new JobExtractors(folder, limits);
   return {
-    folderOf,
-    async keep(job, wish, archive) {
+    folderFor: (job) => extractors.folderFor(job),
+    async store(job, request, archive) {
       try {
-        if (archive === undefined && wish.globs === undefined) throw new WorkFailed(`artifact not found: ${wish.path}`);
-        const selection = new Selection(wish);
-        if (archive === undefined) return { files: 0, bytes: 0, unmatched: selection.unmatched };
-        const tree = await treeOf(job);
-        const before = tree.tally;
-        await tree.unpack(archive, selection.filling);
-        return { files: tree.tally.files - before.files, bytes: tree.tally.bytes - before.bytes, unmatched: selection.unmatched };
+        if (archive === undefined && request.globs === undefined)
+          throw new WorkFailed(`artifact not found: ${request.path}`);
+        const filter = new ArtifactFilter(request);
+        const stored = archive === undefined ? { files: 0, bytes: 0 } : await extractors.extract(job, archive, filter);
+        return { ...stored, unmatched: filter.unmatched, skipped: filter.skipped };
       } catch (error) {
-        // It may not have been looked at, and then it is still open.
+        // Close the archive, because an archive that was never read stays open.
         await archive?.[Symbol.asyncIterator]().return?.();
-        await forget(job);
-        throw failedAt(`cannot keep the artifact ${wish.path}`, error);
+        await extractors.remove(job);
+        throw toWorkFailed(`cannot store the artifact ${request.path}`, error);
       }
     },
   };
 }
 
-function tooMuch(of: 'bytes' | 'entries', limits: Pick<Limits, 'artifactBytesMax' | 'artifactFilesMax'>): string {
-  return of === 'bytes'
-    ? `the artifacts of the run are more than ${formatSize(limits.artifactBytesMax)} (limit artifactBytesMax)`
-    : `the artifacts of the run are more than ${limits.artifactFilesMax} files, folders and links (limit artifactFilesMax)`;
+/** One archive extractor per job. All extractors share one quota. */
+class JobExtractors {
+  readonly #folder: string;
+  readonly #quota: Quota;
+  readonly #names = new FolderNames();
+  readonly #extractors = new Map<string, ArchiveExtractor>();
+
+  constructor(folder: string, limits: ArtifactLimits) {
+    this.#folder = folder;
+    this.#quota = new Quota({
+      bytesMax: limits.artifactBytesMax,
+      entriesMax: limits.artifactFilesMax,
+      quotaMessage: (of) => quotaMessage(of, limits),
+    });
+  }
+
+  folderFor(job: string): string {
+    return join(this.#folder, this.#names.nameFor(job));
+  }
+
+  /** Returns how many files and bytes were added. */
+  async extract(
+    job: string,
+    archive: Archive,
+    filter: ArtifactFilter,
+  ): Promise<Pick<StoredArtifacts, 'files' | 'bytes'>> {
+    const extractor = await this.#extractorFor(job);
+    const before = extractor.stats;
+    await extractor.extract(archive, filter.extractOptions);
+    return { files: extractor.stats.files - before.files, bytes: extractor.stats.bytes - before.bytes };
+  }
+
+  /** Removes all artifacts of the job. */
+  async remove(job: string): Promise<void> {
+    this.#extractors.get(job)?.releaseQuota();
+    this.#extractors.delete(job);
+    await removeTree(this.folderFor(job));
+  }
+
+  async #extractorFor(job: string): Promise<ArchiveExtractor> {
+    const known = this.#extractors.get(job);
+    if (known !== undefined) return known;
+    makeFolder(this.folderFor(job));
+    const extractor = new ArchiveExtractor(this.folderFor(job), this.#quota);
+    this.#extractors.set(job, extractor);
+    return extractor;
+  }
 }
 
-/** Names of folders for ids of jobs, which may hold anything. */
-class Names {
+function quotaMessage(of: 'bytes' | 'entries', limits: ArtifactLimits): string {
+  return of === 'bytes'
+    ? `the artifacts of the run exceed ${formatSize(limits.artifactBytesMax)} (limit artifactBytesMax)`
+    : `the artifacts of the run exceed ${limits.artifactFilesMax} files, folders and links (limit artifactFilesMax)`;
+}
+
+/** Maps job ids, which may contain any character, to unique folder names. */
+class FolderNames {
   readonly #names = new Map<string, string>();
   readonly #taken = new Set<string>();
 
-  of(job: string): string {
+  nameFor(job: string): string {
     const known = this.#names.get(job);
     if (known !== undefined) return known;
-    const safe = job.replace(/[^A-Za-z0-9_.-]+/g, '_').replace(/^[.-]+/, '_').replace(/_+$/, '').slice(0, 100) || 'job';
+    const safe =
+      job
+        .replace(/[^A-Za-z0-9_.-]+/g, '_')
+        .replace(/^[.-]+/, '_')
+        .replace(/_+$/, '')
+        .slice(0, 100) || 'job';
     let name = safe;
     for (let count = 2; this.#taken.has(name.toLowerCase()); count++) name = `${safe}-${count}`;
     this.#taken.add(name.toLowerCase());

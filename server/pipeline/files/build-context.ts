@@ -1,56 +1,67 @@
-// What an image is built from: the folder of its Dockerfile, without what .dockerignore says.
+// Packs the build context of an image: the folder of its Dockerfile, without what .dockerignore excludes.
 
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type { Archive } from '../../../calls/contract/containers.ts';
 import { WorkFailed } from '../../../calls/contract/engines.ts';
-import { firstIgnoreFile, judgeByAll } from '../../support/archive/gitignore.ts';
-import { packFolder } from '../../support/archive/pack.ts';
-import type { Judge } from '../../support/archive/walk.ts';
-import { systemReason } from '../../support/reason.ts';
-import { judgeHidden } from './copy.ts';
-import { judgeByDockerignore } from './dockerignore.ts';
-import { failedAt, failingAs } from './failure.ts';
+import { combineFilters, readFirstIgnoreFile } from '../../archive/gitignore.ts';
+import { packFolder } from '../../archive/pack.ts';
+import type { PathFilter } from '../../archive/walk-folder.ts';
+import { systemErrorText } from '../../support/system-error.ts';
+import { filterByDockerignore } from './dockerignore.ts';
+import { filterHidden } from './pack-workspace.ts';
+import { toWorkFailed, withWorkFailed } from './to-work-failed.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface BuildContext {
   readonly archive: Archive;
-  /** Path of the Dockerfile in the archive, for `BuildWish.dockerfile`. */
+  /** Path of the Dockerfile inside the archive. */
   readonly dockerfile: string;
 }
 
-/** `dockerfile` is a path in the workspace. Throws WorkFailed when there is no such file, or it is not inside. The archive as that of `packWorkspace`. */
+/**
+ * `dockerfile` is a path in the workspace. Rejects with WorkFailed if the file is missing or outside the workspace.
+ * Reading the archive rejects with WorkFailed for an unreadable file.
+ */
 export async function buildContext(workspace: Workspace, dockerfile: string): Promise<BuildContext> {
-  const what = `cannot build from "${dockerfile}"`;
-  if (workspace.path === undefined) throw new WorkFailed(`${what}: the pipeline was given no files`);
-  const file = await insideOf(workspace.path, dockerfile, what);
+  const failure = `cannot build from "${dockerfile}"`;
+  if (workspace.path === undefined)
+    throw new WorkFailed(`${failure}: the pipeline has no workspace; start it with a workspace`);
+  const file = await resolveDockerfile(workspace.path, dockerfile, failure);
   const root = dirname(file);
   const name = basename(file);
   try {
-    const { patterns } = await firstIgnoreFile(root, [`${name}.dockerignore`, '.dockerignore']);
-    const said = judgeByDockerignore(patterns);
-    // The engine needs both, and leaves them out of the image itself where the one says so of the other.
-    const judge: Judge = (path, isFolder) => (path === name || path === '.dockerignore' ? 'take' : said(path, isFolder));
-    const judges = [judge, judgeHidden({ path: root, hidden: workspace.hidden })];
-    return { archive: failingAs(what, packFolder(root, { judge: judgeByAll(judges) })), dockerfile: name };
+    const { patterns } = await readFirstIgnoreFile(root, [`${name}.dockerignore`, '.dockerignore']);
+    const byIgnoreFile = filterByDockerignore(patterns);
+    // Send both files, because the engine needs them. The engine itself omits them from the image if .dockerignore
+    // lists them.
+    const filter: PathFilter = (path, isFolder) =>
+      path === name || path === '.dockerignore' ? 'include' : byIgnoreFile(path, isFolder);
+    const filters = [filter, filterHidden({ path: root, hidden: workspace.hidden })];
+    return {
+      archive: withWorkFailed(failure, packFolder(root, { filter: combineFilters(filters) })),
+      dockerfile: name,
+    };
   } catch (error) {
-    throw failedAt(what, error);
+    throw toWorkFailed(failure, error);
   }
 }
 
-/** Where it really is; links may lead to it, but not out. */
-async function insideOf(root: string, dockerfile: string, what: string): Promise<string> {
+/** Returns the real path. Follows symbolic links, which must not leave the workspace. */
+async function resolveDockerfile(root: string, dockerfile: string, failure: string): Promise<string> {
   const path = resolve(root, dockerfile);
-  if (!isInside(root, path)) throw new WorkFailed(`${what}: it is outside of the files of the pipeline; name it relative to them`);
+  if (!isInside(root, path))
+    throw new WorkFailed(`${failure}: it is outside the workspace; use a path relative to the workspace`);
   try {
     const folder = await realpath(dirname(path));
     const target = await realpath(path);
-    if (!isInside(root, target) || (folder !== root && !isInside(root, folder))) throw new WorkFailed(`${what}: a link leads from it out of the files of the pipeline`);
-    if (!(await stat(target)).isFile()) throw new WorkFailed(`${what}: it is not a file`);
+    if (!isInside(root, target) || (folder !== root && !isInside(root, folder)))
+      throw new WorkFailed(`${failure}: a symbolic link leads out of the workspace`);
+    if (!(await stat(target)).isFile()) throw new WorkFailed(`${failure}: it is not a file`);
     return join(folder, basename(path));
   } catch (error) {
     if (error instanceof WorkFailed) throw error;
-    throw new WorkFailed(`${what}: ${systemReason(error)}`, { cause: error });
+    throw new WorkFailed(`${failure}: ${systemErrorText(error)}`, { cause: error });
   }
 }
 

@@ -1,60 +1,71 @@
-// What `.dockerignore` leaves out of the context of a build (https://docs.docker.com/build/concepts/context/#dockerignore-files): like .gitignore at first sight, and not the same.
+// Path filter for `.dockerignore` (https://docs.docker.com/build/concepts/context/#dockerignore-files). The syntax
+// resembles .gitignore but differs in detail.
 
 import { posix } from 'node:path';
-import type { Judge } from '../../support/archive/walk.ts';
-import { ArchiveError } from '../../support/archive/archive-error.ts';
-import { compileExpression, type Expression } from '../../support/expression.ts';
+import { compileLinearRegExp, type LinearRegExp } from '../../../calls/text/linear-regexp.ts';
+import { ArchiveError } from '../../archive/archive-error.ts';
+import type { PathFilter } from '../../archive/walk-folder.ts';
 import { globExpression } from './glob.ts';
 
-/** Also of `copyIgnore`: each of them is tried on each file. */
+/** These limits apply to `copyIgnore` also, because each pattern is tested against each file. */
 export const patternsMax = 1_000;
 export const patternCharsMax = 1_000;
 
 interface Rule {
-  /** Begins with `!`. */
-  readonly takes: boolean;
+  /** True for a pattern that starts with `!`. */
+  readonly reincludes: boolean;
   readonly glob: string;
-  readonly expression: Expression;
+  readonly expression: LinearRegExp;
 }
 
 /**
- * All patterns are anchored at the root; the last one that fits the path, or a folder it is in, decides. What is in a folder that is left out may be taken again.
- * Throws ArchiveError for a pattern that means nothing: the build would be given what nobody wanted in it.
+ * Returns the filter. All patterns are anchored at the root. The last pattern that matches the path or one of its
+ * parent folders decides. A pattern with `!` can include a path in an excluded folder again.
+ *
+ * Throws ArchiveError for an invalid pattern, because ignoring the pattern would put unwanted files into the image.
  */
-export function judgeByDockerignore(lines: readonly string[]): Judge {
-  const rules = lines.flatMap(ruleOf);
-  if (rules.length > patternsMax) throw new ArchiveError(`.dockerignore has ${rules.length} patterns: at most ${patternsMax} are looked at for each file`);
-  const takesAgain = rules.some(({ takes }) => takes);
+export function filterByDockerignore(lines: readonly string[]): PathFilter {
+  const rules = lines.flatMap(parseRule);
+  if (rules.length > patternsMax)
+    throw new ArchiveError(`.dockerignore has ${rules.length} patterns; at most ${patternsMax} are allowed`);
+  const anyReincludes = rules.some(({ reincludes }) => reincludes);
   return (path, isFolder) => {
-    if (!isLeftOut(path, rules)) return 'take';
-    return isFolder && takesAgain ? 'look' : 'leave';
+    if (!isExcluded(path, rules)) return 'include';
+    return isFolder && anyReincludes ? 'descend' : 'exclude';
   };
 }
 
-function ruleOf(line: string): readonly Rule[] {
+function parseRule(line: string): readonly Rule[] {
   if (line.startsWith('#')) return [];
   const text = line.trim();
-  const takes = text.startsWith('!');
-  const written = takes ? text.slice(1).trim() : text;
+  const reincludes = text.startsWith('!');
+  const written = reincludes ? text.slice(1).trim() : text;
   if (written === '') {
-    if (takes) throw new ArchiveError('.dockerignore: "!" alone means nothing: name what is to be taken');
+    if (reincludes) throw new ArchiveError('.dockerignore: "!" alone is invalid: add the pattern to include');
     return [];
   }
-  if (written.length > patternCharsMax) throw new ArchiveError(`.dockerignore: a pattern has ${written.length} characters: at most ${patternCharsMax} are looked at`);
-  const glob = posix.normalize(written).replace(/^\/(?=.)/, '').replace(/(?<=.)\/$/, '');
-  const expression = compileExpression(globExpression(glob, 'docker'));
-  if (expression === undefined) throw new ArchiveError(`.dockerignore: the pattern "${text}" means nothing: see what is in brackets`);
-  return [{ takes, glob, expression }];
+  if (written.length > patternCharsMax)
+    throw new ArchiveError(
+      `.dockerignore: a pattern has ${written.length} characters; at most ${patternCharsMax} are allowed`,
+    );
+  const glob = posix
+    .normalize(written)
+    .replace(/^\/(?=.)/, '')
+    .replace(/(?<=.)\/$/, '');
+  const expression = compileLinearRegExp(globExpression(glob, 'docker'));
+  if (expression === undefined)
+    throw new ArchiveError(`.dockerignore: the pattern "${text}" is invalid: check its brackets`);
+  return [{ reincludes, glob, expression }];
 }
 
-function isLeftOut(path: string, rules: readonly Rule[]): boolean {
-  const paths = withFolders(path);
+function isExcluded(path: string, rules: readonly Rule[]): boolean {
+  const paths = pathAndParents(path);
   const last = rules.findLast(({ expression }) => paths.some((one) => expression.test(one)));
-  return last !== undefined && !last.takes;
+  return last !== undefined && !last.reincludes;
 }
 
-/** `a/b/c` and the folders it is in: `a/b`, `a`. */
-export function withFolders(path: string): readonly string[] {
+/** For `a/b/c`, returns `a/b/c`, `a/b` and `a`. */
+export function pathAndParents(path: string): readonly string[] {
   const parts = path.split('/');
   return parts.map((_part, at) => parts.slice(0, parts.length - at).join('/'));
 }

@@ -1,9 +1,10 @@
-// What becomes of files in a pipeline: where they come from, how they reach a job, and what is kept of those it made. The face of this room.
+// Public exports of the folder `files`: workspaces, copies into jobs, artifacts and outputs.
 
-export { openWorkspace, type Workspace, type WorkspaceParts } from './workspace.ts';
+export { describeSkipped } from './artifact-filter.ts';
+export { type ArtifactRequest, artifactRequests } from './artifact-requests.ts';
+export { type Artifacts, createArtifacts } from './artifacts.ts';
+export { buildContext } from './build-context.ts';
+export { packWorkspace } from './pack-workspace.ts';
+export { readOutputs } from './parse-outputs.ts';
 export { releaseFolder } from './release-folder.ts';
-export { packWorkspace, type CopyWish } from './copy.ts';
-export { buildContext, type BuildContext } from './build-context.ts';
-export { artifactWishes, type ArtifactGlob, type ArtifactWish } from './artifact-wishes.ts';
-export { createArtifacts, type Artifacts, type Kept } from './artifacts.ts';
-export { outputsIn, readOutputs } from './outputs.ts';
+export { openWorkspace, type Workspace } from './workspace.ts';

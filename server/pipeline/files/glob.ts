@@ -1,21 +1,25 @@
-// Globs as expressions that take time in proportion to the text, whoever wrote them.
-
-/** `docker`: as .dockerignore has it. `usual`: `{a,b}` is either, and `**` without a slash after it fits everything. */
-export type Dialect = 'docker' | 'usual';
+// Compiles globs to regular expressions that run in linear time.
 
 /**
- * The source of an expression for `compileExpression` that fits a whole path, which is relative, with slashes. `*` and `?` fit no slash; `**` fits any number of folders, and at
- * the end everything. A name that begins with a dot is like any other.
+ * `docker` follows the rules of .dockerignore. In `usual`, `{a,b}` matches either part, and `**` without a slash after
+ * it matches everything.
  */
-export function globExpression(glob: string, dialect: Dialect): string {
-  const reader = new Reader(glob);
+export type GlobDialect = 'docker' | 'usual';
+
+/**
+ * Returns the source of a regular expression for `compileLinearRegExp`. The expression matches a whole relative path
+ * with slashes. `*` and `?` do not match a slash. `**` matches any number of folders, and at the end of the glob
+ * everything. Names that start with a dot are not special.
+ */
+export function globExpression(glob: string, dialect: GlobDialect): string {
+  const reader = new GlobReader(glob);
   let source = '';
   let depth = 0;
   for (let char = reader.next(); char !== undefined; char = reader.next()) {
-    if (char === '*') source += stars(reader, dialect);
+    if (char === '*') source += starsSource(reader, dialect);
     else if (char === '?') source += '[^/]';
-    else if (char === '[') source += brackets(reader);
-    else if (char === '\\') source += literal(reader.next() ?? '\\');
+    else if (char === '[') source += characterSetSource(reader);
+    else if (char === '\\') source += literalSource(reader.next() ?? '\\');
     else if (dialect === 'usual' && char === '{' && reader.has('}')) {
       depth++;
       source += '(?:';
@@ -23,17 +27,17 @@ export function globExpression(glob: string, dialect: Dialect): string {
       depth--;
       source += ')';
     } else if (depth > 0 && char === ',') source += '|';
-    else source += literal(char);
+    else source += literalSource(char);
   }
   return `^(?s:${source}${')'.repeat(depth)})$`;
 }
 
-/** True when it fits more than one path. */
+/** True if the text can match more than one path. */
 export function isGlob(text: string): boolean {
   return /[*?[{\\]/.test(text);
 }
 
-class Reader {
+class GlobReader {
   readonly #text: string;
   #at = 0;
 
@@ -49,42 +53,42 @@ class Reader {
     return char;
   }
 
-  /** Passes over it when it comes next. */
+  /** Consumes `char` if it comes next. */
   take(char: string): boolean {
     const comes = this.#text.startsWith(char, this.#at);
     if (comes) this.#at += char.length;
     return comes;
   }
 
-  /** True when it is still to come. */
+  /** True if `char` occurs in the rest of the glob. */
   has(char: string): boolean {
     return this.#text.includes(char, this.#at);
   }
 
-  get over(): boolean {
+  get atEnd(): boolean {
     return this.#at >= this.#text.length;
   }
 }
 
-function stars(reader: Reader, dialect: Dialect): string {
+function starsSource(reader: GlobReader, dialect: GlobDialect): string {
   if (!reader.take('*')) return '[^/]*';
-  while (reader.take('*')) continue;
+  while (reader.take('*'));
   const slash = reader.take('/');
-  if (reader.over) return '.*';
+  if (reader.atEnd) return '.*';
   return slash || dialect === 'docker' ? '(?:.*/)?' : '.*';
 }
 
-/** A set of characters; a bracket that is never closed stands for itself. */
-function brackets(reader: Reader): string {
-  if (!reader.has(']')) return literal('[');
+/** Parses a character set. A bracket without a closing bracket is a literal bracket. */
+function characterSetSource(reader: GlobReader): string {
+  if (!reader.has(']')) return literalSource('[');
   const not = reader.take('!') || reader.take('^') ? '^/' : '';
   let set = '';
   for (let char = reader.next(); char !== undefined && (char !== ']' || set === ''); char = reader.next()) {
-    set += char === '\\' ? literal(reader.next() ?? '\\') : char === '-' ? '-' : literal(char);
+    set += char === '\\' ? literalSource(reader.next() ?? '\\') : char === '-' ? '-' : literalSource(char);
   }
   return `[${not}${set}]`;
 }
 
-function literal(char: string): string {
+function literalSource(char: string): string {
   return /[\w\s/]/.test(char) || char.charCodeAt(0) > 127 ? char : `\\${char}`;
 }

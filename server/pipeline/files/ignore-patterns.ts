@@ -1,40 +1,64 @@
-// What `copyIgnore` leaves out.
+// Creates the path filter for the key `copyIgnore`.
 
-import { judgeByAll, judgeByGitignore } from '../../support/archive/gitignore.ts';
-import type { Judge } from '../../support/archive/walk.ts';
-import { compileExpression } from '../../support/expression.ts';
 import { WorkFailed } from '../../../calls/contract/engines.ts';
-import type { IgnorePattern } from '../language/tree.ts';
+import { compileLinearRegExp } from '../../../calls/text/linear-regexp.ts';
+import { combineFilters, filterByGitignore } from '../../archive/gitignore.ts';
+import type { PathFilter } from '../../archive/walk-folder.ts';
+import type { IgnorePattern } from '../language/model.ts';
 import { patternCharsMax, patternsMax } from './dockerignore.ts';
 
 /**
- * The gitignore patterns together, in their order, and each expression on its own, looked for anywhere in the relative path. An expression that does not compile
- * is a gitignore pattern. Throws WorkFailed for a pattern that would take too long.
+ * Applies the gitignore patterns together, in their order. Searches for each regular expression anywhere in the
+ * relative path. An expression that does not compile is used as a gitignore pattern.
+ *
+ * Throws WorkFailed for a pattern that would take too long.
  */
-export function judgeByPatterns(patterns: readonly IgnorePattern[]): Judge {
-  if (patterns.length > patternsMax) throw new WorkFailed(`copyIgnore has ${patterns.length} patterns: at most ${patternsMax} are looked at for each file`);
-  const long = patterns.map((pattern) => ('gitignore' in pattern ? pattern.gitignore : pattern.expression)).find((text) => text.length > patternCharsMax);
-  if (long !== undefined) throw new WorkFailed(`copyIgnore: "${long.slice(0, 50)}…" has ${long.length} characters: at most ${patternCharsMax} are looked at`);
-  const expressions = patterns.flatMap((pattern) => ('expression' in pattern ? compileExpression(pattern.expression) ?? [] : []));
+export function filterByPatterns(patterns: readonly IgnorePattern[]): PathFilter {
+  checkPatternSizes(patterns);
+  const expressions = patterns.flatMap((pattern) =>
+    'expression' in pattern ? (compileLinearRegExp(pattern.expression) ?? []) : [],
+  );
   const gitignore = patterns.flatMap((pattern) => {
     if ('gitignore' in pattern) return [pattern.gitignore];
-    return compileExpression(pattern.expression) === undefined ? [pattern.expression] : [];
+    return compileLinearRegExp(pattern.expression) === undefined ? [pattern.expression] : [];
   });
-  const slow = gitignore.find((pattern) => stepsOf(pattern) > stepsMax);
-  if (slow !== undefined) throw new WorkFailed(`copyIgnore: "${slow}" has too many stars: it might take for ever; make it several patterns`);
-  return judgeByAll([
-    judgeByGitignore(gitignore),
-    ...expressions.map((expression): Judge => (path) => (expression.test(path) ? 'leave' : 'take')),
+  const slow = gitignore.find((pattern) => worstCaseSteps(pattern) > stepsMax);
+  if (slow !== undefined)
+    throw new WorkFailed(
+      `copyIgnore: "${slow}" has too many stars and could take forever; split it into several patterns`,
+    );
+  return combineFilters([
+    filterByGitignore(gitignore),
+    ...expressions.map(
+      (expression): PathFilter =>
+        (path) =>
+          expression.test(path) ? 'exclude' : 'include',
+    ),
   ]);
 }
 
-/** What one pattern may take on one path at the worst: a tenth of a second or so. */
+function checkPatternSizes(patterns: readonly IgnorePattern[]): void {
+  if (patterns.length > patternsMax)
+    throw new WorkFailed(`copyIgnore has ${patterns.length} patterns; at most ${patternsMax} are allowed`);
+  const long = patterns
+    .map((pattern) => ('gitignore' in pattern ? pattern.gitignore : pattern.expression))
+    .find((text) => text.length > patternCharsMax);
+  if (long !== undefined)
+    throw new WorkFailed(
+      `copyIgnore: "${long.slice(0, 50)}…" has ${long.length} characters; at most ${patternCharsMax} are allowed`,
+    );
+}
+
+/** Maximum number of matching steps for one pattern on one path. These take about a tenth of a second. */
 const stepsMax = 100_000_000;
 const partCharsMax = 255;
 const partsMax = 64;
 
-/** Each star may stand for any part of a name, and each double star for any number of folders; at the worst all of it is tried with all the others. */
-function stepsOf(pattern: string): number {
+/**
+ * Estimates the steps if the matcher tries every combination. A star can match any part of a name, and a double star
+ * any number of folders.
+ */
+function worstCaseSteps(pattern: string): number {
   return pattern.split('/').reduce((steps, part) => {
     if (/^\*\*+$/.test(part)) return steps * partsMax;
     return steps * partCharsMax ** (part.match(/\*+/g) ?? []).length;

@@ -1,58 +1,63 @@
-// Removing the folder of a run, from its journal entry alone.
+// Removes a folder that a run created. Needs only the journal entry.
 
-import { chmod, lstat, readdir, rm } from 'node:fs/promises';
+import { chmod, lstat, opendir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import type { ObligationEntry, Release, ReleaseManner, Releaser } from '../../../calls/contract/ports.ts';
-import { systemCode, systemReason } from '../../support/reason.ts';
+import type { ObligationEntry, Release, ReleaseOptions, Releaser } from '../../../calls/contract/ports.ts';
+import { delay } from '../../support/delay.ts';
+import { removeTree } from '../../support/remove-tree.ts';
+import { systemCode, systemErrorText } from '../../support/system-error.ts';
 
-/** The releaser for obligations of kind `folder`. Touches nothing but folders that are right below `work`. */
+/** Returns the releaser for obligations of kind `folder`. The releaser removes only direct children of `work`. */
 export function releaseFolder(work: string): Releaser {
-  const above = resolve(work);
-  return async (entry: ObligationEntry, { flow }: ReleaseManner): Promise<Release> => {
+  const parent = resolve(work);
+  return async (entry: ObligationEntry, { pending }: ReleaseOptions): Promise<Release> => {
     const path = entry.facts['path'];
-    if (typeof path !== 'string' || resolve(path) !== path || dirname(path) !== above) {
-      return { left: `${String(path)} is not a folder of ${above}, where folders of runs are: it was not touched` };
+    if (typeof path !== 'string' || resolve(path) !== path || dirname(path) !== parent) {
+      return { left: `${String(path)} is not removed, because it is not a direct child of ${parent}` };
     }
-    await flow.catch(() => {});
-    const there = await isThere(path);
-    if (there === false) return { how: 'never made' };
+    await pending.catch(() => {});
+    const exists = await pathExists(path);
+    if (exists === false) return { how: 'never created' };
     const why = await remove(path);
     return why === undefined ? { how: 'removed' } : { left: `${path} cannot be removed: ${why}` };
   };
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return lstat(path).then(() => true, (error: unknown) => {
-    if (systemCode(error) === 'ENOENT') return false;
-    throw error;
-  });
+async function pathExists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    (error: unknown) => {
+      // ENOTDIR: a file is in the place of the parent folder.
+      if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return false;
+      throw error;
+    },
+  );
 }
 
-const tries = 5;
-const betweenMs = 100;
+const attemptsMax = 5;
+const retryDelayMs = 100;
 
-/** Why it is still there, if it is. Whoever is just writing to it may add a file between our look and the removal. */
+/**
+ * Returns why the folder still exists, or undefined. Retries, because another process may add files during the removal.
+ */
 async function remove(path: string): Promise<string | undefined> {
   let why: string | undefined;
-  for (let tried = 1; tried <= tries; tried++) {
+  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     try {
-      await rm(path, { recursive: true, force: true });
-      return await isThere(path) ? 'it is there again' : undefined;
+      await removeTree(path);
+      return (await pathExists(path)) ? 'it was created again' : undefined;
     } catch (error) {
-      why = systemReason(error);
-      await open(path).catch(() => {});
-      await pause(betweenMs);
+      why = systemErrorText(error);
+      await restorePermissions(path).catch(() => {});
+      await delay(retryDelayMs);
     }
   }
   return why;
 }
 
-/** A job may have shut its own folders. */
-async function open(folder: string): Promise<void> {
+/** Restores the permissions of all folders inside, because a job may have removed them. */
+async function restorePermissions(folder: string): Promise<void> {
   if (!(await lstat(folder)).isDirectory()) return;
   await chmod(folder, 0o700);
-  for (const inside of await readdir(folder)) {
-    await open(join(folder, inside));
-  }
+  for await (const { name } of await opendir(folder)) await restorePermissions(join(folder, name));
 }

@@ -1,90 +1,108 @@
-// The workspace of a run: the files its jobs are given. Made ready once, before any job, and only read afterwards.
+// The workspace of a run: the files for its jobs. The workspace is prepared before the first job starts and is
+// read-only afterwards.
 
 import { mkdir, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { WorkFailed, type WorkspaceSource } from '../../../calls/contract/engines.ts';
 import type { RunPorts } from '../../../calls/contract/ports.ts';
+import { formatSize } from '../../../calls/text/units.ts';
 import type { Limits } from '../../../protocol/limits.ts';
-import { formatSize } from '../../../calls/contract/units.ts';
-import { Budget } from '../../support/archive/budget.ts';
-import { plain } from '../../support/archive/gzip.ts';
-import { Tree } from '../../support/archive/tree.ts';
-import { systemReason } from '../../support/reason.ts';
-import { failedAt } from './failure.ts';
-import { received, stopped } from './received.ts';
+import { ArchiveExtractor } from '../../archive/extract.ts';
+import { decompress } from '../../archive/gzip.ts';
+import { Quota } from '../../archive/quota.ts';
+import { makeFolder } from '../../support/make-folder.ts';
+import { systemErrorText } from '../../support/system-error.ts';
+import { readArchiveInput, uploadStopped } from './archive-input.ts';
+import { toWorkFailed } from './to-work-failed.ts';
 
 export interface Workspace {
-  /** A folder of this machine, with all links in its path followed; absent: there are no files. */
+  /** Real path of a folder on this machine. Absent: the pipeline has no files. */
   readonly path?: string;
-  /** Below it, these are nobody's business and never copied: absolute paths, links followed. */
+  /** Real absolute paths below `path` that are never copied. */
   readonly hidden: readonly string[];
 }
 
-export interface WorkspaceParts {
-  readonly ports: Pick<RunPorts, 'run' | 'input' | 'signal' | 'owe'>;
-  /** Where the folders of runs are made; the same one that `releaseFolder` was given. */
+export interface WorkspaceDeps {
+  readonly ports: Pick<RunPorts, 'run' | 'input' | 'signal' | 'openObligation'>;
+  /** Parent of all run folders. `releaseFolder` must receive the same path. */
   readonly work: string;
-  /** Folders that are never copied, such as the gateway's own data. */
+  /** Folders that are never copied, such as the gateway's data folder. */
   readonly hide?: readonly string[];
   readonly limits: Pick<Limits, 'workspaceBytesMax' | 'workspaceFilesMax'>;
 }
 
 /**
- * Resolves when the files are there. Throws WorkFailed when they are not to be had: no such folder, an input that is no archive, is cut off, too large, or
- * wants to be written elsewhere. A folder made for the run is an obligation of it, journaled before.
+ * Resolves when the files are ready. Rejects with WorkFailed if the folder does not exist. For uploads, rejects with
+ * WorkFailed if the input is not an archive, is truncated, exceeds a limit, or has an entry that escapes the target
+ * folder.
+ *
+ * A folder created for the run is an obligation, journaled before the folder exists.
  */
-export async function openWorkspace(source: WorkspaceSource, parts: WorkspaceParts): Promise<Workspace> {
+export async function openWorkspace(source: WorkspaceSource, deps: WorkspaceDeps): Promise<Workspace> {
   switch (source.from) {
-    case 'nowhere': return { hidden: [] };
-    case 'folder': return { path: await existing(source.path), hidden: await Promise.all((parts.hide ?? []).map(real)) };
-    case 'input': return { path: await sent(source.encoding, parts), hidden: [] };
+    case 'nowhere':
+      return { hidden: [] };
+    case 'folder':
+      return {
+        path: await existingFolder(source.path),
+        hidden: await Promise.all((deps.hide ?? []).map(realPathOrResolved)),
+      };
+    case 'input':
+      return { path: await receiveUpload(source.encoding, deps), hidden: [] };
   }
 }
 
-async function existing(folder: string): Promise<string> {
+async function existingFolder(folder: string): Promise<string> {
   try {
     if ((await stat(folder)).isDirectory()) return await realpath(folder);
   } catch (error) {
-    throw new WorkFailed(`cannot use "${folder}" as workspace: ${systemReason(error)}`, { cause: error });
+    throw new WorkFailed(`cannot use "${folder}" as workspace: ${systemErrorText(error)}`, { cause: error });
   }
   throw new WorkFailed(`cannot use "${folder}" as workspace: it is not a folder`);
 }
 
-async function real(folder: string): Promise<string> {
+async function realPathOrResolved(folder: string): Promise<string> {
   return realpath(folder).catch(() => resolve(folder));
 }
 
-async function sent(encoding: 'base64' | 'binary', { ports, work, limits }: WorkspaceParts): Promise<string> {
+async function receiveUpload(encoding: 'base64' | 'binary', { ports, work, limits }: WorkspaceDeps): Promise<string> {
   const path = join(resolve(work), ports.run);
-  await mkdir(work, { recursive: true });
-  const owed = ports.owe('folder', 'workspace', { path });
-  const flow = unpackInto(path, encoding, { ports, limits });
-  owed.during(flow);
-  await flow;
+  makeFolder(work);
+  const obligation = ports.openObligation('folder', 'workspace', { path });
+  const extracting = extractUpload(path, encoding, { ports, limits });
+  obligation.pendingUntil(extracting);
+  await extracting;
   return realpath(path);
 }
 
-async function unpackInto(path: string, encoding: 'base64' | 'binary', { ports, limits }: Pick<WorkspaceParts, 'ports' | 'limits'>): Promise<void> {
+async function extractUpload(
+  path: string,
+  encoding: 'base64' | 'binary',
+  { ports, limits }: Pick<WorkspaceDeps, 'ports' | 'limits'>,
+): Promise<void> {
   const { workspaceBytesMax: bytesMax, workspaceFilesMax: entriesMax } = limits;
-  // Whoever waits for input is woken; the folder cannot be removed before.
+  // Discard the input to end a pending read, because the folder cannot be removed during the read.
   const stop = (): void => ports.input.discard();
   ports.signal.addEventListener('abort', stop, { once: true });
   try {
-    if (ports.signal.aborted) throw stopped();
-    // Files of callers are nobody else's business on this machine.
+    if (ports.signal.aborted) throw uploadStopped();
+    // Other users of this machine must not read the files.
     await mkdir(path, { mode: 0o700 });
-    const tree = new Tree(path, new Budget({ bytesMax, entriesMax, tooMuch: (of) => tooMuch(of, limits) }));
-    await tree.unpack(plain(received(ports.input, { encoding, signal: ports.signal })));
+    const tree = new ArchiveExtractor(
+      path,
+      new Quota({ bytesMax, entriesMax, quotaMessage: (of) => quotaMessage(of, limits) }),
+    );
+    await tree.extract(decompress(readArchiveInput(ports.input, { encoding, signal: ports.signal })));
   } catch (error) {
-    throw failedAt('cannot unpack the files that were sent', error);
+    throw toWorkFailed('cannot extract the uploaded files', error);
   } finally {
     ports.signal.removeEventListener('abort', stop);
     ports.input.discard();
   }
 }
 
-function tooMuch(of: 'bytes' | 'entries', limits: WorkspaceParts['limits']): string {
+function quotaMessage(of: 'bytes' | 'entries', limits: WorkspaceDeps['limits']): string {
   return of === 'bytes'
-    ? `they are more than ${formatSize(limits.workspaceBytesMax)} (limit workspaceBytesMax): send less, or leave some out`
-    : `they are more than ${limits.workspaceFilesMax} (limit workspaceFilesMax): send fewer, or leave some out`;
+    ? `they exceed ${formatSize(limits.workspaceBytesMax)} (limit workspaceBytesMax): send less, or exclude some files`
+    : `they exceed ${limits.workspaceFilesMax} entries (limit workspaceFilesMax): send fewer, or exclude some files`;
 }

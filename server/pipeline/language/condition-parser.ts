@@ -1,22 +1,28 @@
-// The grammar of conditions: `||` of `&&` of `!`, parentheses and comparisons of two operands.
+// Parses conditions. From low to high precedence: `||`, `&&`, `!`, comparisons and parentheses.
 
-import { cut } from '../../../calls/contract/quote.ts';
-import { conditionDepthMax } from './bounds.ts';
+import { truncate } from '../../../calls/text/quote.ts';
 import type { Expression, Operand } from './condition.ts';
-import { NotACondition, tokensOf, type ConditionFault, type Mark, type Token } from './condition-tokens.ts';
+import {
+  type ConditionError,
+  ConditionSyntaxError,
+  type Punctuator,
+  type Token,
+  tokenize,
+} from './condition-tokens.ts';
+import { conditionDepthMax } from './limits.ts';
 
-export type ParsedCondition = { readonly expression: Expression } | { readonly fault: ConditionFault };
+export type ParsedCondition = { readonly expression: Expression } | { readonly error: ConditionError };
 
-/** Never throws. */
+/** Returns the expression, or the first error. Never throws. */
 export function parseCondition(text: string): ParsedCondition {
   try {
     const reader = createReader(text);
     const expression = readOr(reader, 0);
     const rest = reader.peek();
-    if (rest !== undefined) throw unexpected(reader, rest);
+    if (rest !== undefined) throw unexpectedToken(reader, rest);
     return { expression };
   } catch (error) {
-    if (error instanceof NotACondition) return { fault: error.fault };
+    if (error instanceof ConditionSyntaxError) return { error: error.details };
     throw error;
   }
 }
@@ -25,14 +31,14 @@ interface Reader {
   readonly text: string;
   peek(): Token | undefined;
   next(): Token | undefined;
-  /** Takes the next token when it is this mark. */
-  take(...marks: readonly Mark[]): Mark | undefined;
-  /** What was taken last. */
+  /** Consumes the next token if it is one of these punctuators. */
+  take(...marks: readonly Punctuator[]): Punctuator | undefined;
+  /** Returns the token that was consumed last. */
   last(): Token | undefined;
 }
 
 function createReader(text: string): Reader {
-  const tokens = tokensOf(text);
+  const tokens = tokenize(text);
   let at = 0;
   return {
     text,
@@ -40,7 +46,7 @@ function createReader(text: string): Reader {
     next: () => tokens[at++],
     last: () => tokens[at - 1],
     take(...marks) {
-      const mark = markOf(tokens[at]);
+      const mark = readPunctuator(tokens[at]);
       if (mark === undefined || !marks.includes(mark)) return undefined;
       at += 1;
       return mark;
@@ -48,7 +54,7 @@ function createReader(text: string): Reader {
   };
 }
 
-function markOf(token: Token | undefined): Mark | undefined {
+function readPunctuator(token: Token | undefined): Punctuator | undefined {
   return token !== undefined && 'mark' in token ? token.mark : undefined;
 }
 
@@ -66,12 +72,16 @@ function readAnd(reader: Reader, depth: number): Expression {
 
 function readNot(reader: Reader, depth: number): Expression {
   const start = reader.peek();
-  if (start !== undefined && depth > conditionDepthMax) throw new NotACondition(`nested more than ${conditionDepthMax} deep`, start);
+  if (start !== undefined && depth > conditionDepthMax)
+    throw new ConditionSyntaxError(`nested more than ${conditionDepthMax} levels deep`, start);
   if (reader.take('!') === undefined) return readComparison(reader, depth);
   const part = readNot(reader, depth + 1);
-  if (part.type !== 'equal' && part.type !== 'differ' || markOf(reader.last()) === ')') return { type: 'not', part };
-  const written = reader.text.slice(start!.at + 1, endOf(reader.last()!)).trim();
-  throw new NotACondition(`'!' before a comparison is ambiguous: it applies to a single operand`, start!, [`write !(${cut(written)}), or compare with '${part.type === 'equal' ? '!=' : '=='}'`]);
+  if ((part.type !== 'equal' && part.type !== 'differ') || readPunctuator(reader.last()) === ')')
+    return { type: 'not', part };
+  const written = reader.text.slice(start!.at + 1, tokenEnd(reader.last()!)).trim();
+  throw new ConditionSyntaxError(`'!' before a comparison is ambiguous: it applies to a single operand`, start!, [
+    `write !(${truncate(written)}), or compare with '${part.type === 'equal' ? '!=' : '=='}'`,
+  ]);
 }
 
 function readComparison(reader: Reader, depth: number): Expression {
@@ -87,32 +97,45 @@ function readGroup(reader: Reader, depth: number): Expression {
   const open = reader.last()!;
   const expression = readOr(reader, depth + 1);
   const rest = reader.peek();
-  if (rest === undefined) throw new NotACondition("the '(' is not closed", open, ["write ')' where it ends"]);
-  if (reader.take(')') === undefined) throw unexpected(reader, rest);
+  if (rest === undefined)
+    throw new ConditionSyntaxError("the '(' is not closed", open, ["add ')' where the group ends"]);
+  if (reader.take(')') === undefined) throw unexpectedToken(reader, rest);
   return expression;
 }
 
 function readOperand(reader: Reader): Operand {
   const before = reader.last();
   const token = reader.next();
-  const after = before === undefined ? 'expected a variable or a text' : `expected a variable or a text after '${wordOf(reader, before)}'`;
-  if (token === undefined) throw new NotACondition(after, before === undefined ? { at: 0, length: 1 } : before);
+  const after =
+    before === undefined
+      ? 'expected a variable or a string'
+      : `expected a variable or a string after '${tokenText(reader, before)}'`;
+  if (token === undefined) throw new ConditionSyntaxError(after, before === undefined ? { at: 0, length: 1 } : before);
   if ('operand' in token) return token.operand;
-  throw new NotACondition(`${after}, found '${token.mark}'`, token);
+  throw new ConditionSyntaxError(`${after}, found '${token.mark}'`, token);
 }
 
-/** Something stands behind what is whole. */
-function unexpected(reader: Reader, token: Token): NotACondition {
-  const mark = markOf(token);
-  if (mark === ')') return new NotACondition("the ')' closes nothing", token, ["take it away, or write '(' before it"]);
-  if (mark === '==' || mark === '!=') return new NotACondition(`'${mark}' compares two operands, and what stands before it is more than one`, token, ["join comparisons with '&&' or '||'"]);
-  return new NotACondition(`expected an operator before '${wordOf(reader, token)}'`, token, ["write '&&', '||', '==' or '!=' between two operands", 'put a text with spaces in quotes']);
+/** Error for a token after a complete expression. */
+function unexpectedToken(reader: Reader, token: Token): ConditionSyntaxError {
+  const mark = readPunctuator(token);
+  if (mark === ')')
+    return new ConditionSyntaxError("the ')' has no matching '('", token, ["remove it, or add '(' before it"]);
+  if (mark === '==' || mark === '!=')
+    return new ConditionSyntaxError(
+      `'${mark}' compares two operands, but there is more than one operand before it`,
+      token,
+      ["join comparisons with '&&' or '||'"],
+    );
+  return new ConditionSyntaxError(`expected an operator before '${tokenText(reader, token)}'`, token, [
+    "write '&&', '||', '==' or '!=' between two operands",
+    'put a string with spaces in quotes',
+  ]);
 }
 
-function wordOf({ text }: Reader, token: Token): string {
-  return cut(text.slice(token.at, endOf(token)));
+function tokenText({ text }: Reader, token: Token): string {
+  return truncate(text.slice(token.at, tokenEnd(token)));
 }
 
-function endOf({ at, length }: Token): number {
+function tokenEnd({ at, length }: Token): number {
   return at + length;
 }

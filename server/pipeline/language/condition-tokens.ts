@@ -1,14 +1,17 @@
-// A condition cut into its words and marks.
+// Splits a condition into tokens.
 
-import { cut } from '../../../calls/contract/quote.ts';
+import { truncate } from '../../../calls/text/quote.ts';
 import type { Operand } from './condition.ts';
 
-export type Mark = '||' | '&&' | '==' | '!=' | '!' | '(' | ')';
+export type Punctuator = '||' | '&&' | '==' | '!=' | '!' | '(' | ')';
 
-export type Token = { readonly at: number; readonly length: number } & ({ readonly mark: Mark } | { readonly operand: Operand });
+export type Token = { readonly at: number; readonly length: number } & (
+  | { readonly mark: Punctuator }
+  | { readonly operand: Operand }
+);
 
-/** Where a condition is no condition; offsets are in its text. */
-export interface ConditionFault {
+/** An error in a condition. `at` counts from the start of the condition's text. */
+export interface ConditionError {
   readonly message: string;
   readonly at: number;
   /** At least 1. */
@@ -16,24 +19,28 @@ export interface ConditionFault {
   readonly suggestions: readonly string[];
 }
 
-/** Thrown and caught within the parser only. */
-export class NotACondition extends Error {
-  readonly fault: ConditionFault;
+/** Thrown and caught only inside the parser. */
+export class ConditionSyntaxError extends Error {
+  readonly details: ConditionError;
 
-  constructor(message: string, { at, length }: Pick<ConditionFault, 'at' | 'length'>, suggestions: readonly string[] = []) {
+  constructor(
+    message: string,
+    { at, length }: Pick<ConditionError, 'at' | 'length'>,
+    suggestions: readonly string[] = [],
+  ) {
     super(message);
-    this.fault = { message, at, length: Math.max(1, length), suggestions };
+    this.details = { message, at, length: Math.max(1, length), suggestions };
   }
 }
 
-const marks = /\|\||&&|==|!=|[!()]/y;
-const variable = /\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})/y;
-const quoted = /"([^"]*)"|'([^']*)'/y;
-const bareword = /[^\s()!=&|<>$"']+/y;
-const space = /\s+/y;
+const punctuatorPattern = /\|\||&&|==|!=|[!()]/y;
+const variablePattern = /\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})/y;
+const quotedPattern = /"([^"]*)"|'([^']*)'/y;
+const barewordPattern = /[^\s()!=&|<>$"']+/y;
+const spacePattern = /\s+/y;
 
-/** Throws NotACondition. */
-export function tokensOf(text: string): readonly Token[] {
+/** Returns all tokens. Throws ConditionSyntaxError. */
+export function tokenize(text: string): readonly Token[] {
   const tokens: Token[] = [];
   for (let at = skipSpace(text, 0); at < text.length; at = skipSpace(text, at)) {
     const token = tokenAt(text, at);
@@ -44,19 +51,19 @@ export function tokensOf(text: string): readonly Token[] {
 }
 
 function skipSpace(text: string, at: number): number {
-  return at + (match(space, text, at)?.[0].length ?? 0);
+  return at + (match(spacePattern, text, at)?.[0].length ?? 0);
 }
 
 function tokenAt(text: string, at: number): Token {
-  const mark = match(marks, text, at);
-  if (mark !== undefined) return { at, length: mark[0].length, mark: mark[0] as Mark };
-  const name = match(variable, text, at);
+  const mark = match(punctuatorPattern, text, at);
+  if (mark !== undefined) return { at, length: mark[0].length, mark: mark[0] as Punctuator };
+  const name = match(variablePattern, text, at);
   if (name !== undefined) return { at, length: name[0].length, operand: { variable: name[1] ?? name[2]! } };
-  const literal = match(quoted, text, at);
+  const literal = match(quotedPattern, text, at);
   if (literal !== undefined) return { at, length: literal[0].length, operand: { text: literal[1] ?? literal[2]! } };
-  const word = match(bareword, text, at);
+  const word = match(barewordPattern, text, at);
   if (word !== undefined) return { at, length: word[0].length, operand: { text: word[0] } };
-  throw strangeAt(text, at);
+  throw unexpectedCharacter(text, at);
 }
 
 function match(pattern: RegExp, text: string, at: number): RegExpExecArray | undefined {
@@ -64,21 +71,33 @@ function match(pattern: RegExp, text: string, at: number): RegExpExecArray | und
   return pattern.exec(text) ?? undefined;
 }
 
-function strangeAt(text: string, at: number): NotACondition {
+function unexpectedCharacter(text: string, at: number): ConditionSyntaxError {
   const char = text[at]!;
-  const spot = { at, length: 1 };
+  const position = { at, length: 1 };
   switch (char) {
-    case '=': return new NotACondition("'=' is not an operator", spot, ["write '==' to compare"]);
-    case '&': case '|': return new NotACondition(`'${char}' is not an operator`, spot, [`write '${char}${char}'`]);
-    case '"': case "'": return new NotACondition(`the quote ${char} is not closed`, { at, length: text.length - at });
-    case '$': return strangeVariable(text, at);
-    default: return new NotACondition(`'${char}' is not an operator`, spot, ["compare with '==' or '!=' only, or put the text in quotes"]);
+    case '=':
+      return new ConditionSyntaxError("'=' is not an operator", position, ["write '==' to compare"]);
+    case '&':
+    case '|':
+      return new ConditionSyntaxError(`'${char}' is not an operator`, position, [`write '${char}${char}'`]);
+    case '"':
+    case "'":
+      return new ConditionSyntaxError(`the quote ${char} is not closed`, { at, length: text.length - at });
+    case '$':
+      return malformedVariable(text, at);
+    default:
+      return new ConditionSyntaxError(`'${char}' is not an operator`, position, [
+        "compare with '==' or '!=' only, or put the string in quotes",
+      ]);
   }
 }
 
-function strangeVariable(text: string, at: number): NotACondition {
+function malformedVariable(text: string, at: number): ConditionSyntaxError {
   const [written] = /^\$(\{[^}]*\}?)?/.exec(text.slice(at)) ?? ['$'];
-  const spot = { at, length: written.length };
-  if (/^\$\{[A-Za-z_][A-Za-z0-9_]*$/.test(written)) return new NotACondition(`'${cut(written)}' is not closed`, spot, ["write '}' behind the name"]);
-  return new NotACondition("'$' must be followed by a name", spot, ['write $NAME or ${NAME}, the name of letters, digits and _']);
+  const position = { at, length: written.length };
+  if (/^\$\{[A-Za-z_][A-Za-z0-9_]*$/.test(written))
+    return new ConditionSyntaxError(`'${truncate(written)}' is not closed`, position, ["add '}' after the name"]);
+  return new ConditionSyntaxError("'$' must be followed by a name", position, [
+    'write $NAME or ${NAME}, with a name of letters, digits and _',
+  ]);
 }

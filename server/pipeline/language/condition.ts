@@ -1,10 +1,10 @@
-// Conditions: what their text means, and whether they hold.
+// Conditions of jobs: their expression tree and its evaluation.
 
-import type { Place } from './place.ts';
+import type { SourceLocation } from '../../../calls/text/diagnostic.ts';
 
 export interface Condition {
   readonly text: string;
-  readonly place: Place;
+  readonly location: SourceLocation;
   readonly expression: Expression;
 }
 
@@ -14,29 +14,36 @@ export type Expression =
   | { readonly type: 'equal' | 'differ'; readonly left: Operand; readonly right: Operand }
   | { readonly type: 'operand'; readonly operand: Operand };
 
-/** A variable by its name, or a text that stands for itself. */
+/** A variable by name, or a literal string. */
 export type Operand = { readonly variable: string } | { readonly text: string };
 
-/** The value of a variable; undefined counts as empty. */
+/** Returns the value of a variable. Undefined is treated as an empty value. */
 export type Lookup = (name: string) => string | undefined;
 
-/** Whether the condition holds. An operand is false when it is empty, `false` or `0`. */
-export function holds({ expression }: Pick<Condition, 'expression'>, lookup: Lookup): boolean {
-  return isTrue(expression, lookup);
+/** Returns true if the condition is true. An operand is false if it is empty, `false` or `0`. */
+export function evaluate({ expression }: Pick<Condition, 'expression'>, lookup: Lookup): boolean {
+  return evaluateExpression(expression, lookup);
 }
 
-function isTrue(expression: Expression, lookup: Lookup): boolean {
+function evaluateExpression(expression: Expression, lookup: Lookup): boolean {
   switch (expression.type) {
-    case 'or': return expression.parts.some((part) => isTrue(part, lookup));
-    case 'and': return expression.parts.every((part) => isTrue(part, lookup));
-    case 'not': return !isTrue(expression.part, lookup);
-    case 'equal': return valueOf(expression.left, lookup) === valueOf(expression.right, lookup);
-    case 'differ': return valueOf(expression.left, lookup) !== valueOf(expression.right, lookup);
-    case 'operand': return !['', 'false', '0'].includes(valueOf(expression.operand, lookup));
-    default: return expression satisfies never;
+    case 'or':
+      return expression.parts.some((part) => evaluateExpression(part, lookup));
+    case 'and':
+      return expression.parts.every((part) => evaluateExpression(part, lookup));
+    case 'not':
+      return !evaluateExpression(expression.part, lookup);
+    case 'equal':
+      return operandValue(expression.left, lookup) === operandValue(expression.right, lookup);
+    case 'differ':
+      return operandValue(expression.left, lookup) !== operandValue(expression.right, lookup);
+    case 'operand':
+      return !['', 'false', '0'].includes(operandValue(expression.operand, lookup));
+    default:
+      return expression satisfies never;
   }
 }
 
-function valueOf(operand: Operand, lookup: Lookup): string {
-  return 'text' in operand ? operand.text : lookup(operand.variable) ?? '';
+function operandValue(operand: Operand, lookup: Lookup): string {
+  return 'text' in operand ? operand.text : (lookup(operand.variable) ?? '');
 }

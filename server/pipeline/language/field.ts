@@ -1,68 +1,92 @@
-// One key of the file with its value, as a rule gets to see it.
+// Types for the keys of a pipeline file, and functions that report errors in them.
 
 import type { JsonSchema } from '../../../calls/contract/call.ts';
-import { textOffsets } from '../../support/yaml/text-offsets.ts';
-import type { Extent, TextValue, YamlValue } from '../../support/yaml/values.ts';
-import type { ComplaintCode } from './complaint.ts';
-import type { ExpressionCheck } from './expressions.ts';
-import { placeOf, type PlacedText, type Tell } from './remark.ts';
-import type { Place } from './place.ts';
+import type { SourceLocation } from '../../../calls/text/diagnostic.ts';
+import { type IndexedText, toLocation } from '../../yaml/location.ts';
+import { textOffsets } from '../../yaml/text-offsets.ts';
+import type { TextRange, TextValue, YamlValue } from '../../yaml/value-tree.ts';
+import type { DiagnosticCode } from './diagnostic.ts';
+import { suggestForm } from './foreign/foreign-forms.ts';
+import type { RegexpCheck } from './regexp-check.ts';
+import type { Report } from './report.ts';
 
-/** What all rules of one check share. */
-export interface Ground extends PlacedText {
-  readonly tell: Tell;
-  readonly checkExpression: ExpressionCheck;
+/** What all keys and rules of one check share. */
+export interface CheckContext extends IndexedText {
+  readonly report: Report;
+  readonly checkRegexp: RegexpCheck;
 }
 
 export interface Field {
-  /** As its author spelled it, with the keys above it in its job: `retry.attempts`. */
+  /** The key as its author spelled it, after the keys above it inside the job: `retry.attempts`. */
   readonly name: string;
-  /** Where the key stands. */
-  readonly at: Extent;
+  /** Range of the key, without the value. */
+  readonly at: TextRange;
   readonly value: YamlValue;
   readonly job?: string | undefined;
-  readonly ground: Ground;
+  readonly context: CheckContext;
 }
 
-/** How one key is read. `T` is what it comes to. */
+/** Reads one key. `T` is the type of the result. */
 export interface Key<T> {
-  /** For people who write the file: one sentence. */
+  /** One sentence for authors of pipelines. */
   readonly summary: string;
-  /** What editors check. It takes all that `read` takes. */
+  /** Schema for editors. Accepts everything that `read` accepts. */
   readonly schema: JsonSchema;
-  /** Undefined when there is something wrong with it, which is told then. */
+  /** Returns the value. For an invalid value, reports an error and returns undefined. */
   read(field: Field): T | undefined;
 }
 
-export interface Wrong {
-  /** INVALID_FIELD_VALUE when absent. */
-  readonly code?: ComplaintCode;
-  /** The value when absent, or the key where nothing is written for a value. */
-  readonly at?: Extent;
+export interface ReportOptions {
+  /** Default: INVALID_FIELD_VALUE. */
+  readonly code?: DiagnosticCode;
+  /** Default: the range of the value, or of the key if the value is empty. */
+  readonly at?: TextRange;
   readonly severity?: 'error' | 'warning';
   readonly suggestions?: readonly string[] | (() => readonly string[]);
 }
 
-/** Tells what is wrong with a field. */
-export function wrong(field: Field, message: string, { code = 'INVALID_FIELD_VALUE', at = spotOf(field), ...rest }: Wrong = {}): undefined {
-  field.ground.tell({ message, code, at, job: field.job, field: field.name, ...rest });
+/** Reports an error in a field. */
+export function reportInvalid(
+  field: Field,
+  message: string,
+  { code = 'INVALID_FIELD_VALUE', at = valueOrKeyRange(field), ...rest }: ReportOptions = {},
+): undefined {
+  field.context.report({ message, code, at, job: field.job, field: field.name, ...rest });
 }
 
-export function wrongType(field: Field, message: string, rest: Omit<Wrong, 'code'> = {}): undefined {
-  return wrong(field, message, { ...rest, code: 'INVALID_FIELD_TYPE' });
+/**
+ * Reports a value, or an item of it at `at`, of the wrong type. If it has the form of another system, the suggestion is
+ * the form here.
+ */
+export function reportType(
+  field: Field,
+  message: string,
+  { suggestions, ...rest }: Omit<ReportOptions, 'code' | 'at'> & { readonly at?: TextRange | YamlValue } = {},
+): undefined {
+  const { at } = rest;
+  const form = suggestForm(
+    field.name.slice(field.name.lastIndexOf('.') + 1),
+    at !== undefined && 'is' in at ? at : field.value,
+  );
+  const shown = form.length > 0 ? form : suggestions;
+  return reportInvalid(field, message, {
+    ...rest,
+    code: 'INVALID_FIELD_TYPE',
+    ...(shown !== undefined && { suggestions: shown }),
+  });
 }
 
-function spotOf({ at, value }: Field): Extent {
+function valueOrKeyRange({ at, value }: Field): TextRange {
   return value.end > value.start ? value : at;
 }
 
-export function place(field: Field, at: Extent = spotOf(field)): Place {
-  return placeOf(at, field.ground);
+export function fieldLocation(field: Field, at: TextRange = valueOrKeyRange(field)): SourceLocation {
+  return toLocation(at, field.context);
 }
 
-/** Where a part of a text stands in the file. */
-export function within(field: Field, value: TextValue, [from, length]: readonly [number, number]): Extent {
-  const offsets = textOffsets(field.ground.text, value);
+/** Returns the range in the file of a part of a string. */
+export function rangeWithin(field: Field, value: TextValue, [from, length]: readonly [number, number]): TextRange {
+  const offsets = textOffsets(field.context.text, value);
   const start = offsets(from);
   return { start, end: Math.max(start + 1, offsets(from + Math.max(1, length) - 1) + 1) };
 }

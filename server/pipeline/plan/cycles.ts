@@ -1,20 +1,30 @@
-// Jobs that wait for each other, in a circle: each circle is named whole.
+// Reports jobs that wait for each other in a cycle.
 
-import type { Complaint } from '../language/complaint.ts';
-import type { Job } from '../language/tree.ts';
-import { knots } from './knots.ts';
+import type { PipelineDiagnostic } from '../language/diagnostic.ts';
+import type { Job } from '../language/model.ts';
+import { stronglyConnectedComponents } from './strongly-connected.ts';
 
-/** One complaint for each knot of jobs that wait for each other: it names the shortest circle through the first of them, at the need that closes it. */
-export function cycleComplaints(jobs: readonly Job[]): readonly Complaint[] {
+/**
+ * Returns one diagnostic per strongly connected component. The diagnostic names the shortest cycle through the first
+ * job. Its position is the need that closes the cycle.
+ */
+export function cycleDiagnostics(jobs: readonly Job[]): readonly PipelineDiagnostic[] {
   const byName = new Map(jobs.map((job) => [job.name, job]));
-  const needs = new Map([...byName].map(([name, job]) => [name, [...new Set((job.needs ?? []).map((need) => need.name))]]));
-  return knots(needs).map((knot) => complaintOf(circleIn(knot, needs), byName));
+  const needs = new Map(
+    [...byName].map(([name, job]) => [name, [...new Set((job.needs ?? []).map((need) => need.name))]]),
+  );
+  return stronglyConnectedComponents(needs).map((component) =>
+    cycleDiagnostic(shortestCycle(component, needs), byName),
+  );
 }
 
-/** `[a, b, a]`, the shortest through the first of `knot`, all of which reach each other. */
-function circleIn(knot: readonly string[], needs: ReadonlyMap<string, readonly string[]>): readonly string[] {
-  const [first] = knot as readonly [string];
-  const inside = new Set(knot);
+/**
+ * Returns the shortest cycle through the first job of `component`, such as `[a, b, a]`. All jobs of a component reach
+ * each other.
+ */
+function shortestCycle(component: readonly string[], needs: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const [first] = component as readonly [string];
+  const inside = new Set(component);
   const from = new Map<string, string>();
   const queue = [first];
   for (const at of queue) {
@@ -24,17 +34,24 @@ function circleIn(knot: readonly string[], needs: ReadonlyMap<string, readonly s
       queue.push(need);
     }
   }
-  const circle = [first];
-  for (let at = from.get(first)!; at !== first; at = from.get(at)!) circle.unshift(at);
-  return [first, ...circle];
+  const cycle = [first];
+  for (let at = from.get(first)!; at !== first; at = from.get(at)!) cycle.unshift(at);
+  return [first, ...cycle];
 }
 
-function complaintOf(circle: readonly string[], jobs: ReadonlyMap<string, Job>): Complaint {
-  const [closing, first] = [circle.at(-2)!, circle[0]!];
-  const { place } = jobs.get(closing)!.needs!.find(({ name }) => name === first)!;
+function cycleDiagnostic(cycle: readonly string[], jobs: ReadonlyMap<string, Job>): PipelineDiagnostic {
+  const [closing, first] = [cycle.at(-2)!, cycle[0]!];
+  const { location } = jobs.get(closing)!.needs!.find(({ name }) => name === first)!;
   return {
-    code: 'INVALID_FIELD_VALUE', severity: 'error', job: closing, field: 'needs', ...place,
-    message: closing === first ? `job '${first}' waits for itself: ${circle.join(' -> ')}` : `jobs wait for each other: ${circle.join(' -> ')}`,
-    suggestions: [`take '${first}' out of the needs of '${closing}'`],
+    code: 'INVALID_FIELD_VALUE',
+    severity: 'error',
+    job: closing,
+    field: 'needs',
+    ...location,
+    message:
+      closing === first
+        ? `job '${first}' waits for itself: ${cycle.join(' -> ')}`
+        : `jobs wait for each other: ${cycle.join(' -> ')}`,
+    suggestions: [`remove '${first}' from the needs of '${closing}'`],
   };
 }

@@ -1,25 +1,28 @@
-// What is to be done, in which order: a pipeline with its matrices spread out and its order made a graph. Plain data, the same every time.
+// The plan: a pipeline with expanded matrices and ordered jobs. Plain data, deterministic.
 
-import type { Job, Pipeline } from '../language/tree.ts';
+import type { Job, Pipeline } from '../language/model.ts';
 
 export interface Plan {
   readonly pipeline: Pipeline;
-  /** In an order in which each stands behind all it waits for. */
+  /** Sorted so that each job comes after its dependencies. */
   readonly jobs: readonly PlannedJob[];
-  /** Ids of the jobs, by the number of jobs that have to end one after the other before them. */
+  /** Job ids, grouped by the length of the longest dependency chain before each job. */
   readonly stages: readonly (readonly string[])[];
 }
 
 export interface PlannedJob {
-  /** Unique: the name; of a matrix `test (node=20, os=alpine)`; the second time a workflow names a job `build#2`. */
+  /**
+   * Unique. Usually the name. A matrix adds its values: `test (node=20, os=alpine)`. A second mention in the workflow
+   * adds a number: `build#2`.
+   */
   readonly id: string;
   /** As spelled in the workflow. */
   readonly name: string;
-  /** `${name}` of its matrix filled in. */
+  /** The job, in which matrix values have replaced every `${name}`. */
   readonly job: Job;
-  /** The values of this combination; they are in its environment, too. Empty without a matrix. */
+  /** Matrix values of this job, also set in its environment. Empty without a matrix. */
   readonly matrix: Readonly<Record<string, string>>;
-  /** Ids of the jobs that have to be over before it starts. */
+  /** Ids of the jobs that must end before this job starts. */
   readonly after: readonly string[];
   /** Index in `stages`. */
   readonly stage: number;

@@ -1,37 +1,48 @@
-// How many jobs have to end one after the other before each job.
+// Computes the stage of each job: the length of the longest chain of jobs that must end before it starts.
 
-import type { Wait } from './order.ts';
+import type { DependencySet } from './dependencies.ts';
 
-/** A number for each job, from 0. What waits must not go in circles. */
-export function stagesOf(waits: readonly (readonly Wait[])[]): readonly number[] {
-  const stages = new Array<number | undefined>(waits.length).fill(undefined);
-  // Asked once for each list, however many jobs share it.
-  const behind = new Map<Wait, number>();
-  // A stack of our own: a thousand jobs in a row would be a thousand calls deep.
+/** Returns one number per job, from 0. The dependencies must not contain a cycle. */
+export function computeStages(dependencies: readonly (readonly DependencySet[])[]): readonly number[] {
+  const stages = new Array<number | undefined>(dependencies.length).fill(undefined);
+  // Stages are cached per list, because many jobs may share a list.
+  const stageAfter = new Map<DependencySet, number>();
+  // Use an explicit stack, because a chain of a thousand jobs would need a thousand recursive calls.
   const stack: number[] = [];
-  for (let first = 0; first < waits.length; first += 1) {
+  for (let first = 0; first < dependencies.length; first += 1) {
     stack.push(first);
     for (let at = stack.at(-1); at !== undefined; at = stack.at(-1)) {
-      const missing = stages[at] === undefined ? missingOf(waits[at] ?? [], stages, behind) : [];
-      if (missing.length > 0) {
-        stack.push(...missing);
+      const unresolved = stages[at] === undefined ? unresolvedJobs(dependencies[at] ?? [], stages, stageAfter) : [];
+      if (unresolved.length > 0) {
+        stack.push(...unresolved);
         continue;
       }
-      stages[at] ??= Math.max(0, ...(waits[at] ?? []).map((wait) => behind.get(wait) ?? 0));
+      stages[at] ??= Math.max(
+        0,
+        ...(dependencies[at] ?? []).map((dependencySet) => stageAfter.get(dependencySet) ?? 0),
+      );
       stack.pop();
     }
   }
   return stages.map((stage) => stage ?? 0);
 }
 
-/** Jobs whose stage has to be known first; none: `behind` has all that is needed. */
-function missingOf(waits: readonly Wait[], stages: readonly (number | undefined)[], behind: Map<Wait, number>): readonly number[] {
-  const missing: number[] = [];
-  for (const wait of waits) {
-    if (behind.has(wait)) continue;
-    const unknown = wait.filter((at) => stages[at] === undefined);
-    if (unknown.length > 0) missing.push(...unknown);
-    else behind.set(wait, wait.reduce((most, at) => Math.max(most, stages[at]! + 1), 0));
+/** Returns the jobs whose stage must be computed first. If there are none, `stageAfter` has an entry for every list. */
+function unresolvedJobs(
+  dependencies: readonly DependencySet[],
+  stages: readonly (number | undefined)[],
+  stageAfter: Map<DependencySet, number>,
+): readonly number[] {
+  const unresolved: number[] = [];
+  for (const dependencySet of dependencies) {
+    if (stageAfter.has(dependencySet)) continue;
+    const unknown = dependencySet.filter((at) => stages[at] === undefined);
+    if (unknown.length > 0) unresolved.push(...unknown);
+    else
+      stageAfter.set(
+        dependencySet,
+        dependencySet.reduce((most, at) => Math.max(most, stages[at]! + 1), 0),
+      );
   }
-  return missing;
+  return unresolved;
 }

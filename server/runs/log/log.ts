@@ -1,308 +1,440 @@
-// The log of a run: output and events appended in batches, on their way to the disk and to whoever watches.
+// The log of a run: appends output and events in batches, writes them to disk, and wakes the watchers.
 
-import type { OutputStream } from '../../../calls/contract/ports.ts';
-import type { Json } from '../../../protocol/record.ts';
-import { linesWithin, sourceBytes } from './bound.ts';
-import { lastCharacters } from './characters.ts';
-import { encodeEvent, foreignType } from './event.ts';
-import { LogFiles } from './files.ts';
-import type { Item } from './item.ts';
-import { characterStart } from './lines.ts';
-import type { Mark } from './mark.ts';
-import type { LogLimits, LogOptions } from './options.ts';
+import type { Output, OutputStream } from '../../../calls/contract/ports.ts';
+import type { Json } from '../../../protocol/run-record.ts';
+import type { LogEntry } from './entry.ts';
+import { MemoryTail } from './memory-tail.ts';
+import type { ClosedSegment, LogLimits, LogOptions } from './options.ts';
 import type { Position } from './position.ts';
-import { nothingIn, recover, type Survey } from './recover.ts';
-import { factsOf, isPlain, Sources, type Source } from './sources.ts';
-import type { Region } from './splitter.ts';
-import { Tail } from './tail.ts';
-import { TerminalText } from './terminal-text.ts';
-import { WatchedLog, type Unfinished } from './watched.ts';
-import { LogWriter } from './writer.ts';
+import type { Checkpoint } from './storage/checkpoint.ts';
+import { emptyScan, type LogScan, recover, type ScanOptions } from './storage/recover.ts';
+import { listSegments } from './storage/segment-folder.ts';
+import { SegmentSet } from './storage/segment-set.ts';
+import { LogWriter } from './storage/writer.ts';
+import { encodeEvent, namespaceEventType } from './text/encode-event.ts';
+import type { Region } from './text/line-splitter.ts';
+import { linesWithin, sourceBytes } from './text/output-limit.ts';
+import {
+  isDefaultSource,
+  isSameSource,
+  type OutputSource,
+  OutputSources,
+  type PartName,
+  type SourceName,
+  sourceFields,
+} from './text/output-sources.ts';
+import { RawText } from './text/raw-text.ts';
+import { lastCharacters } from './text/utf8.ts';
+import { type PartialLine, WatchableLog } from './watchable-log.ts';
 
 export type { LogLimits } from './options.ts';
 
 /**
- * `lines` logs hold one line per line, whatever stream it came from. `raw` logs hold a terminal's bytes, repaired to valid UTF-8 before they
- * are stored, because their watchers' cursor counts the bytes on the wire. Their lines are counted as those see them who want lines.
+ * Logs of format `lines` hold one line per row, from all streams.
+ *
+ * Logs of format `raw` hold bytes, and their lines are counted as watchers of lines receive them. The bytes of a
+ * terminal are repaired to valid UTF-8 before they are stored, because cursors count the bytes on the wire. In an exact
+ * log, both streams are stored unchanged, and events name the stream of the bytes that follow.
  */
-export class RunLog extends WatchedLog {
-  /** The disk refused; the log ends at what it had taken, and output from here on is not kept. */
+export class RunLog extends WatchableLog {
+  /** Set when the disk rejects a write. The log then ends with what was written before and drops all further output. */
   failure: Error | undefined;
-  /** `performance.now()` of the last output; before there is any, of its making. */
+  /** `performance.now()` at the last output that is not of a service; at first, at the creation of the log. */
   lastWriteMs = performance.now();
 
   readonly #writer: LogWriter;
   readonly #limits: LogLimits;
   readonly #lineBytesMax: number;
   readonly #onFailure: (error: Error) => void;
-  readonly #terminal: TerminalText | undefined;
-  readonly #sources: Sources;
-  /** What printed last, be it no whole line. */
-  #latest: Source;
-  /** What printed the last line. */
-  #last: Pick<Source, 'stream' | 'job'>;
-  /** The same, as far as it was told behind the last mark: whoever begins in the middle looks no further back. Undefined: it is still to be told. */
-  #told: Source | undefined;
-  /** The last event that says it. */
-  #lastTold: Uint8Array | undefined;
+  readonly #raw: RawText | undefined;
+  readonly #sources: OutputSources;
+  /** Source of the last output, which may be a partial line. Never a service, whose lines clients do not expect. */
+  #activeSource: OutputSource;
+  /** Source of the last whole line. */
+  #lastLineSource: SourceName;
+  /**
+   * The source that was announced since the last checkpoint. Undefined: announce it again, because watchers that start
+   * in the middle read back only to a checkpoint.
+   */
+  #announcedSource: OutputSource | undefined;
+  /** The last event that announced a source. */
+  #lastSourceEvent: Uint8Array | undefined;
   readonly #sourceBytes: Record<OutputStream, number>;
   #truncated: boolean;
   #discardedBytes = 0;
   #closing: Promise<void> | undefined;
+  #closedSegments: readonly ClosedSegment[];
 
-  private constructor(folder: string, options: LogOptions, found: Survey) {
-    const { limits, shape } = options;
-    const lineBytesMax = shape === 'raw' ? found.lineBytesMax : limits.lineBytesMax;
-    super({ folder, files: found.files, tail: new Tail(limits.tailBytesMax), shape, lineBytesMax, end: found.end });
+  private constructor(folder: string, options: LogOptions, scan: LogScan, closed: readonly ClosedSegment[]) {
+    const { limits, format, exact = false } = options;
+    const lineBytesMax = format === 'raw' ? scan.lineBytesMax : limits.lineBytesMax;
+    super({
+      folder,
+      files: scan.files,
+      tail: new MemoryTail(limits.tailBytesMax),
+      format,
+      exact,
+      lineBytesMax,
+      end: scan.end,
+    });
     this.#limits = limits;
     this.#onFailure = options.onFailure;
     this.#lineBytesMax = lineBytesMax;
-    this.#terminal = shape === 'raw' ? new TerminalText(found.splitter, found.end.byte - found.splitter.unfinished.length) : undefined;
-    this.#sources = new Sources(lineBytesMax);
-    this.#latest = this.#sources.own.stdout;
-    this.#last = found.last;
-    this.#told = isPlain(found.last) ? this.#sources.own.stdout : undefined;
-    this.#lastTold = found.told;
-    this.#sourceBytes = { ...found.source };
-    this.#truncated = found.truncated;
+    const lineByte = scan.end.byte - scan.splitter.partialLine.length;
+    this.#raw = format === 'raw' ? new RawText(scan.splitter, { lineByte, exact }) : undefined;
+    this.#sources = new OutputSources(lineBytesMax);
+    this.#activeSource = this.#sources.own.stdout;
+    this.#lastLineSource = scan.lastSource;
+    this.#announcedSource = isDefaultSource(scan.lastSource) ? this.#sources.own.stdout : undefined;
+    this.#lastSourceEvent = scan.sourceEvent;
+    this.#sourceBytes = { ...scan.source };
+    this.#truncated = scan.truncated;
+    this.#closedSegments = closed;
     this.#writer = new LogWriter({
-      files: found.files, segment: found.segment, written: found.end, limits, mark: () => this.#mark(),
-      onWritten: (position) => this.#onWritten(position), onFailure: (error, position) => this.#fail(error, position),
+      files: scan.files,
+      segment: scan.segment,
+      written: scan.end,
+      limits,
+      checkpoint: () => this.#checkpoint(),
+      onSegment: (segment) => {
+        this.#closedSegments = [...this.#closedSegments, segment];
+      },
+      onWritten: (position) => this.#onWritten(position),
+      onFailure: (error, position) => this.#fail(error, position),
     });
   }
 
-  /** A new log. Its folder is made when there is something to write, so that a run that waits costs nothing; `onFailure` hears when it cannot be. */
+  /**
+   * Creates a log. Its folder is created at the first write, so a queued run costs nothing. Calls `onFailure` if the
+   * folder cannot be created.
+   */
   static create(folder: string, options: LogOptions): RunLog {
-    return new RunLog(folder, options, nothingIn(new LogFiles(folder), options.shape, options.limits.lineBytesMax));
+    return new RunLog(folder, options, emptyScan(new SegmentSet(folder), scanOptions(options)), []);
   }
 
   /**
-   * The log as a gateway left it that was killed: brought to a whole number of lines, to be continued or closed. A folder that is not there is an
-   * empty log. Throws what the file system says.
+   * Opens the log of an earlier gateway process and truncates it to whole lines. The result can be continued or closed.
+   * A missing folder is an empty log. Rejects with the file-system error.
    */
   static async resume(folder: string, options: LogOptions): Promise<ResumedLog> {
-    const found = await recover(folder, { shape: options.shape, lineBytesMax: options.limits.lineBytesMax });
-    return { log: new RunLog(folder, options, found), sourceBytes: found.source };
+    const scan = await recover(folder, scanOptions(options));
+    const closedMs = performance.now();
+    const closed = (await listSegments(folder)).slice(0, -1).map(({ number, bytes }) => ({ number, bytes, closedMs }));
+    return { log: new RunLog(folder, options, scan, closed), sourceBytes: scan.source };
   }
 
-  /** Appends a chunk as the work printed it, and keeps a copy: the chunk is the caller's again. */
+  /** Appends a copy of the chunk, so the caller may reuse its buffer. */
   write(stream: OutputStream, chunk: Uint8Array): void {
-    if (!this.#isClosed) this.#take(this.#sources.own[stream], chunk);
+    if (!this.#isClosed) this.#appendChunk(this.#sources.own[stream], chunk);
   }
 
-  /** The stream is at its end: what it left unterminated becomes a line. Safe twice. */
+  /** Ends the stream: an unterminated last line becomes a line. Idempotent. */
   endStream(stream: OutputStream): void {
-    if (!this.#isClosed) this.#end(this.#sources.own[stream]);
+    if (!this.#isClosed) this.#endSource(this.#sources.own[stream]);
   }
 
-  /** The same for a part of the run: its lines are whole lines of its own, told as that part's. A terminal has no parts. */
-  part(name: string): Pick<RunLog, 'write' | 'endStream'> {
-    if (this.#terminal !== undefined) return this;
+  /** Returns an output whose lines are attributed to a job or to a service of a job. Raw output has no parts. */
+  part(job: string, service?: string): Pick<RunLog, 'write' | 'endStream'> {
+    return this.#part({ job, ...(service !== undefined && { service }) });
+  }
+
+  #part(name: PartName): Pick<RunLog, 'write' | 'endStream'> {
+    if (this.#raw !== undefined) return this;
     return {
       write: (stream, chunk) => {
-        if (!this.#isClosed) this.#take(this.#sources.ofPart(name, stream), chunk);
+        if (!this.#isClosed) this.#appendChunk(this.#sources.partSource(name, stream), chunk);
       },
       endStream: (stream) => {
-        const source = this.#sources.takePart(name, stream);
-        if (source !== undefined && !this.#isClosed) this.#end(source);
+        const source = this.#sources.closePart(name, stream);
+        if (source !== undefined && !this.#isClosed) this.#endSource(source);
       },
     };
   }
 
-  /** An event that has a type of the log's own gets `call:` before it. */
+  /** The log as the output of the work. */
+  get output(): Output {
+    return createOutput(this, this, (job) =>
+      createOutput(this, this.part(job), (service, { repeated } = {}) =>
+        createOutput(this, this.#part(repeated ? { job, repeats: service } : { job, service })),
+      ),
+    );
+  }
+
+  /** Appends an event. Event types that the log itself uses get the prefix `call:`. */
   emit(type: string, facts: Readonly<Record<string, Json>> = {}): void {
     if (this.#isClosed) return;
-    this.#appendEvent(foreignType(type), facts);
-    this.#writer.settle();
+    this.#appendEvent(namespaceEventType(type), facts);
+    this.#writer.commit();
     this.#advance();
   }
 
-  /** True while the disk is so far behind that the work should wait. */
+  /** True while the disk is so far behind that the work must wait. */
   get full(): boolean {
     return this.#writer.full;
   }
 
-  /** Resolves when the disk has caught up by half. */
+  /** Resolves when at most half of `pendingWriteBytesMax` is pending. */
   drained(): Promise<void> {
     return this.#writer.drained();
   }
 
-  /** Ends all streams, writes what is owed, and tells the watchers that this was all. Safe twice. */
+  /** Ends all streams, writes what is pending, and marks the log as ended. Idempotent. */
   close(): Promise<void> {
     if (this.#closing === undefined) {
-      for (const source of this.#sources.all()) if (!this.#isClosed) this.#end(source);
+      for (const source of this.#sources.all()) if (!this.#isClosed) this.#endSource(source);
+      if (this.exact && this.#raw !== undefined && !this.#isClosed) this.#endLastLine(this.#raw);
       if (this.#discardedBytes > 0 && !this.#isClosed) this.#appendEvent('discarded', { bytes: this.#discardedBytes });
     }
     return (this.#closing ??= this.#finish());
   }
 
-  override unfinished(bytesMax: number): Unfinished | undefined {
-    const { stream, job, splitter } = this.#latest;
-    const line = this.#terminal?.unfinished ?? splitter.unfinished;
+  /** Size of the stored output and events, without what retention has removed. */
+  get storedBytes(): number {
+    return this.#closedSegments.reduce((sum, { bytes }) => sum + bytes, this.#writer.segmentBytes);
+  }
+
+  /** Complete segments, oldest first. */
+  get closedSegments(): readonly ClosedSegment[] {
+    return this.#closedSegments;
+  }
+
+  override async dropSegments(below: number): Promise<number> {
+    this.#closedSegments = this.#closedSegments.filter(({ number }) => number >= below);
+    return super.dropSegments(below);
+  }
+
+  /** Accepts no more output. Resolves when the output so far is on disk, from where another process can continue. */
+  suspend(): Promise<void> {
+    return (this.#closing ??= this.#writer.flush());
+  }
+
+  override partialLine(bytesMax: number): PartialLine | undefined {
+    const { stream, job, splitter } = this.#activeSource;
+    const line = this.#raw?.partialLine ?? splitter.partialLine;
     const text = Buffer.from(lastCharacters(line, bytesMax)).toString('utf8');
     return text === '' ? undefined : { stream, ...(job !== undefined && { job }), text };
   }
 
-  override unfinishedBytes(stream: OutputStream): Uint8Array {
-    return this.#terminal === undefined ? this.#sources.own[stream].splitter.unfinished : super.unfinishedBytes(stream);
+  override partialLineBytes(stream: OutputStream): Uint8Array {
+    return this.#raw === undefined ? this.#sources.own[stream].splitter.partialLine : super.partialLineBytes(stream);
   }
 
   get #isClosed(): boolean {
     return this.#closing !== undefined || this.failure !== undefined;
   }
 
-  #take(source: Source, chunk: Uint8Array): void {
-    this.lastWriteMs = performance.now();
-    this.#latest = source;
+  #appendChunk(source: OutputSource, chunk: Uint8Array): void {
+    if (source.service === undefined) {
+      this.lastWriteMs = performance.now();
+      this.#activeSource = source;
+    }
     if (this.#truncated) return void (this.#discardedBytes += chunk.length);
-    if (this.#terminal === undefined) this.#appendRegions(source, source.splitter.push(chunk));
-    else this.#appendText(this.#terminal, this.#terminal.decode(chunk));
+    if (this.#raw === undefined) this.#appendRegions(source, source.splitter.push(chunk));
+    else this.#appendText(this.#raw, { source, text: this.#raw.decode(chunk) });
     this.#advance();
   }
 
-  #end(source: Source): void {
-    if (this.#terminal === undefined) this.#appendRegions(source, source.splitter.flush());
-    else this.#endText(this.#terminal);
+  #endSource(source: OutputSource): void {
+    if (this.#raw === undefined) this.#appendRegions(source, source.splitter.flush());
+    else this.#endText(this.#raw, source);
     this.#advance();
   }
 
-  /** How much more output may be stored. */
-  get #room(): number {
+  /** Number of output bytes that may still be stored. */
+  get #remainingBytes(): number {
     const { outputBytesMax } = this.#limits;
-    // What was stored under a larger bound stays.
+    // Output that was stored under a larger limit stays stored.
     return outputBytesMax === 0 ? Infinity : Math.max(0, outputBytesMax - this.position.byte);
   }
 
-  #appendRegions(source: Source, regions: readonly Region[]): void {
+  #appendRegions(source: OutputSource, regions: readonly Region[]): void {
     for (const region of regions) {
       if (this.#truncated) this.#discardedBytes += sourceBytes(region);
-      else if (region.bytes <= this.#room) this.#appendRegion(source, region);
+      else if (region.bytes <= this.#remainingBytes) this.#appendRegion(source, region);
       else this.#appendWithin(source, region);
     }
   }
 
-  #appendRegion(source: Source, region: Region): void {
-    if (source !== this.#told) this.#turnTo(source);
+  #appendRegion(source: OutputSource, region: Region): void {
+    if (source !== this.#announcedSource) this.#switchSource(source);
     const { line, byte } = this.position;
     this.#sourceBytes[source.stream] += sourceBytes(region);
-    this.#append({ type: 'lines', start: this.position, end: { ...this.position, line: line + region.lines, byte: byte + region.bytes }, pieces: region.pieces });
+    this.#append({
+      type: 'lines',
+      start: this.position,
+      end: { ...this.position, line: line + region.lines, byte: byte + region.bytes },
+      pieces: region.pieces,
+    });
     if (region.cut) this.#appendEvent('cut', {});
     if (region.unterminated) this.#appendEvent('unterminated', {});
-    this.#writer.settle();
+    this.#writer.commit();
   }
 
-  #appendWithin(source: Source, region: Region): void {
-    const within = linesWithin(region, this.#room);
+  #appendWithin(source: OutputSource, region: Region): void {
+    const within = linesWithin(region, this.#remainingBytes);
     if (within.lines > 0) this.#appendRegion(source, within);
-    this.#truncate(sourceBytes(region) - within.bytes + this.#sources.drop());
-    this.#latest = this.#sources.own.stdout;
+    this.#truncate(sourceBytes(region) - within.bytes + this.#sources.discardPartialLines());
+    this.#activeSource = this.#sources.own.stdout;
   }
 
   #truncate(discardedBytes: number): void {
     this.#truncated = true;
     this.#discardedBytes += discardedBytes;
     this.#appendEvent('truncated', { bytesMax: this.#limits.outputBytesMax });
-    this.#writer.settle();
+    this.#writer.commit();
   }
 
-  #turnTo(source: Source): void {
-    const { stream, job } = source;
-    const known = this.#told !== undefined && stream === this.#told.stream && job === this.#told.job;
-    if (!known) this.#lastTold = this.#appendEvent('stream', factsOf(source));
-    this.#last = source;
-    this.#told = source;
+  #switchSource(source: OutputSource): void {
+    const isAnnounced = this.#announcedSource !== undefined && isSameSource(source, this.#announcedSource);
+    if (!isAnnounced) this.#lastSourceEvent = this.#appendEvent('stream', sourceFields(source));
+    this.#lastLineSource = source;
+    this.#announcedSource = source;
   }
 
-  #appendText(terminal: TerminalText, text: Uint8Array): void {
-    const bytes = text.length <= this.#room ? text : text.subarray(0, characterStart(text, this.#room));
-    if (bytes.length > 0) this.#appendBytes(terminal, bytes);
+  #appendText(raw: RawText, { source, text }: { readonly source: OutputSource; readonly text: Uint8Array }): void {
+    const remaining = this.#remainingBytes;
+    const bytes = text.length <= remaining ? text : text.subarray(0, raw.cut(text, remaining));
+    if (bytes.length > 0) this.#appendBytes(raw, source, bytes);
     if (bytes.length < text.length) this.#truncate(text.length - bytes.length);
   }
 
-  /** Where the next segment is to begin, at a line, the bytes become two items. */
-  #appendBytes(terminal: TerminalText, bytes: Uint8Array): void {
+  /** Splits the bytes into two entries if the next segment can begin within them, at a line. */
+  #appendBytes(raw: RawText, source: OutputSource, bytes: Uint8Array): void {
     const start = this.position;
-    const line = start.line + terminal.count(bytes);
-    const split = this.#writer.isFull ? Math.min(Math.max(0, terminal.lineByte - start.byte), bytes.length) : 0;
+    const line = start.line + raw.countLines(bytes);
+    const split = this.#writer.isSegmentFull ? Math.min(Math.max(0, raw.lineByte - start.byte), bytes.length) : 0;
     for (const part of [bytes.subarray(0, split), bytes.subarray(split)]) {
       if (part.length === 0) continue;
-      this.#append({ type: 'raw', start: this.position, end: { ...this.position, line, byte: this.position.byte + part.length }, pieces: [part] });
-      this.#writer.settle();
+      if (source !== this.#announcedSource) this.#switchSource(source);
+      this.#sourceBytes[source.stream] += part.length;
+      this.#append({
+        type: 'raw',
+        start: this.position,
+        end: { ...this.position, line, byte: this.position.byte + part.length },
+        pieces: [part],
+      });
+      this.#writer.commit();
     }
   }
 
-  #endText(terminal: TerminalText): void {
-    const rest = terminal.decodeRest();
+  #endText(raw: RawText, source: OutputSource): void {
+    const rest = raw.flushDecoder();
     if (this.#truncated) this.#discardedBytes += rest.length;
-    else this.#appendText(terminal, rest);
-    this.position = { ...this.position, line: this.position.line + terminal.countRest(this.position.byte) };
+    else this.#appendText(raw, { source, text: rest });
+    // In an exact log, the other stream may continue the line, so only the end of the log ends it.
+    if (!this.exact) this.#endLastLine(raw);
+  }
+
+  #endLastLine(raw: RawText): void {
+    this.position = { ...this.position, line: this.position.line + raw.countFinalLine(this.position.byte) };
   }
 
   #appendEvent(type: string, facts: Readonly<Record<string, Json>>): Uint8Array {
     const { line, byte, seq, eventByte } = this.position;
-    const json = encodeEvent({ seq: seq + 1, at: line, ...(this.shape === 'raw' && { byte }) }, type, facts);
-    this.#append({ type: 'event', start: this.position, end: { ...this.position, seq: seq + 1, eventByte: eventByte + json.length + 1 }, json });
+    const json = encodeEvent({ seq: seq + 1, at: line, ...(this.format === 'raw' && { byte }) }, type, facts);
+    this.#append({
+      type: 'event',
+      start: this.position,
+      end: { ...this.position, seq: seq + 1, eventByte: eventByte + json.length + 1 },
+      json,
+    });
     return json;
   }
 
-  #append(item: Item): void {
-    this.position = item.end;
-    this.tail.push(item);
-    this.#writer.append(item);
+  #append(entry: LogEntry): void {
+    this.position = entry.end;
+    this.tail.push(entry);
+    this.#writer.append(entry);
   }
 
-  /** A terminal's chunks and events end in the middle of a line, and who reads lines begins with a whole one. */
-  #mark(): Mark {
-    const { shape, position } = this;
-    const { stream, job } = this.#last;
-    if (!isPlain(this.#last)) this.#told = undefined;
-    const known = { shape, stream, ofPart: job !== undefined, truncated: this.#truncated, lineBytesMax: this.#lineBytesMax };
-    if (this.#terminal === undefined) return { ...known, place: position, source: { ...this.#sourceBytes } };
-    return { ...known, place: { ...position, byte: this.#terminal.lineByte }, source: { stdout: position.byte, stderr: 0 } };
+  /**
+   * In a terminal's log, a checkpoint points to the start of the current line. Chunks and events may end within a line,
+   * but watchers of lines start with a whole line.
+   */
+  #checkpoint(): Checkpoint {
+    const { format, position } = this;
+    const { stream, job } = this.#lastLineSource;
+    if (!isDefaultSource(this.#lastLineSource)) this.#announcedSource = undefined;
+    const common = {
+      format,
+      stream,
+      fromPart: job !== undefined,
+      truncated: this.#truncated,
+      ...(this.exact && { exact: true }),
+      lineBytesMax: this.#lineBytesMax,
+    };
+    if (this.#raw === undefined) return { ...common, position, source: { ...this.#sourceBytes } };
+    return {
+      ...common,
+      position: { ...position, byte: this.#raw.lineByte },
+      source: { ...this.#sourceBytes },
+    };
   }
 
   #advance(): void {
     this.#writer.schedule();
-    this.wake();
+    this.tail.wakeWatchers();
   }
 
   #onWritten(position: Position): void {
     this.written = position;
-    this.tail.settle(position);
+    this.tail.markWritten(position);
     this.#advance();
   }
 
-  /** What was appended since is lost; only watchers at the end may have seen it. */
+  /** Ends the log at `position`. What was appended after it is lost; only watchers at the end may have received it. */
   #fail(error: Error, position: Position): void {
     this.failure = error;
     this.position = position;
     this.written = position;
-    this.tail.cutBack(position);
+    this.tail.truncate(position);
     this.#advance();
     this.#onFailure(error);
   }
 
   async #finish(): Promise<void> {
     await this.#writer.flush();
-    this.complete(this.position);
+    this.markComplete(this.position);
   }
 
-  /** Its files are its own: nothing changes them behind its back. */
-  protected override looked(): undefined {
+  /** The files need no scan: no other process changes them. */
+  protected override ensureScanned(): undefined {
     return undefined;
   }
 
-  protected override get lastTold(): Uint8Array | undefined {
-    return this.#lastTold;
+  protected override get lastSourceEvent(): Uint8Array | undefined {
+    return this.#lastSourceEvent;
   }
 
   protected override get lineByte(): number {
-    return this.#terminal?.lineByte ?? this.position.byte;
+    return this.#raw?.lineByte ?? this.position.byte;
   }
 }
 
 export interface ResumedLog {
   readonly log: RunLog;
-  /** How many bytes of each stream, as the work printed them, are in the log: it is to be given what comes after. Of a terminal, nothing that counts. */
+  /**
+   * Bytes of each stream in the log, as the work printed them. The streams continue after these bytes. Not used for
+   * terminals.
+   */
   readonly sourceBytes: Readonly<Record<OutputStream, number>>;
+}
+
+function scanOptions({ format, exact = false, limits }: LogOptions): ScanOptions {
+  return { format, exact, lineBytesMax: limits.lineBytesMax };
+}
+
+/** Without `part`, the output has no parts: it returns itself. */
+function createOutput(log: RunLog, source: Pick<RunLog, 'write' | 'endStream'>, part?: Output['part']): Output {
+  const output: Output = {
+    write: (stream, chunk) => source.write(stream, chunk),
+    get full() {
+      return log.full;
+    },
+    drained: () => log.drained(),
+    end: (stream) => source.endStream(stream),
+    part: (name, options) => part?.(name, options) ?? output,
+    exact: log.exact,
+  };
+  return output;
 }

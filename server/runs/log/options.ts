@@ -1,13 +1,33 @@
-// What a log is made and resumed with.
+// Options to create or resume a log.
 
 import type { Limits } from '../../../protocol/limits.ts';
-import type { Shape } from './page.ts';
+import type { LogFormat } from './storage/read-page.ts';
 
-export type LogLimits = Pick<Limits, 'lineBytesMax' | 'tailBytesMax' | 'owedBytesMax' | 'segmentBytesMax' | 'outputBytesMax'>;
+export type LogLimits = Pick<
+  Limits,
+  'lineBytesMax' | 'tailBytesMax' | 'pendingWriteBytesMax' | 'segmentBytesMax' | 'outputBytesMax'
+>;
 
-export interface LogOptions {
-  readonly shape: Shape;
+export interface LogForm {
+  readonly format: LogFormat;
+  /**
+   * True if the bytes of both streams are stored as the work printed them, in the order of arrival. False, with the
+   * format `raw`: the bytes of a terminal, repaired to valid UTF-8. Absent: false.
+   */
+  readonly exact?: boolean;
+}
+
+export interface LogOptions extends LogForm {
   readonly limits: LogLimits;
-  /** Called once, when the disk refuses. */
+  /** Called once, when the disk rejects a write. */
   readonly onFailure: (error: Error) => void;
+}
+
+/** A segment of an active log that is no longer written, so that retention may remove it. */
+export interface ClosedSegment {
+  readonly number: number;
+  /** Size of its files. */
+  readonly bytes: number;
+  /** Time of its end (`performance.now()`). For a segment of an earlier gateway process: the start of this one. */
+  readonly closedMs: number;
 }

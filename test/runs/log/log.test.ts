@@ -1,57 +1,74 @@
+// Tests logs with random output and random watchers: each watcher receives every entry or an exact gap.
+
 import { expect } from 'chai';
-import type { Shape } from '../../../server/runs/log/page.ts';
-import { until } from '../../helpers/until.ts';
-import { chance, expectSame, inFolder, openFiles } from '../kit.ts';
-import { normal, Theatre, withoutRepeats } from './model.ts';
+import type { LogFormat } from '../../../server/runs/log/storage/read-page.ts';
+import { mergeTerminalChunks, RandomizedLog, withoutRepeats } from '../../helpers/runs/log-model.ts';
+import { countOpenFiles, expectSameItems, seededRandom, withTempFolder } from '../../helpers/runs/test-log.ts';
+import { seeds } from '../../helpers/seeded-random.ts';
+import { waitUntil } from '../../helpers/wait-until.ts';
 
 describe('a log and its watchers', () => {
-  for (const shape of ['lines', 'raw'] as const) {
-    it(`tells everybody the same, once and in order, whenever they come and however slow they are (${shape})`, async function () {
+  for (const format of ['lines', 'raw'] as const) {
+    it(`early, late and slow watchers receive the same entries, once and in order (${format})`, async function () {
       this.timeout(60_000);
-      const filesBefore = openFiles();
-      await inFolder(async (folder) => {
-        for (let seed = 0; seed < 120; seed++) {
-          const theatre = new Theatre(folder, chance(seed), { shape, retention: false });
-          await theatre.play(60);
-          for (const seat of theatre.seats) {
-            expectSame(withoutRepeats(normal([...seat.before, ...seat.notebook.told], seat.shape)), theatre.expected(seat), `seed ${seed}`);
-            expect(seat.ends, `seed ${seed}`).to.equal(1);
-            expect(seat.toldAtEnd, `seed ${seed}`).to.equal(seat.notebook.told.length);
+      const filesBefore = countOpenFiles();
+      await withTempFolder(async (folder) => {
+        for (const seed of seeds(120)) {
+          const randomizedLog = new RandomizedLog(folder, seededRandom(seed), { format, retention: false });
+          await randomizedLog.run(60);
+          for (const watcher of randomizedLog.watchers) {
+            expectSameItems(
+              withoutRepeats(mergeTerminalChunks([...watcher.skipped, ...watcher.sink.received], watcher.format)),
+              randomizedLog.expected(watcher),
+              `seed ${seed}`,
+            );
+            expect(watcher.ends, `seed ${seed}`).to.equal(1);
+            expect(watcher.receivedAtEnd, `seed ${seed}`).to.equal(watcher.sink.received.length);
           }
         }
       });
-      await until('no file is left open', () => openFiles() <= filesBefore);
+      await waitUntil('no file is left open', () => countOpenFiles() <= filesBefore);
     });
 
-    it(`tells everybody what was removed before it could be told, and all the rest (${shape})`, async function () {
+    it(`watchers receive a gap for removed output, and everything else (${format})`, async function () {
       this.timeout(60_000);
-      const filesBefore = openFiles();
+      const filesBefore = countOpenFiles();
       let gaps = 0;
-      await inFolder(async (folder) => {
-        for (let seed = 0; seed < 25; seed++) {
-          const theatre = new Theatre(folder, chance(seed), { shape, retention: true });
-          await theatre.play(60);
-          for (const seat of theatre.seats) {
-            const told = [...seat.before, ...seat.notebook.told];
-            expectAccounted(told, theatre.expected(seat), { unit: seat.shape, what: `seed ${seed}` });
-            gaps += told.filter((text) => text.startsWith('~')).length;
+      await withTempFolder(async (folder) => {
+        for (const seed of seeds(25)) {
+          const randomizedLog = new RandomizedLog(folder, seededRandom(seed), { format, retention: true });
+          await randomizedLog.run(60);
+          for (const watcher of randomizedLog.watchers) {
+            const received = [...watcher.skipped, ...watcher.sink.received];
+            expectCompleteWithGaps(received, randomizedLog.expected(watcher), {
+              unit: watcher.format,
+              what: `seed ${seed}`,
+            });
+            gaps += received.filter((text) => text.startsWith('~')).length;
           }
         }
       });
       expect(gaps).to.be.above(10);
-      await until('no file is left open', () => openFiles() <= filesBefore);
+      await waitUntil('no file is left open', () => countOpenFiles() <= filesBefore);
     });
   }
 });
 
-/** Each line (byte) is told at its place, or a gap is told there; events are told in order, and once. */
-function expectAccounted(told: readonly string[], expected: readonly string[], { unit, what }: { readonly unit: Shape; readonly what: string }): void {
+/**
+ * Checks that each line (or byte) is delivered at its position or is in a gap. Also checks that each event is delivered
+ * once and in order.
+ */
+function expectCompleteWithGaps(
+  received: readonly string[],
+  expected: readonly string[],
+  { unit, what }: { readonly unit: LogFormat; readonly what: string },
+): void {
   const isText = (text: string): boolean => !text.startsWith('#') && !text.startsWith('~');
   const lines = expected.filter(isText);
   const bytes = Buffer.from(lines.join(''));
   let next = 0;
   let seq = 0;
-  for (const text of told) {
+  for (const text of received) {
     if (text.startsWith('~')) {
       const [from, to] = text.slice(1).split('-').map(Number);
       expect(from, what).to.equal(next + 1);
@@ -62,7 +79,7 @@ function expectAccounted(told: readonly string[], expected: readonly string[], {
     } else if (unit === 'lines') {
       expect(text, `${what}, line ${next}`).to.equal(lines[next++]);
     } else {
-      expect(bytes.subarray(next, next += Buffer.byteLength(text)).toString('utf8'), what).to.equal(text);
+      expect(bytes.subarray(next, (next += Buffer.byteLength(text))).toString('utf8'), what).to.equal(text);
     }
   }
   expect(next, what).to.equal(unit === 'lines' ? lines.length : bytes.length);

@@ -1,17 +1,27 @@
-// `artifacts`: files that are kept after the job, as globs.
+// The key `artifacts`: globs of files to store after the job.
 
-import { cut } from '../../../../calls/contract/quote.ts';
-import { wrong, type Key } from '../field.ts';
-import { itemEmpty } from './names.ts';
-import { oneOrMore } from './schemas.ts';
-import { readTexts } from './texts.ts';
+import { truncate } from '../../../../calls/text/quote.ts';
+import { type Key, reportInvalid } from '../field.ts';
+import { emptyItemMessage } from './identifiers.ts';
+import { oneOrMore } from './json-schema.ts';
+import { readStrings } from './string-list.ts';
 
 export const artifactsKey: Key<readonly string[]> = {
-  summary: 'Files that are kept after the job: globs relative to workDir, or absolute.',
+  summary: 'Files to store after the job: globs relative to workDir, or absolute.',
   schema: oneOrMore(),
-  read: (field) => readTexts(field, { all: `${field.name} items`, empty: (index) => itemEmpty(field, index), most: 100 })?.flatMap(({ text, value, index }) => {
-    if (!text.split('/').includes('..')) return [text];
-    wrong(field, `${field.name}${index === undefined ? '' : ` item at index ${index}`} must not contain '..', got '${cut(text)}'`, { at: value });
-    return [];
-  }),
+  read: (field) =>
+    readStrings(field, {
+      all: `${field.name} items`,
+      empty: (index) => emptyItemMessage(field, index),
+      most: 100,
+    })?.flatMap(({ text, value, index }) => {
+      if (!text.split('/').includes('..')) return [text];
+      reportInvalid(
+        field,
+        `${field.name}${index === undefined ? '' : ` item at index ${index}`} must not contain '..', ` +
+          `got '${truncate(text)}'`,
+        { at: value },
+      );
+      return [];
+    }),
 };

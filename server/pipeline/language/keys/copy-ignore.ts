@@ -1,43 +1,58 @@
-// `copyIgnore`: what is not copied. Gitignore patterns, and regular expressions as pin has them.
+// The key `copyIgnore`: gitignore patterns, and regular expressions as pin accepts them, of files that are not copied.
 
-import { wrong, type Field, type Key } from '../field.ts';
-import type { IgnorePattern } from '../tree.ts';
-import { oneOrMore } from './schemas.ts';
-import { readTexts, type Item } from './texts.ts';
+import { type Field, type Key, reportInvalid } from '../field.ts';
+import type { IgnorePattern } from '../model.ts';
+import { oneOrMore } from './json-schema.ts';
+import { readStrings, type StringItem } from './string-list.ts';
 
 export const copyIgnoreKey: Key<readonly IgnorePattern[]> = {
-  summary: 'What copyFiles leaves out: gitignore patterns. One that looks like a regular expression is looked for anywhere in the path.',
+  summary:
+    'Files that copyFiles does not copy, as gitignore patterns. A pattern that looks like a regular' +
+    'expression may match anywhere in the path.',
   schema: oneOrMore(),
-  read: (field) => readTexts(field, {
-    all: `${field.name} items`,
-    empty: (index) => (index === undefined ? `${field.name} cannot be empty` : `${field.name} item at index ${index} cannot be empty`),
-  })?.flatMap((item) => readPattern(field, item)),
+  read: (field) =>
+    readStrings(field, {
+      all: `${field.name} items`,
+      empty: (index) =>
+        index === undefined ? `${field.name} cannot be empty` : `${field.name} item at index ${index} cannot be empty`,
+    })?.flatMap((item) => readPattern(field, item)),
 };
 
-function readPattern(field: Field, { text, value, index }: Item): readonly IgnorePattern[] {
-  const compiles = looksLikeExpression(text) ? field.ground.checkExpression(text) : 'does not compile';
-  if (compiles === 'compiles') return [{ expression: text }];
-  const why = compiles === 'too many' ? 'there are too many regular expressions with repetitions in this file' : uselessness(text);
+function readPattern(field: Field, { text, value, index }: StringItem): readonly IgnorePattern[] {
+  const regexpStatus = looksLikeRegexp(text) ? field.context.checkRegexp(text) : 'invalid';
+  if (regexpStatus === 'valid') return [{ expression: text }];
+  const why =
+    regexpStatus === 'over-budget'
+      ? 'the file has too many regular expressions with repetitions'
+      : gitignoreError(text);
   if (why === undefined) return [{ gitignore: text }];
-  wrong(field, `${field.name} item${index === undefined ? '' : ` at index ${index}`} is neither a gitignore pattern nor a regular expression: ${why}`, { at: value });
+  reportInvalid(
+    field,
+    `${field.name} item${index === undefined ? '' : ` at index ${index}`} is neither a gitignore ` +
+      `pattern nor a regular expression: ${why}`,
+    { at: value },
+  );
   return [];
 }
 
-/** Contains a backslash, `|`, `.+` or `.*` (except `.*` alone), starts with `^` or ends with `$`. */
-export function looksLikeExpression(text: string): boolean {
+/** True for text with a backslash, `|`, `.+` or `.*` (except `.*` alone), a leading `^` or a trailing `$`. */
+function looksLikeRegexp(text: string): boolean {
   return text !== '.*' && (/[\\|]|\.[+*]/.test(text) || text.startsWith('^') || text.endsWith('$'));
 }
 
-/** Why a gitignore pattern would never fit anything, or say nothing. */
-function uselessness(pattern: string): string | undefined {
+/** Returns why a gitignore pattern can never match, or undefined. */
+function gitignoreError(pattern: string): string | undefined {
   const bare = pattern.trim().replace(/^!/, '');
-  if (bare === '' || /^\/+$/.test(bare)) return 'it names nothing';
+  if (bare === '' || /^\/+$/.test(bare)) return 'it matches nothing';
   if (bare.startsWith('#')) return "it is a comment; write '[#]…' for a name that begins with #";
   if (/(^|[^\\])(\\\\)*\\$/.test(bare)) return 'it ends in a backslash';
   return isOpenBracket(bare) ? "a '[' is not closed; write '[[]' for a name with a bracket" : undefined;
 }
 
-/** `[` without its `]`; one right behind it, or behind `!` or `^`, belongs to the set. */
+/** True if a `[` has no closing `]`. A `]` right after `[`, `[!` or `[^` is part of the set and does not close it. */
 function isOpenBracket(pattern: string): boolean {
-  return pattern.replace(/\\./gs, '').replace(/\[[!^]?\]?[^\]]*\]/g, '').includes('[');
+  return pattern
+    .replace(/\\./gs, '')
+    .replace(/\[[!^]?\]?[^\]]*\]/g, '')
+    .includes('[');
 }

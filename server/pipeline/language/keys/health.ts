@@ -1,29 +1,52 @@
-// `health`: how a service says that it is ready.
+// The key `health`: how a service reports that it is ready.
 
-import type { HealthCheck } from '../../../../calls/contract/containers.ts';
-import { wrong, wrongType, type Key } from '../field.ts';
-import { readKeys, schemaOf } from '../read-keys.ts';
-import { durationKey, numberKey } from './amounts.ts';
-import { textKey } from './text.ts';
+import { type Key, reportInvalid, reportType } from '../field.ts';
+import { healthForeignKeys } from '../foreign/foreign-keys.ts';
+import type { HealthCheck } from '../model.ts';
+import { buildSchema, readKeys } from '../read-keys.ts';
+import { durationKey, numberKey } from './quantities.ts';
+import { stringKey } from './string.ts';
 
 export const healthKeys = {
-  command: textKey('A line for the shell of the service; it is ready when this succeeds.'),
-  interval: durationKey('Between two looks; 1 second when not written.'),
-  timeout: durationKey('For one look; 5 seconds when not written.'),
-  retries: numberKey('So many failures in a row, and it is not healthy; 30 when not written.', { whole: true, least: 1, most: 1_000 }),
-  start: durationKey('Failures do not count for so long after the start; 0 when not written.', { zero: true }),
+  command: stringKey('A line for the shell of the service. The service is ready when it succeeds.'),
+  interval: durationKey('Time between two checks. Default: 1 second.'),
+  timeout: durationKey('Timeout of one check. Default: 5 seconds.'),
+  retries: numberKey('Consecutive failures after which the service is unhealthy. Default: 30.', {
+    whole: true,
+    least: 1,
+    most: 1_000,
+  }),
+  start: durationKey('Time after the start during which failures do not count. Default: 0.', { zeroAllowed: true }),
 };
 
-export const usualHealth: Omit<HealthCheck, 'command'> = { intervalMs: 1_000, timeoutMs: 5_000, retries: 30, startMs: 0 };
+const defaultHealth: Omit<HealthCheck, 'command'> = {
+  intervalMs: 1_000,
+  timeoutMs: 5_000,
+  retries: 30,
+  startMs: 0,
+};
 
 export const healthKey: Key<HealthCheck> = {
-  summary: 'The job starts when this says that the service is ready.',
-  schema: schemaOf(healthKeys),
+  summary: 'The job starts when this check succeeds.',
+  schema: buildSchema(healthKeys),
   read(field) {
-    if (field.value.is !== 'mapping') return wrongType(field, `'${field.name}' must be an object`, { suggestions: ['write it as a mapping, such as: { command: pg_isready }'] });
-    const { values, fields } = readKeys(field, healthKeys);
-    const { command, interval = usualHealth.intervalMs, timeout = usualHealth.timeoutMs, retries = usualHealth.retries, start = usualHealth.startMs } = values;
-    if (fields.command === undefined) return wrong(field, `'${field.name}.command' must be specified`, { code: 'MISSING_FIELD', at: field.at });
-    return command === undefined ? undefined : { command, intervalMs: interval, timeoutMs: timeout, retries, startMs: start };
+    if (field.value.is !== 'mapping')
+      return reportType(field, `'${field.name}' must be an object`, {
+        suggestions: ['write it as a mapping, such as: { command: pg_isready }'],
+      });
+    const { values, fields, meant } = readKeys(field, healthKeys, healthForeignKeys);
+    const {
+      command,
+      interval = defaultHealth.intervalMs,
+      timeout = defaultHealth.timeoutMs,
+      retries = defaultHealth.retries,
+      start = defaultHealth.startMs,
+    } = values;
+    if (meant.has('command')) return undefined;
+    if (fields.command === undefined)
+      return reportInvalid(field, `'${field.name}.command' must be specified`, { code: 'MISSING_FIELD', at: field.at });
+    return command === undefined
+      ? undefined
+      : { command, intervalMs: interval, timeoutMs: timeout, retries, startMs: start };
   },
 };

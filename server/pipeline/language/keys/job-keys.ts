@@ -1,47 +1,51 @@
-// The keys of a job: the explicit list.
+// The table of all keys of a job.
 
-import { durationKey } from './amounts.ts';
 import { artifactsKey } from './artifacts.ts';
-import { choiceKey } from './choice.ts';
+import { booleanKey } from './boolean.ts';
 import { conditionKey } from './condition.ts';
 import { copyIgnoreKey } from './copy-ignore.ts';
+import { enumKey } from './enum.ts';
 import { envKey } from './env.ts';
-import { flagKey } from './flag.ts';
+import { networkKey, outputsKey, registryKey } from './identifiers.ts';
+import { jobNamesKey } from './job-names.ts';
 import { matrixKey } from './matrix.ts';
-import { mentionsKey } from './mentions.ts';
-import { networkKey, outputsKey, registryKey } from './names.ts';
 import { portKey } from './port.ts';
+import { durationKey } from './quantities.ts';
 import { retryKey } from './retry.ts';
 import { scriptKey } from './script.ts';
 import { secretsKey } from './secrets.ts';
 import { cpusKey, imageKey, memoryKey, pullKey } from './service-keys.ts';
 import { servicesKey } from './services.ts';
-import { textKey } from './text.ts';
+import { stringKey } from './string.ts';
 import { userKey } from './user.ts';
 import { cacheKey, volumesKey } from './volumes.ts';
 
 export const jobKeys = {
-  // pin's
+  // Keys that pin also has.
   image: imageKey,
-  dockerfile: textKey('A Dockerfile of the workspace; the image is built of it before the job.'),
-  host: flagKey('Runs on the machine of the gateway, without a container, where the operator allows it.'),
+  dockerfile: stringKey('A Dockerfile in the workspace. The image is built from it before the job.'),
+  host: booleanKey("Runs on the gateway's machine without a container, if the operator allows it."),
   script: scriptKey,
-  soloExecution: flagKey('Each item of the script has a shell of its own.'),
-  errexit: flagKey('The script ends at the first command that fails; true when not written.'),
+  soloExecution: booleanKey('Each item of the script runs in its own shell.'),
+  errexit: booleanKey('The script ends at the first command that fails. Default: true.'),
   env: envKey,
-  copyFiles: flagKey('The workspace is copied into workDir before the start.'),
+  copyFiles: booleanKey('Copies the workspace to workDir before the start.'),
   copyIgnore: copyIgnoreKey,
-  workDir: textKey('Where commands run, and files are copied to; /root when not written.'),
+  workDir: stringKey('Where commands run and files are copied to. Default: /root.'),
   port: portKey,
-  artifactPath: textKey('A file or folder that is kept after the job has succeeded.'),
+  artifactPath: stringKey('A file or folder to store after the job has succeeded.'),
   condition: conditionKey,
-  parallel: flagKey('Runs beside the jobs next to it in the workflow that are parallel, too.'),
+  parallel: booleanKey('Runs at the same time as adjacent jobs of the workflow that are also parallel.'),
   retry: retryKey,
-  timeout: durationKey('One try fails after so many seconds, or a duration such as 5m.'),
-  // ours
-  needs: mentionsKey('Jobs that have to be over before this one starts, wherever it stands in the workflow.'),
-  when: choiceKey('Whether it runs when all went well, only after a failure, or in any case.', ['success', 'failure', 'always']),
-  allowFailure: flagKey('Its failure does not make the pipeline fail.'),
+  timeout: durationKey('Timeout of one attempt, in seconds or as a duration such as 5m.'),
+  // Keys that pin does not have.
+  needs: jobNamesKey('Jobs that must end before this one starts, wherever it is in the workflow.'),
+  when: enumKey(
+    'Whether the job runs if everything succeeded, only after a failure, or always.',
+    ['success', 'failure', 'always'],
+    { on_success: 'success', on_failure: 'failure' },
+  ),
+  allowFailure: booleanKey('A failure of the job does not fail the pipeline.'),
   matrix: matrixKey,
   outputs: outputsKey,
   secrets: secretsKey,

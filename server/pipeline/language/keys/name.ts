@@ -1,10 +1,14 @@
-// `name`: what a pipeline is called. Nothing depends on it.
+// The key `name`: the display name of the pipeline.
 
-import { wrongType, type Key } from '../field.ts';
-import { scalarText } from './text.ts';
+import { type Key, reportInvalid, reportType } from '../field.ts';
+import { scalarText } from './string.ts';
 
 export const nameKey: Key<string> = {
-  summary: 'What the pipeline is called, for people.',
-  schema: { type: ['string', 'number', 'boolean', 'null'] },
-  read: (field) => (field.value.is === 'null' ? undefined : scalarText(field.value) ?? wrongType(field, `'${field.name}' must be a string`)),
+  summary: 'Display name of the pipeline.',
+  schema: { type: ['string', 'number', 'boolean'] },
+  read(field) {
+    const text = scalarText(field.value);
+    if (text === undefined) return reportType(field, `'${field.name}' must be a string`);
+    return text.trim() === '' ? reportInvalid(field, `'${field.name}' cannot be empty`) : text;
+  },
 };

@@ -1,28 +1,35 @@
-// The keys of a service.
+// The table of all keys of a service.
 
-import { numberKey, sizeKey } from './amounts.ts';
-import { choiceKey } from './choice.ts';
+import { truncate } from '../../../../calls/text/quote.ts';
+import { argvKey } from './command.ts';
+import { enumKey } from './enum.ts';
 import { envKey } from './env.ts';
 import { healthKey } from './health.ts';
-import { registryKey } from './names.ts';
-import { textKey } from './text.ts';
+import { registryKey } from './identifiers.ts';
+import { numberKey, sizeKey } from './quantities.ts';
+import { stringKey } from './string.ts';
 import { userKey } from './user.ts';
 import { volumesKey } from './volumes.ts';
-import { wordsKey } from './words.ts';
 
-/** The engine refuses less. */
-const memoryLeast = 6 << 20;
+/** The engine rejects smaller memory limits. */
+const memoryMin = 6 << 20;
 
-export const imageKey = textKey('The image; without a tag it is the latest.');
-export const pullKey = choiceKey('Whether the image is pulled although the engine has it.', ['missing', 'always', 'never']);
-export const memoryKey = sizeKey('The most memory it may have, such as 256m.', memoryLeast);
-export const cpusKey = numberKey('How many processors it may use, such as 0.5.', { least: 0.01, most: 10_000 });
+export const imageKey = stringKey('The image. Without a tag: latest.', {
+  pattern: '^\\S+$',
+  check: (text) =>
+    /^\S+$/.test(text) ? undefined : { message: `must not contain white space, got '${truncate(text)}'` },
+});
+export const pullKey = enumKey('Whether to pull an image that the engine already has.', ['missing', 'always', 'never']);
+export const memoryKey = sizeKey('Memory limit, such as 256m.', memoryMin);
+export const cpusKey = numberKey('CPU limit, such as 0.5.', { least: 0.01, most: 10_000 });
 
 export const serviceKeys = {
   image: imageKey,
   env: envKey,
-  command: wordsKey("The program and its arguments, instead of the image's own."),
-  entrypoint: wordsKey("What the command is given to, instead of the image's own."),
+  command: argvKey('The program and its arguments, instead of those of the image.'),
+  entrypoint: argvKey('The entrypoint that receives the command, instead of that of the image. [""] removes it.', {
+    mayReset: true,
+  }),
   health: healthKey,
   volumes: volumesKey,
   memory: memoryKey,

@@ -1,17 +1,19 @@
-// The keys of the file that are no jobs.
+// The table of all top-level keys that are not jobs.
 
-import { flagKey, looseFlagKey } from './flag.ts';
+import { booleanKey, looseBooleanKey } from './boolean.ts';
+import { defaultsKey } from './defaults.ts';
 import { dockerKey } from './docker.ts';
 import { nameKey } from './name.ts';
 import { workflowKey } from './workflow.ts';
 
 export const topKeys = {
   workflow: workflowKey,
-  logsWithTime: looseFlagKey('Lines are shown with the time.'),
+  logsWithTime: looseBooleanKey('Shows lines with the time.'),
   docker: dockerKey,
-  failFast: flagKey('After the first failure nothing more is started; true when not written.'),
+  failFast: booleanKey('Starts no more jobs after the first failure. Default: true.'),
   name: nameKey,
+  defaults: defaultsKey,
 };
 
-/** Younger than pin: a file of pin's may have a job of this name, which is a mapping. */
-export const lateKeys: readonly string[] = ['failFast', 'name'];
+/** Keys that pin does not have. A file for pin may use such a name for a job, which is then a mapping. */
+export const keysUsableAsJobNames: readonly string[] = ['failFast', 'name', 'defaults'];

@@ -1,26 +1,55 @@
-// Jobs on the machine of the gateway: only where they are allowed, and without what belongs to containers.
+// Rules: host jobs need permission, and cannot have keys for containers.
 
 import type { jobKeys } from '../keys/job-keys.ts';
-import { refuse, type JobRule } from './rule.ts';
+import { type JobRule, reportField } from './rule.ts';
 
 type KeyName = keyof typeof jobKeys;
 
-/** pin lets these be there, and does nothing with them. */
-const passedOver: readonly KeyName[] = ['port', 'copyFiles', 'copyIgnore', 'artifactPath', 'artifacts'];
-const refused: readonly KeyName[] = ['services', 'volumes', 'cache', 'network', 'memory', 'cpus', 'user', 'pull', 'registry'];
+/** pin accepts these keys in host jobs and ignores them, so they cause only warnings. */
+export const keysIgnoredOnHost: readonly KeyName[] = ['port', 'copyFiles', 'copyIgnore', 'artifactPath', 'artifacts'];
+export const containerKeys: readonly KeyName[] = [
+  'services',
+  'volumes',
+  'cache',
+  'network',
+  'memory',
+  'cpus',
+  'user',
+  'pull',
+  'registry',
+];
 
-export const hostJobsAreAllowed: JobRule = ({ values, fields }, { hostJobs }) => {
-  if (values.host === true && !hostJobs) refuse(fields.host!, 'host jobs are disabled', ['run it in an image, or have the operator allow host jobs']);
+export const hostJobsAllowed: JobRule = ({ values, fields: { host } }, { hostJobs }) => {
+  if (values.host !== true || hostJobs) return;
+  host!.context.report({
+    code: 'INVALID_FIELD_VALUE',
+    notPermitted: true,
+    message: 'host jobs are disabled',
+    at: host!.at,
+    job: host!.job,
+    field: host!.name,
+    suggestions: ['run the job in an image, or ask the operator to allow host jobs'],
+  });
 };
 
-export const hostJobsHaveNoContainer: JobRule = (job) => {
+export const hostJobsWithoutContainerKeys: JobRule = (job) => {
   if (job.values.host !== true) return;
-  for (const name of refused) if (job.fields[name] !== undefined) refuse(job.fields[name], `host jobs cannot specify '${job.fields[name].name}'`, ['take it out, or run the job in an image']);
-  for (const name of passedOver) {
+  for (const name of containerKeys)
+    if (job.fields[name] !== undefined)
+      reportField(job.fields[name], `host jobs cannot specify '${job.fields[name].name}'`, [
+        'remove it, or run the job in an image',
+      ]);
+  for (const name of keysIgnoredOnHost) {
     const field = job.fields[name];
     if (field === undefined || job.values[name] === false) continue;
-    field.ground.tell({
-      code: 'INVALID_FIELD_VALUE', severity: 'warning', message: `'${field.name}' has no effect in host jobs`, at: field.at, job: job.name, field: field.name, suggestions: ['take it out'],
+    field.context.report({
+      code: 'INVALID_FIELD_VALUE',
+      severity: 'warning',
+      message: `'${field.name}' has no effect in host jobs`,
+      at: field.at,
+      job: job.name,
+      field: field.name,
+      suggestions: ['remove it'],
     });
   }
 };

@@ -1,8 +1,10 @@
-// A job that runs several times has no one value to hand on, and no two values of one name.
+// Rule: a job with a matrix has no outputs, because each would have several values.
 
-import { refuse, type JobRule } from './rule.ts';
+import { type JobRule, reportField } from './rule.ts';
 
-export const matrixHasNoOutputs: JobRule = ({ fields: { matrix, outputs } }) => {
+export const noOutputsWithMatrix: JobRule = ({ fields: { matrix, outputs } }) => {
   if (matrix === undefined || outputs === undefined) return;
-  refuse(outputs, `a job with '${matrix.name}' cannot have '${outputs.name}': it runs once for each combination`, ['hand them on from a job without a matrix']);
+  reportField(outputs, `a job with '${matrix.name}' cannot have '${outputs.name}': it runs once for each combination`, [
+    'declare the outputs in a job without a matrix',
+  ]);
 };

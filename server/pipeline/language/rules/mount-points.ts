@@ -1,28 +1,30 @@
-// Two things cannot be mounted at one place.
+// Rule: no two volumes are mounted at the same path.
 
 import { posix } from 'node:path';
-import { cut } from '../../../../calls/contract/quote.ts';
+import { truncate } from '../../../../calls/text/quote.ts';
 import type { Field } from '../field.ts';
-import { refuse, type JobRule } from './rule.ts';
+import { type JobRule, reportField } from './rule.ts';
 
-interface Mounted {
+interface MountPoint {
   readonly field: Field;
   readonly path: string;
 }
 
-export const mountPointsAreDistinct: JobRule = ({ values: { volumes = [], cache = [], services = [] }, fields }) => {
-  tellDoubles([
+export const distinctMountPoints: JobRule = ({ values: { volumes = [], cache = [], services = [] }, fields }) => {
+  reportDuplicates([
     ...volumes.map(({ path }) => ({ path, field: fields.volumes! })),
     ...cache.map(({ path }) => ({ path, field: fields.cache! })),
   ]);
-  for (const service of services) tellDoubles(service.volumes.map(({ path }) => ({ path, field: fields.services! })));
+  for (const service of services)
+    reportDuplicates(service.volumes.map(({ path }) => ({ path, field: fields.services! })));
 };
 
-function tellDoubles(mounts: readonly Mounted[]): void {
+function reportDuplicates(mounts: readonly MountPoint[]): void {
   const taken = new Set<string>();
   for (const { path, field } of mounts) {
     const point = posix.normalize(path).replace(/(.)\/$/, '$1');
-    if (taken.has(point)) refuse(field, `two volumes are mounted at '${cut(path)}'`, ['mount one of them somewhere else']);
+    if (taken.has(point))
+      reportField(field, `two volumes are mounted at '${truncate(path)}'`, ['choose another path for one of them']);
     taken.add(point);
   }
 }

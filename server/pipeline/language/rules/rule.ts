@@ -1,28 +1,30 @@
-// What a rule that looks at more than one key gets to see.
+// Types of the rules over several keys, and functions with which rules report errors.
 
-import type { Extent } from '../../../support/yaml/values.ts';
-import type { Remark } from '../remark.ts';
-import type { Field, Ground } from '../field.ts';
-import type { WrittenName } from '../keys/mentions.ts';
+import type { TextRange } from '../../../yaml/value-tree.ts';
+import type { CheckContext, Field } from '../field.ts';
 import type { jobKeys } from '../keys/job-keys.ts';
-import type { Reading } from '../read-keys.ts';
+import type { NameRef } from '../keys/job-names.ts';
+import type { KeyReadings } from '../read-keys.ts';
+import type { RangedDiagnostic } from '../report.ts';
 
-/** A job that runs, with each of its keys read. */
-export interface JobFacts extends Reading<typeof jobKeys> {
+/** A job that runs, with the values of its keys. */
+export interface JobReadings extends KeyReadings<typeof jobKeys> {
   readonly name: string;
-  readonly at: Extent;
-  readonly ground: Ground;
+  readonly at: TextRange;
+  readonly context: CheckContext;
 }
 
-/** The file as far as rules care. */
-export interface FileFacts {
-  /** Those that run. */
-  readonly jobs: readonly JobFacts[];
-  /** By the lower-cased name: how a job of the file is called, and whether it runs. */
+/** What rules receive about the file. */
+export interface FileReadings {
+  /** The jobs that run. */
+  readonly jobs: readonly JobReadings[];
+  /** Spelling of each job of the file, and whether it runs, by lowercase name. */
   readonly names: ReadonlyMap<string, NamedJob>;
-  readonly workflow?: readonly WrittenName[];
+  readonly workflow?: readonly NameRef[];
   readonly hostJobs: boolean;
-  readonly ground: Ground;
+  /** True if an error was reported for the job of this name. */
+  readonly hasError: (job: string) => boolean;
+  readonly context: CheckContext;
 }
 
 export interface NamedJob {
@@ -30,18 +32,30 @@ export interface NamedJob {
   readonly runs: boolean;
 }
 
-/** Looks at one job. Values are absent where a key is not written or was told to be wrong, so a rule says nothing twice. */
-export type JobRule = (job: JobFacts, file: FileFacts) => void;
+/**
+ * Checks one job. The value of a key is absent if the key is missing or already has an error, so rules do not report an
+ * error twice.
+ */
+export type JobRule = (job: JobReadings, file: FileReadings) => void;
 
-export type FileRule = (file: FileFacts) => void;
+export type FileRule = (file: FileReadings) => void;
 
-/** Tells something about a job as a whole. */
-export function tellJob({ name, at, ground }: JobFacts, remark: Omit<Remark, 'at' | 'job'> & { readonly at?: Extent }): void {
-  ground.tell({ at, job: name, ...remark });
+/** Reports an error of a job as a whole. */
+export function reportJob(
+  { name, at, context }: JobReadings,
+  diagnostic: Omit<RangedDiagnostic, 'at' | 'job'> & { readonly at?: TextRange },
+): void {
+  context.report({ at, job: name, ...diagnostic });
 }
 
-/** Tells that a key does not go with the rest of its job. */
-export function refuse(field: Field, message: string, suggestions: readonly string[] = []): void {
-  field.ground.tell({ code: 'INVALID_FIELD_VALUE', message, at: field.at, job: field.job, field: field.name, suggestions });
+/** Reports that a key does not fit the rest of its job. */
+export function reportField(field: Field, message: string, suggestions: readonly string[] = []): void {
+  field.context.report({
+    code: 'INVALID_FIELD_VALUE',
+    message,
+    at: field.at,
+    job: field.job,
+    field: field.name,
+    suggestions,
+  });
 }
-

@@ -1,8 +1,13 @@
-// A job finds its services on a network.
+// Rule: a job with services has a network, because it reaches the services by name.
 
-import { refuse, type JobRule } from './rule.ts';
+import { type JobRule, reportField } from './rule.ts';
 
-export const servicesHaveANetwork: JobRule = ({ values: { network, services }, fields }) => {
-  if (services === undefined || services.length === 0 || network !== 'none' && network !== 'host') return;
-  refuse(fields.services!, `'${fields.services!.name}' cannot be used with '${fields.network!.name}: ${network}': the job could not reach them by name`, [`take '${fields.network!.name}' out, or name a network`]);
+export const servicesNeedNetwork: JobRule = ({ values: { network, services }, fields }) => {
+  if (services === undefined || services.length === 0 || (network !== 'none' && network !== 'host')) return;
+  reportField(
+    fields.services!,
+    `'${fields.services!.name}' cannot be used with '${fields.network!.name}: ${network}': the ` +
+      'job could not reach them by name',
+    [`remove '${fields.network!.name}', or name a network`],
+  );
 };

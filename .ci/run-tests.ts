@@ -1,0 +1,180 @@
+// `npm test` and `npm run test:unit`: runs groups of tests, some mocha processes at a time, and prints their output in
+// order.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { describeProcess } from '../test/helpers/describe-process.ts';
+import { endMs } from '../test/helpers/run-end.ts';
+import { groupTests, isIntegration } from './test-groups.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const mocha = fileURLToPath(new URL('../node_modules/mocha/bin/mocha.js', import.meta.url));
+
+/** All run at a time. A test sometimes waits, so two cores have work for three processes. */
+const unitGroupCount = 3;
+/** More than run at a time, so that the last one is short. */
+const integrationGroupCount = 6;
+
+interface Group {
+  readonly name: string;
+  readonly files: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const help = `usage: node --import tsx .ci/run-tests.ts unit|all [FILE…] [MOCHA OPTION…]
+
+  unit   tests that need no root, no engine, no browser and no network; with files, only those
+  all    these and the integration tests
+`;
+
+async function main([what, ...args]: readonly string[]): Promise<number> {
+  if (what === 'unit') return runUnit(args);
+  if (what === 'all') return runGroups([...integrationGroups(), ...unitGroups()], args);
+  process.stderr.write(help);
+  return 2;
+}
+
+function runUnit(args: readonly string[]): Promise<number> | number {
+  const files = args.filter((arg) => existsSync(arg));
+  const integration = files.filter(isIntegration);
+  if (integration.length > 0) {
+    process.stderr.write(`not a unit test, run it with npx mocha: ${integration.join(', ')}\n`);
+    return 2;
+  }
+  const options = args.filter((arg) => !files.includes(arg));
+  process.env['DISTILLERY_TEST_SEED_STEP'] ??= '8';
+  return runGroups(files.length > 0 ? [unitGroup('unit tests', files)] : unitGroups(), options, unitGroupCount);
+}
+
+function unitGroups(): readonly Group[] {
+  return divide(groupTests().unit, unitGroupCount).map((files, at) =>
+    unitGroup(`unit tests ${at + 1} of ${unitGroupCount}`, files),
+  );
+}
+
+function unitGroup(name: string, files: readonly string[]): Group {
+  return { name, files, env: { DISTILLERY_TEST_UNIT: '1' } };
+}
+
+function integrationGroups(): readonly Group[] {
+  return divide(groupTests().integration, integrationGroupCount).map((files, at) => ({
+    name: `integration tests ${at + 1} of ${integrationGroupCount}`,
+    files,
+  }));
+}
+
+/** Divides files into groups of equal size. Neighbours are often alike, so they go to different groups. */
+function divide(files: readonly string[], count: number): readonly (readonly string[])[] {
+  return Array.from({ length: count }, (_, group) => files.filter((_file, at) => at % count === group));
+}
+
+async function runGroups(
+  groups: readonly Group[],
+  options: readonly string[],
+  processesMax = Math.min(2, availableParallelism()),
+): Promise<number> {
+  const output = new OrderedOutput(groups.length);
+  const waiting = groups.map((group, at) => ({ group, at }));
+  const codes: number[] = [];
+  const work = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined && !isStopping; next = waiting.shift()) {
+      const { group, at } = next;
+      output.write(at, `\n# ${group.name}\n`);
+      codes.push(await runMocha(group, options, (text) => output.write(at, text)));
+      output.end(at);
+    }
+  };
+  await Promise.all(Array.from({ length: processesMax }, work));
+  return Math.max(...codes);
+}
+
+const running = new Set<ChildProcess>();
+/** True after a signal: no other group starts. */
+let isStopping = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => {
+    isStopping = true;
+    // Mocha passes only SIGINT on to its own child process, which then runs the teardown.
+    for (const child of running) child.kill('SIGINT');
+  });
+
+/**
+ * Resolves with the exit code. A group fails if a signal ended it, or if a process that it started keeps its output
+ * open.
+ */
+function runMocha({ files, env }: Group, options: readonly string[], write: (text: string) => void): Promise<number> {
+  const child = spawn(process.execPath, [mocha, ...colorOption(), ...options, ...files], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  const streams = [child.stdout, child.stderr];
+  const links = [1, 2].map((fd) => readlinkSync(`/proc/${child.pid}/fd/${fd}`));
+  for (const stream of streams) stream.setEncoding('utf8').on('data', write);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    let isCut = false;
+    const cut = (): void => {
+      isCut = true;
+      write(`\nmocha has ended, but its output is open in:\n  ${describeHolders(links).join('\n  ')}\n`);
+      for (const stream of streams) stream.destroy();
+    };
+    child.once('exit', (code) => {
+      const timer = setTimeout(cut, endMs);
+      child.once('close', () => {
+        clearTimeout(timer);
+        running.delete(child);
+        resolve(isCut ? 1 : (code ?? 1));
+      });
+    });
+  });
+}
+
+/** Returns the processes with a descriptor for one of the links in `/proc/<pid>/fd`. */
+function describeHolders(links: readonly string[]): readonly string[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.filter((pid) => readDescriptors(pid).some((link) => links.includes(link))).map(describeProcess);
+}
+
+function readDescriptors(pid: string): readonly string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+  } catch {
+    return [];
+  }
+}
+
+function colorOption(): readonly string[] {
+  return process.stdout.isTTY ? ['--color'] : [];
+}
+
+/** Passes on the output of the first unfinished part at once and buffers that of later parts. */
+class OrderedOutput {
+  readonly #buffers: string[];
+  readonly #ended: boolean[];
+  #current = 0;
+
+  constructor(parts: number) {
+    this.#buffers = Array.from({ length: parts }, () => '');
+    this.#ended = Array.from({ length: parts }, () => false);
+  }
+
+  write(part: number, text: string): void {
+    if (part === this.#current) process.stdout.write(text);
+    else this.#buffers[part] += text;
+  }
+
+  end(part: number): void {
+    this.#ended[part] = true;
+    while (this.#ended[this.#current]) {
+      this.#current += 1;
+      process.stdout.write(this.#buffers[this.#current] ?? '');
+      this.#buffers[this.#current] = '';
+    }
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

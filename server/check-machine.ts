@@ -1,0 +1,112 @@
+// Checks whether this machine has what the configuration needs: programs, pipeline files, secrets.
+
+import type { Call, Requirements } from '../calls/contract/call.ts';
+import type { Availability, EngineName } from '../calls/contract/engines.ts';
+import { WorkFailed } from '../calls/contract/engines.ts';
+import type { KeyDiagnostic } from '../calls/text/diagnostic.ts';
+import { quote } from '../calls/text/quote.ts';
+import type { Config } from './config/config.ts';
+import { readPipelineFile } from './config/load/read-file.ts';
+import { readSecret } from './config/secret.ts';
+import { connectFirst, defaultHosts } from './docker/connect.ts';
+import { plannedSecrets, planText } from './pipeline/engine.ts';
+import { checkStart } from './process/check-start.ts';
+import { searchPath } from './process/environment.ts';
+import type { Logger } from './support/logger.ts';
+
+/** Logs a warning for each declared call that cannot work, and for each secret that cannot be read. */
+export async function reportUnavailable(
+  config: Config,
+  engines: { availability(): Promise<Readonly<Record<EngineName, Availability>>> },
+  log: Logger,
+): Promise<void> {
+  for (const { path, message } of await checkMachine(config))
+    log.warn({ [path[0] === 'secrets' ? 'secret' : 'call']: path[1] }, message);
+  const needed = [...new Set(config.calls.flatMap(({ needs }) => needs))].filter((engine) => engine !== 'process');
+  if (needed.length === 0) return;
+  const states = await engines.availability();
+  for (const engine of needed) {
+    const state = states[engine];
+    const calls = config.calls.filter(({ needs }) => needs.includes(engine)).map(({ name }) => name);
+    if (!state.available) log.warn({ engine, calls }, `these calls are not available: ${state.reason}`);
+  }
+}
+
+/**
+ * Returns a warning if calls need an engine, and the configured one does not answer or the user has no right on a
+ * socket. A machine without any engine may still be the wrong place to check. Names the addresses, for the operator.
+ */
+export async function checkEngine({ calls, docker }: Config): Promise<readonly KeyDiagnostic[]> {
+  const needing = calls.filter(({ needs }) => needs.includes('container') || needs.includes('pipeline'));
+  if (needing.length === 0) return [];
+  const hosts = docker.host === 'auto' ? defaultHosts(process.env, []) : [docker.host];
+  const engine = await connectFirst([...new Set(hosts)]);
+  if (!('why' in engine)) {
+    engine.close();
+    return [];
+  }
+  if (docker.host === 'auto' && !engine.why.includes('permission denied')) return [];
+  const names = needing.map(({ name }) => name).join(', ');
+  const message = `no Docker engine answers, so these calls are not available: ${names} (${engine.why})`;
+  return [{ path: ['docker', 'host'], message }];
+}
+
+type MachineConfig = Pick<Config, 'calls' | 'secrets' | 'environment'>;
+
+/** Returns warnings about calls that cannot work on this machine, and about secrets that cannot be read. */
+export async function checkMachine(config: MachineConfig): Promise<readonly KeyDiagnostic[]> {
+  const secrets = Object.keys(config.secrets).flatMap((name) => {
+    const reason = secretProblem(name, config);
+    return reason === undefined ? [] : [{ path: ['secrets', name], at: 'key' as const, message: reason }];
+  });
+  const calls = await Promise.all(
+    config.calls.map(async (call) => {
+      const reason = await missingRequirement(call, config);
+      return reason === undefined ? [] : [{ path: ['calls', call.name, call.kind], message: reason }];
+    }),
+  );
+  return [...secrets, ...calls.flat()];
+}
+
+/** Returns why a call cannot work on this machine, in words for its callers; undefined if it seems to be able to. */
+export async function missingRequirement({ requires }: Call, config: MachineConfig): Promise<string | undefined> {
+  try {
+    if (requires?.program !== undefined)
+      checkStart(requires.program, searchPath(config.environment, requires.program.env));
+    return requires?.pipeline === undefined ? undefined : await missingSecret(requires.pipeline, config);
+  } catch (error) {
+    if (error instanceof WorkFailed) return error.message;
+    throw error;
+  }
+}
+
+/** The secrets of each pipeline file, by its path. A file is planned again only if its text or permissions differ. */
+const planned = new Map<string, { readonly key: string; readonly secrets: readonly string[] }>();
+
+async function missingSecret(
+  { file, allow }: NonNullable<Requirements['pipeline']>,
+  config: MachineConfig,
+): Promise<string | undefined> {
+  const text = await readPipelineFile(file);
+  const key = JSON.stringify([text, allow]);
+  let known = planned.get(file);
+  if (known?.key !== key) {
+    const { plan } = planText(text, allow);
+    known = { key, secrets: plan === undefined ? [] : plannedSecrets(plan) };
+    planned.set(file, known);
+  }
+  const missing = known.secrets.find((name) => secretProblem(name, config) !== undefined);
+  return missing === undefined ? undefined : `the secret ${quote(missing)} cannot be read`;
+}
+
+/** Returns why a secret has no value, in words for the operator. */
+function secretProblem(name: string, { secrets }: MachineConfig): string | undefined {
+  const source = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
+  if (source === undefined) return undefined;
+  try {
+    readSecret(source, process.env);
+    return undefined;
+  } catch (error) {
+    return `the secret ${quote(name)} cannot be read: ${(error as Error).message}`;
+  }
+}

@@ -1,0 +1,111 @@
+// Reads the last lines of a run as one text, including an unfinished line.
+
+import type { Limits } from '../../../protocol/limits.ts';
+import type { LocateResult } from '../../runs/log/storage/locate.ts';
+import { readSource } from '../../runs/log/text/output-sources.ts';
+import type { WatchableLog } from '../../runs/log/watchable-log.ts';
+
+type LastLinesLimits = Pick<Limits, 'powLinesMax' | 'powBufferBytesMax'>;
+
+/**
+ * Reads the last lines that are not of services: at most `powLinesMax` lines and `powBufferBytesMax` bytes, but at
+ * least one line. Resolves with the lines joined by `\n`, as valid UTF-8; empty if the run has printed nothing. Rejects
+ * if the log cannot be read.
+ */
+export async function lastLines(log: WatchableLog, limits: LastLinesLimits): Promise<string> {
+  // Read both in one step: the unfinished line follows exactly these lines.
+  const { text: partial } = log.partialLine(limits.powBufferBytesMax) ?? {};
+  const { line: count } = log.position;
+  const newest = new NewestLines(limits);
+  if (partial !== undefined) newest.prepend([partial]);
+  await readBackwards(log, count, newest);
+  return newest.lines.join('\n');
+}
+
+/** The newest lines, as many as the limits allow. */
+class NewestLines {
+  lines: readonly string[] = [];
+  /** True when no older line fits. */
+  full = false;
+  readonly limits: LastLinesLimits;
+  #bytes = 0;
+
+  constructor(limits: LastLinesLimits) {
+    this.limits = limits;
+  }
+
+  prepend(older: readonly string[]): void {
+    const { powLinesMax, powBufferBytesMax } = this.limits;
+    const fitting: string[] = [];
+    for (const line of older.toReversed()) {
+      if (this.full) break;
+      const bytes = this.#bytes + Buffer.byteLength(line) + 1;
+      const count = this.lines.length + fitting.length;
+      if (count > 0 && bytes > powBufferBytesMax) this.full = true;
+      else {
+        fitting.push(line);
+        this.#bytes = bytes;
+        this.full = count + 1 === powLinesMax;
+      }
+    }
+    this.lines = [...fitting.reverse(), ...this.lines];
+  }
+}
+
+/** Reads ranges of lines, the last one first, until `newest` is full. */
+async function readBackwards(log: WatchableLog, count: number, newest: NewestLines): Promise<void> {
+  const { powLinesMax, powBufferBytesMax } = newest.limits;
+  // Waits until the lines are on disk. For an ended log, only this call returns their number.
+  let until = await log.locate({ after: count }, 'lines');
+  let wanted = powLinesMax;
+  while (until.line > 0 && !newest.full) {
+    wanted = Math.min(wanted, until.line);
+    const start = await log.locateWithSource({ after: until.line - wanted }, 'lines');
+    // A single long line is read in any case, because a buffer has at least one line.
+    if (wanted > 1 && until.byte - start.position.byte > powBufferBytesMax) {
+      wanted = Math.floor(wanted / 2);
+      continue;
+    }
+    newest.prepend(await readLines(log, start, until.line));
+    until = start.position;
+    // Services may have printed much more than the rest of the run.
+    wanted *= 2;
+  }
+}
+
+async function readLines(
+  log: WatchableLog,
+  { position: start, sourceEvent }: LocateResult,
+  until: number,
+): Promise<readonly string[]> {
+  const lines: string[] = [];
+  let from = start;
+  let isHidden = isOfService(sourceEvent) ?? false;
+  while (from.line < until) {
+    const { entries } = await log.page(from, 'lines');
+    if (entries.length === 0) break;
+    for (const entry of entries) {
+      if (entry.type === 'event') isHidden = isOfService(entry.json) ?? isHidden;
+      else if (entry.type === 'gap') isHidden = false;
+      else if (entry.type === 'lines' && !isHidden)
+        lines.push(...splitLines(Buffer.concat(entry.pieces)).slice(0, until - from.line));
+      from = entry.end;
+      if (from.line >= until) break;
+    }
+  }
+  return lines;
+}
+
+/** Returns whether the lines after this event are those of a service; undefined if the event names no source. */
+function isOfService(event: Uint8Array | undefined): boolean | undefined {
+  const source = event === undefined ? undefined : readSource(event);
+  return source && source.service !== undefined;
+}
+
+function splitLines(bytes: Buffer): readonly string[] {
+  return bytes
+    .toString('utf8')
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line));
+}

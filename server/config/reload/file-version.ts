@@ -1,0 +1,23 @@
+// Detects changes of a file by its name. A watch of the system would follow the inode, and miss that a link or a folder
+// above the file was replaced.
+
+import { realpath, stat } from 'node:fs/promises';
+
+export interface FileVersion {
+  /** Differs after every change of the file. */
+  readonly version: string;
+  /** Path of the file with all links resolved; the error code if there is no such file. */
+  readonly target: string;
+}
+
+/** Looks the name up again, with all links. Never throws. */
+export async function readFileVersion(file: string): Promise<FileVersion> {
+  try {
+    const target = await realpath(file);
+    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(target, { bigint: true });
+    return { version: [target, dev, ino, size, mtimeNs, ctimeNs].join(' '), target };
+  } catch (error) {
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+    return { version: code, target: code };
+  }
+}

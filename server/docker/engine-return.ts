@@ -1,0 +1,60 @@
+// Waits until an engine that was lost answers again. Its containers may go on meanwhile.
+
+import type Docker from 'dockerode';
+import { WorkLost } from '../../calls/contract/engines.ts';
+import { delay } from '../support/delay.ts';
+import { httpStatus } from './engine-error.ts';
+
+const retryMs = 500;
+const answerMs = 3_000;
+
+/** The exit code that the engine reports for a container that ended while the engine did not run. */
+const placeholderExitCode = 255;
+
+export interface EngineWait {
+  readonly container: Docker.Container;
+  /** Aborted when the result is no longer needed. */
+  readonly signal: AbortSignal;
+  /** Called once if the engine does not answer at once. */
+  readonly onLost: () => void;
+}
+
+export type ContainerState = Docker.ContainerInspectInfo['State'];
+
+/**
+ * Returns the state of a container as soon as the engine answers; `gone` if it has no such container; undefined if the
+ * signal is aborted first. Never rejects.
+ */
+export async function waitForEngine({
+  container,
+  signal,
+  onLost,
+}: EngineWait): Promise<ContainerState | 'gone' | undefined> {
+  for (let isLost = false; !signal.aborted; ) {
+    const noAnswer = delay(answerMs, { signal, unref: true }).then(() => 'no answer' as const);
+    const state = await Promise.race([inspectOnce(container), noAnswer]);
+    if (state !== 'no answer') return state;
+    if (!isLost) onLost();
+    isLost = true;
+    await delay(retryMs, { signal });
+  }
+  return undefined;
+}
+
+/**
+ * Throws WorkLost if the engine may not know this exit code. A program that exits with 255 counts as lost as well,
+ * because the engine reports both alike.
+ */
+export function assertExitIsKnown(exitCode: number): void {
+  if (exitCode === placeholderExitCode)
+    throw new WorkLost('the container ended while the Docker engine was not running, so its exit code is not known');
+}
+
+async function inspectOnce(container: Docker.Container): Promise<ContainerState | 'gone' | 'no answer'> {
+  try {
+    return (await container.inspect()).State;
+  } catch (error) {
+    // An engine that starts or stops may answer with an error of the server.
+    return httpStatus(error) === 404 ? 'gone' : 'no answer';
+  }
+}

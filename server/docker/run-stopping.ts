@@ -1,0 +1,7 @@
+// The error of work with the engine that a run gives up because it is being stopped.
+
+import { WorkFailed } from '../../calls/contract/engines.ts';
+
+export function runStopping(what: string): WorkFailed {
+  return new WorkFailed(`cannot ${what}: the run is being stopped`);
+}

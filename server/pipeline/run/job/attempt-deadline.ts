@@ -1,0 +1,46 @@
+// Decides when an attempt must end early. The run stops, the end of another job was not observed, the timeout expires,
+// or a service of the job has failed.
+
+import { WorkFailed } from '../../../../calls/contract/engines.ts';
+
+export interface AttemptDeadline {
+  /** Aborted when the attempt must end early, for any reason. */
+  readonly signal: AbortSignal;
+  readonly timedOut: boolean;
+  /** The error of `fail`, if that ended the attempt. */
+  readonly failure: WorkFailed | undefined;
+  /** Ends the attempt with an error, unless it must end already or `close` was called. */
+  fail(error: WorkFailed): void;
+  /** Throws if the attempt must end. No client sees the error, because the run already knows the reason. */
+  throwIfStopped(): void;
+  /** Ends the effect of `fail` and of the timeout. */
+  close(): void;
+}
+
+export function createAttemptDeadline(outer: AbortSignal, timeoutMs: number | undefined): AttemptDeadline {
+  const early = new AbortController();
+  const timer = timeoutMs === undefined ? undefined : setTimeout(() => early.abort(timedOut), timeoutMs);
+  const signal = AbortSignal.any([outer, early.signal]);
+  let isClosed = false;
+  return {
+    signal,
+    get timedOut() {
+      return signal.reason === timedOut;
+    },
+    get failure() {
+      return signal.reason instanceof WorkFailed ? signal.reason : undefined;
+    },
+    fail: (error) => {
+      if (!isClosed) early.abort(error);
+    },
+    throwIfStopped: () => {
+      if (signal.aborted) throw new WorkFailed('the attempt was stopped');
+    },
+    close: () => {
+      isClosed = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+const timedOut = Symbol('timed out');

@@ -1,0 +1,119 @@
+// Waits for the children that libuv does not know. These are processes started by posix_spawn, and parentless
+// processes, which come to the gateway because it is their subreaper.
+//
+// Children belong to the whole process, so there is one reaper for all engines. libuv waits for each of its children by
+// pid, so libuv and the reaper never take a child of each other. The children of child_process count as started here,
+// also those that a call module starts: they may have the mark of a run that was starting at the same time.
+
+import type { ChildProcess } from 'node:child_process';
+import { subscribe } from 'node:diagnostics_channel';
+import type { Exit } from '../../../calls/contract/engines.ts';
+import { readChildren, readProcess } from '../procfs/procfs.ts';
+import type { Libc } from './libc.ts';
+
+/**
+ * How long an unknown child must have been a zombie before it is reaped. libuv reaps its own children in the first
+ * event-loop turn after their exit, so what remains is a parentless process.
+ */
+const unknownZombieMs = 1000;
+/** How often to check for exits without a signal, in case a SIGCHLD is lost. */
+const pollMs = 1000;
+
+export class Reaper {
+  readonly #libc: Pick<Libc, 'peekExitedChild' | 'reap'>;
+  readonly #listeners = new Map<number, (exit: Exit) => void>();
+  readonly #started = new Set<number>();
+  /** The children of child_process, and some that have ended. */
+  #nodeChildren: readonly ChildProcess[] = [];
+  /** Zombies that this reaper does not wait for, with the time of the first check (performance.now()). */
+  #unknownZombies = new Map<number, number>();
+  #sweep: NodeJS.Timeout | undefined;
+  /** Runs while children are awaited. Also keeps the event loop alive for them, as libuv does for its own. */
+  #poll: NodeJS.Timeout | undefined;
+
+  constructor(libc: Pick<Libc, 'peekExitedChild' | 'reap'>) {
+    this.#libc = libc;
+    process.on('SIGCHLD', () => this.#reapExited());
+    subscribe('child_process', (message) => this.#addNodeChild((message as { process: ChildProcess }).process));
+  }
+
+  /**
+   * Resolves with the exit of a child that was started with posix_spawn. Never rejects. The child stays in /proc at
+   * least until the end of this event-loop turn.
+   */
+  waitFor(pid: number): Promise<Exit> {
+    this.#started.add(pid);
+    this.#poll ??= setInterval(() => this.#reapExited(), pollMs);
+    return new Promise((resolve) => {
+      this.#listeners.set(pid, resolve);
+      // It may have exited before its pid was known.
+      setImmediate(() => this.#reap(pid));
+    });
+  }
+
+  /** True for a child that this process has started and that is not reaped yet. */
+  hasStarted(pid: number): boolean {
+    return this.#started.has(pid) || this.#nodeChildren.some((child) => child.pid === pid && isRunning(child));
+  }
+
+  /** Reaps a living child as soon as it exits, although it was not started here. Idempotent. */
+  adopt(pid: number): void {
+    if (!this.#listeners.has(pid)) this.#listeners.set(pid, () => {});
+  }
+
+  /** Node announces a child before its start, when it has no pid yet. */
+  #addNodeChild(child: ChildProcess): void {
+    this.#nodeChildren = [...this.#nodeChildren.filter(isRunning), child];
+  }
+
+  #reapExited(): void {
+    for (let exited = this.#libc.peekExitedChild(); exited !== undefined; exited = this.#libc.peekExitedChild()) {
+      if (!this.#reap(exited.pid)) {
+        // A child that this reaper does not wait for hides the ones behind it.
+        for (const pid of [...this.#listeners.keys()]) this.#reap(pid);
+        this.#sweepLater();
+        return;
+      }
+    }
+  }
+
+  #reap(pid: number): boolean {
+    const report = this.#listeners.get(pid);
+    const exited = report === undefined ? undefined : this.#libc.reap(pid);
+    if (report === undefined || exited === undefined) return false;
+    this.#listeners.delete(pid);
+    this.#started.delete(pid);
+    if (this.#listeners.size === 0) this.#stopPolling();
+    report(exited.exit);
+    return true;
+  }
+
+  #stopPolling(): void {
+    clearInterval(this.#poll);
+    this.#poll = undefined;
+  }
+
+  #sweepLater(): void {
+    this.#sweep ??= setTimeout(() => {
+      this.#sweep = undefined;
+      this.#sweepUnknown();
+    }, unknownZombieMs).unref();
+  }
+
+  /** Does not see the children of the thread that starts processes: the kernel lists them with that thread. */
+  #sweepUnknown(): void {
+    const now = performance.now();
+    const zombies = new Map<number, number>();
+    for (const pid of readChildren(process.pid)) {
+      if (this.#listeners.has(pid) || readProcess(pid)?.living !== false) continue;
+      const since = this.#unknownZombies.get(pid) ?? now;
+      if (now - since < unknownZombieMs || this.#libc.reap(pid) === undefined) zombies.set(pid, since);
+    }
+    this.#unknownZombies = zombies;
+    if (zombies.size > 0) this.#sweepLater();
+  }
+}
+
+function isRunning({ pid, exitCode, signalCode }: ChildProcess): boolean {
+  return pid !== undefined && exitCode === null && signalCode === null;
+}

@@ -1,0 +1,30 @@
+// Parameter values that have broken programs before.
+
+/** Shell injections, placeholders, options and strange text. */
+export const hostileValues = [
+  'two words',
+  '  spaced  ',
+  '"double"',
+  "it's",
+  '`id`',
+  '$(touch pwned)',
+  '${other}',
+  '$${other}',
+  '$1',
+  '$&',
+  "$'",
+  '$$',
+  '-rf',
+  '--help',
+  '*',
+  '; ls',
+  'a\nb',
+  '\t',
+  '',
+  '\\',
+  '{}',
+  '%s',
+  'ünïcode ☃ 🎉',
+  '${',
+  '}',
+] as const;
