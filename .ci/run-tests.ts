@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { describeProcess } from '../test/helpers/describe-process.ts';
 import { endMs } from '../test/helpers/run-end.ts';
 import { groupTests, isIntegration } from './test-groups.ts';
@@ -76,18 +77,35 @@ async function runGroups(
   processesMax = Math.min(2, availableParallelism()),
 ): Promise<number> {
   const output = new OrderedOutput(groups.length);
+  const failures: string[] = [];
   const waiting = groups.map((group, at) => ({ group, at }));
   const codes: number[] = [];
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined && !isStopping; next = waiting.shift()) {
       const { group, at } = next;
-      output.write(at, `\n# ${group.name}\n`);
-      codes.push(await runMocha(group, options, (text) => output.write(at, text)));
+      let written = '';
+      const write = (text: string): void => {
+        written += text;
+        output.write(at, text);
+      };
+      write(`\n# ${group.name}\n`);
+      const code = await runMocha(group, options, write);
+      if (code !== 0) failures.push(`\n# failures of the ${group.name}\n${failuresIn(written)}\n`);
+      codes.push(code);
       output.end(at);
     }
   };
   await Promise.all(Array.from({ length: processesMax }, work));
-  return Math.max(...codes);
+  // Repeated, because the output of other groups may be thousands of lines long.
+  process.stdout.write(failures.join(''));
+  return isStopping ? 1 : Math.max(...codes);
+}
+
+/** Returns what mocha printed below its count of failures, or the last lines if there is no such count. */
+function failuresIn(output: string): string {
+  const plain = stripVTControlCharacters(output);
+  const [, below] = plain.split(/^ +\d+ failing$/m);
+  return below?.trimEnd() ?? plain.trimEnd().split('\n').slice(-20).join('\n');
 }
 
 const running = new Set<ChildProcess>();
@@ -112,7 +130,7 @@ function runMocha({ files, env }: Group, options: readonly string[], write: (tex
   });
   running.add(child);
   const streams = [child.stdout, child.stderr];
-  const links = [1, 2].map((fd) => readlinkSync(`/proc/${child.pid}/fd/${fd}`));
+  const links = child.pid === undefined ? [] : [1, 2].map((fd) => readlinkSync(`/proc/${child.pid}/fd/${fd}`));
   for (const stream of streams) stream.setEncoding('utf8').on('data', write);
   return new Promise((resolve, reject) => {
     child.once('error', reject);

@@ -1,4 +1,4 @@
-// A run of tests that does not end by itself fails and names what keeps it running.
+// A run of tests that does not end by itself fails and names what keeps it running. Its failures end its output.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,6 +27,18 @@ describe('the end of a test run', () => {
     );
     return { code: status, output: stdout + stderr };
   }
+
+  it('a run with a failed test repeats the failure at the end, without its count', () => {
+    const { code, output } = runTests(`
+      it('a test passes', () => {});
+      it('a test fails', () => { throw new Error('the value is 3'); });
+    `);
+    const [first, repeated] = output.split('# failures of the unit tests');
+    expect(first).to.match(/1 passing[^]+1 failing[^]+the value is 3/);
+    expect(repeated).to.match(/1\) a test fails:\s+Error: the value is 3/);
+    expect(repeated).not.to.match(/failing/);
+    expect(code).to.equal(1);
+  });
 
   it('a run whose tests leave a server and a child process open fails and names both', () => {
     const { code, output } = runTests(`
