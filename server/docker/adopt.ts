@@ -10,7 +10,7 @@ import type { Connection } from './connect.ts';
 import { Demux } from './demux.ts';
 import { httpStatus, isUnreachable } from './engine-error.ts';
 import { assertExitIsKnown, type ContainerState, waitForEngine } from './engine-return.ts';
-import { wasOomKilled } from './memory/out-of-memory.ts';
+import { wasOomKilled } from './memory/oom-kill.ts';
 import type { SourceBytes } from './streams.ts';
 import { removedByAnother } from './wait.ts';
 

@@ -5,7 +5,7 @@ import { WorkLost } from '../../calls/contract/engines.ts';
 import type { Output } from '../../calls/contract/ports.ts';
 import { isUnreachable } from './engine-error.ts';
 import { assertExitIsKnown, waitForEngine } from './engine-return.ts';
-import { wasOomKilled } from './memory/out-of-memory.ts';
+import { wasOomKilled } from './memory/oom-kill.ts';
 import { type ContainerRef, type OpenStreams, openStreams } from './start.ts';
 import { type ContainerEnd, removedByAnother, waitForContainer } from './wait.ts';
 

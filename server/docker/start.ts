@@ -6,7 +6,7 @@ import { WorkFailed, WorkLost } from '../../calls/contract/engines.ts';
 import { untilAborted } from '../support/until-aborted.ts';
 import type { Connection } from './connect.ts';
 import { engineFailure, engineMessage, httpStatus, isUnreachable } from './engine-error.ts';
-import { type OomWatch, watchOom } from './memory/out-of-memory.ts';
+import { type OomWatch, watchOom } from './memory/oom-kill.ts';
 import { attachStreams, type ExitWatch, watchExit } from './streams.ts';
 
 /** A created container and what its start and its wait need. */
@@ -102,7 +102,7 @@ export async function openStreams(
   const settled = Promise.allSettled([
     attachStreams(engine, id, { ...options, opening: opening.signal }),
     watchExit(engine, id, { ...options, opening: opening.signal }),
-    watchesOom ? watchOom(engine, id, opening.signal) : undefined,
+    watchesOom ? watchOom(engine, id, { opening: opening.signal }) : undefined,
   ]);
   const [attached, watched, oomWatched] = await untilAborted(stopping, settled, () => {
     opening.abort();

@@ -6,7 +6,7 @@ import { type Exit, WorkLost } from '../../calls/contract/engines.ts';
 import type { Output } from '../../calls/contract/ports.ts';
 import { delay } from '../support/delay.ts';
 import { engineMessage, httpStatus, isUnreachable } from './engine-error.ts';
-import { wasOomKilled } from './memory/out-of-memory.ts';
+import { wasOomKilled } from './memory/oom-kill.ts';
 import type { ContainerRef, OpenStreams } from './start.ts';
 import { findStartError } from './start-error.ts';
 import { type ExitWatch, OutputHead, pumpOutput, type SourceBytes } from './streams.ts';
@@ -57,7 +57,7 @@ export async function waitForContainer(
   const stopped = ref.stopping.aborted;
   if (exitCode === undefined && !stopped) throw new WorkLost(removedByAnother);
   const [oomKilled] = await Promise.all([
-    ranOutOfMemory(ref, streams, exitCode),
+    waitForOomKill(ref, streams, exitCode),
     waitForOutput(pumped, streams.socket, output),
   ]);
   const startError = findStartError(head, exitCode);
@@ -117,7 +117,7 @@ const sigkillExitCode = 137;
 const lateOomMs = 200;
 
 /** Returns true if a process of the container was killed for lack of memory. */
-async function ranOutOfMemory(
+async function waitForOomKill(
   { container, stopping, memoryBytes }: ContainerRef,
   { oom }: OpenStreams,
   exitCode: number | undefined,

@@ -5,7 +5,7 @@ import type { Exit, ProcessSpec } from '../../calls/contract/engines.ts';
 import type { OutputStream, RunPorts } from '../../calls/contract/ports.ts';
 import { omitUndefined } from '../../calls/text/omit-undefined.ts';
 import { withTimeout } from '../support/with-timeout.ts';
-import { wasOutOfMemory } from './cgroup/cgroups.ts';
+import { cgroupHasOomKill } from './cgroup/cgroups.ts';
 import { cannotStart, checkStart } from './check-start.ts';
 import { buildEnvironment, searchPath } from './environment.ts';
 import type { SpawnContext } from './launch.ts';
@@ -57,7 +57,7 @@ export async function runProcess(context: SpawnContext, ports: RunPorts, spec: P
         },
       },
     );
-    return cgroup !== undefined && wasOutOfMemory(cgroup) ? { ...exit, oomKilled: true } : exit;
+    return cgroup !== undefined && cgroupHasOomKill(cgroup) ? { ...exit, oomKilled: true } : exit;
   } finally {
     unregister();
     ports.output.end('stdout');

@@ -18,7 +18,9 @@ class KernelLog {
   readonly #buffer = Buffer.alloc(recordBytesMax);
   /** Undefined before `open`; `unreadable` if there is no such log, or the gateway may not read it. */
   #file: number | 'unreadable' | undefined;
-  #read: Promise<void> = Promise.resolve();
+  #reading: Promise<void> = Promise.resolve();
+  /** A read that has not begun. All checks until it begins share it, so that none waits for more than two reads. */
+  #nextRead: Promise<void> | undefined;
 
   /** Opens the log for the life of this process. Idempotent; reads nothing. */
   open(): number | 'unreadable' {
@@ -31,8 +33,12 @@ class KernelLog {
    * the container may run on another machine, or the kernel may have left the report out.
    */
   async hasOomKill(container: string): Promise<boolean> {
-    this.#read = this.#read.then(() => this.#readNew());
-    await this.#read;
+    this.#nextRead ??= this.#reading.then(() => {
+      this.#nextRead = undefined;
+      return this.#readNew();
+    });
+    this.#reading = this.#nextRead;
+    await this.#nextRead;
     return this.#victims.has(container);
   }
 

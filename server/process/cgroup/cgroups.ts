@@ -95,7 +95,7 @@ export function killCgroup(folder: string): void {
 }
 
 /** Returns true if the kernel ended a process of the cgroup because of its memory limit. */
-export function wasOutOfMemory(folder: string): boolean {
+export function cgroupHasOomKill(folder: string): boolean {
   try {
     const events = readFileSync(path.join(folder, 'memory.events'), 'latin1');
     return /^oom_kill [1-9]/m.test(events);

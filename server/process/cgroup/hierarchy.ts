@@ -75,17 +75,22 @@ function isRoot(folder: string): boolean {
   return !existsSync(path.join(folder, 'cgroup.events'));
 }
 
+/** A descendant that starts processes without a pause would otherwise delay the gateway forever. */
+const moveRoundsMax = 100;
+
 /**
  * Moves the gateway and all its descendants. A process that has not been moved yet may start others, so this repeats
- * until the list of the cgroup stays the same.
+ * until the list of the cgroup stays the same, but not more often than `moveRoundsMax`.
  */
 function moveGateway(folder: string): void {
   const child = path.join(folder, gatewayChild);
   mkdirSync(child, { recursive: true });
-  for (let before = '', pids = ''; ; before = pids) {
+  let before = '';
+  for (let round = 0; round < moveRoundsMax; round += 1) {
     const found = readWords(path.join(folder, 'cgroup.procs')).map(Number).filter(belongsToGateway);
-    pids = found.join();
+    const pids = found.join();
     if (pids === before) return;
+    before = pids;
     for (const pid of found) moveProcess(pid, child);
   }
 }

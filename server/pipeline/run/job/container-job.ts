@@ -25,8 +25,8 @@ import { outputLocation } from './container-output-file.ts';
 import { completeOutputs, recordOutputsOfFailure } from './declared-outputs.ts';
 import { type JobVariables, jobEnvironment } from './environment.ts';
 import { containerScriptResult, truncateCommand } from './failure-messages.ts';
-import { ranOutOfMemory } from './out-of-memory.ts';
 import { idleCommand, joinScript, shellFor } from './script.ts';
+import { scriptHasOomKill } from './script-oom-kill.ts';
 import { startServices } from './services.ts';
 
 export interface ContainerJobDeps {
@@ -212,18 +212,18 @@ async function runCommandsSeparately({ container, ended }: IdleContainer, attemp
     output,
     planned: { job },
   } = attempt;
-  const wasOomKilled = async (): Promise<boolean> =>
-    job.memoryBytes !== undefined && (await ranOutOfMemory({ container, ended }, deadline.signal));
+  const hasOomKill = async (): Promise<boolean> =>
+    job.memoryBytes !== undefined && (await scriptHasOomKill({ container, ended }, deadline.signal));
   for (const line of job.script) {
     const command = truncateCommand(line);
     emitStep({ step: 'command-started', command });
     const exit = await container.exec(shellFor(line, job), { output, workdir: job.workDir });
     deadline.throwIfStopped();
-    const oomKilled = exit.exitCode !== 0 && (await wasOomKilled());
+    const oomKilled = exit.exitCode !== 0 && (await hasOomKill());
     const result = emitScriptEnd({ ...exit, ...(oomKilled && { oomKilled }) }, { emitStep, command });
     if (result.type !== 'succeeded') return result;
   }
-  if (await wasOomKilled()) warnOomKilled(attempt);
+  if (await hasOomKill()) warnOomKilled(attempt);
   return { type: 'succeeded', exitCode: 0 };
 }
 

@@ -28,7 +28,7 @@ const endMs = 5_000;
  * Returns true if a process of the container was killed for lack of memory. False also means that it is unknown: some
  * runtimes show no counters in the container.
  */
-export async function ranOutOfMemory(
+export async function scriptHasOomKill(
   { container, ended }: { readonly container: StepContainer; readonly ended: Promise<Exit> },
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -36,6 +36,8 @@ export async function ranOutOfMemory(
     .exec(['/bin/sh', '-c', script], { output: new OutputTail() })
     .catch((): Exit => ({}));
   if (exitCode === 0 || exitCode === 1) return exitCode === 0;
+  // The container has no shell that can run.
+  if (exitCode === 126 || exitCode === 127) return false;
   // The script did not run to its end, probably because the container has ended. Then its exit shows it.
   const exit = await Promise.race([ended, delay(endMs, { signal })]).catch(() => undefined);
   return exit?.oomKilled === true;

@@ -4,7 +4,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { expect } from 'chai';
 import type { Connection } from '../../../server/docker/connect.ts';
-import { wasOomKilled } from '../../../server/docker/memory/out-of-memory.ts';
+import { wasOomKilled } from '../../../server/docker/memory/oom-kill.ts';
 import { sharedEngineHost } from '../../helpers/docker/shared-engine.ts';
 import { connectDirectly } from '../../helpers/docker/test-steps.ts';
 

@@ -26,7 +26,11 @@ export interface OomWatch {
  * Resolves when the engine watches the container. Call this before its start. Abort `opening` if the watch is not
  * needed before it is open.
  */
-export async function watchOom(engine: Connection, id: string, opening: AbortSignal): Promise<OomWatch> {
+export async function watchOom(
+  engine: Connection,
+  id: string,
+  { opening }: { readonly opening: AbortSignal },
+): Promise<OomWatch> {
   const stopping = new AbortController();
   const filters = encodeURIComponent(JSON.stringify({ container: [id], event: ['oom'] }));
   const response = (await engine.dial({
