@@ -1,4 +1,5 @@
-// What must not come back in names and prose, each with what to write instead. docs/glossary.md has the words to use.
+// Lists the words and patterns that names and prose must not use, each with what to write instead. docs/glossary.md has
+// the words to use.
 
 export interface BannedText {
   readonly pattern: RegExp;
@@ -46,7 +47,7 @@ export const bannedPhrases: readonly BannedText[] = [
   },
 ];
 
-/** Differences of wall clock times, which are wrong when the clock of the machine is set. */
+/** Uses of the wall clock, which give wrong durations when the clock of the machine is changed. */
 const wallClockUses = [
   /\bDate\.now\b/,
   /\bDate\.parse\([^()]*\) *[-+<>]/,
@@ -142,7 +143,7 @@ export const bannedIdentifiers: Readonly<Record<string, string>> = {
   payloadsOf: 'parseTextFrames',
 };
 
-/** Shapes of names. */
+/** Patterns in code: names, and uses of clocks and random numbers. */
 export const bannedNames: readonly BannedText[] = [
   ...wallClockUses.map((pattern) => ({
     pattern,
@@ -167,9 +168,9 @@ export const bannedNames: readonly BannedText[] = [
   },
 ];
 
-/** Lines that quote others, by file: texts of foreign clients and of specifications stay as they are. */
+/** Lines that may contain banned text, by file: they quote an old name, or a name from outside this project. */
 export const quotations: readonly { readonly file: RegExp; readonly line: RegExp }[] = [
-  // Names the old key and scope, for readers who still have them.
+  // Names the old key and scope, for operators whose configuration still has them.
   { file: /^CHANGELOG\.md$/, line: /`doors`|`door\.pin`/ },
   // The Unix user of that name.
   { file: /^(?:server|test)\/docker\//, line: /\bnobody\b/ },

@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
-// The build replaces dist/ when it is complete, so that no command sees half of it.
+// The files move to dist/ when the build is complete, so that no command finds half a build.
 const target = `${dist}.${process.pid}`;
 
 /** Dependencies of the installed package: native addons, and packages that load files of their own. */
@@ -21,10 +21,10 @@ try {
   mkdirSync(target);
   const [{ metafile }] = await Promise.all([bundle(), Promise.resolve().then(emitTypes)]);
   writeFileSync(join(target, 'licenses.txt'), licenses(metafile));
-  // The executable checks that none of them is missing.
+  // The executable `distillery` checks that none of these files is missing.
   const files = Object.keys(metafile.outputs).map((path) => basename(path));
   writeFileSync(join(target, 'files.json'), JSON.stringify(files.filter((name) => name.endsWith('.js'))));
-  // A source saved during the build counts as newer than the build.
+  // Date the build at its start, so that a source saved during the build counts as newer.
   utimesSync(join(target, 'main.js'), started, started);
   replaceDist();
 } finally {
@@ -43,7 +43,7 @@ function bundle() {
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
-    // Node has no condition "module".
+    // Without this, esbuild adds the condition "module", which Node does not have.
     conditions: [],
     external,
     sourcemap: true,

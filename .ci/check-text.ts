@@ -14,7 +14,7 @@ import {
 
 export interface TextDiagnostic {
   readonly file: string;
-  /** From 1; 0 for the folder or file as a whole. */
+  /** Counted from 1; 0 means the folder or file as a whole. */
   readonly line: number;
   readonly found: string;
   readonly instead: string;
@@ -25,9 +25,9 @@ const folderFilesMax = 20;
 
 /** Files whose content is not prose of this project. */
 const foreignFiles = /^(?:test\/vectors\/|LICENSE$|package-lock\.json$|test\/protocol\/wire-pins\.json$)/;
-/** The list itself, its test, and the page that shows what each word replaced. */
+/** The list of banned text, its test, and the glossary, which shows what each word replaced. */
 const listFiles = /^(?:\.ci\/banned-text\.ts|test\/checks\/checks\.test\.ts|docs\/glossary\.md)$/;
-/** Folders that hold many of one kind, each in a file of its own. */
+/** Folders that may hold more files: each file defines one thing of the same kind, such as a route. */
 const wideFolders = /(?:^|\/)(?:keys|rules|routes|commands|decisions|vectors(?:\/.*)?)$/;
 const sourceFiles = /\.(?:ts|js|mjs|json|jsonc|sh|py|go)$|^\.ci\//;
 
@@ -56,7 +56,7 @@ export function checkFolders(files: readonly string[]): readonly TextDiagnostic[
     }));
 }
 
-/** Phrases match in any case, shapes of names as they are written. */
+/** Phrases match in any case; the patterns of names are case-sensitive. */
 const patterns: readonly BannedText[] = [
   ...bannedPhrases.map((phrase) => ({ ...phrase, pattern: new RegExp(phrase.pattern, 'i') })),
   ...bannedNames,
@@ -119,7 +119,7 @@ export function checkRepository(): readonly TextDiagnostic[] {
     try {
       return [[file, readFileSync(file, 'utf8')] as const];
     } catch {
-      // Deleted, but not yet in the index.
+      // The file was deleted, but the deletion is not yet in the index of git.
       return [];
     }
   });

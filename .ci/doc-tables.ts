@@ -28,9 +28,9 @@ import { routes } from '../server/http/routes/routes.ts';
 import { termination } from '../server/process/termination.ts';
 
 export interface DocTable {
-  /** Stands in the document as `<!-- generated: name -->`. */
+  /** The document marks the place of the table with `<!-- generated: name -->`. */
   readonly name: string;
-  /** Below docs/. */
+  /** Path of the document below docs/. */
   readonly document: string;
   readonly columns: readonly string[];
   /** Cells in Markdown. A cell that is undefined or missing is written by hand in the document and stays. */
@@ -134,7 +134,7 @@ function configTables(): readonly DocTable[] {
       name: 'keys',
       document: 'configuration.md',
       columns: ['key', 'default', 'takes effect', 'meaning'],
-      // A key that a reload changes takes effect "at once", unless the document says more exactly when.
+      // The cell of a key that a reload changes is written by hand, because some say more than "at once".
       rows: listKeyPaths(topKeys).map((key) => [code(key), undefined, key in restartKeys ? 'restart' : undefined]),
     },
     keyTable('configuration.md', 'secret', secretKeys),
@@ -223,7 +223,7 @@ function httpTables(): readonly DocTable[] {
   ];
 }
 
-/** The options of each command; what they mean is written by hand, longer than in `--help`. */
+/** The options of each command. Their meanings are written by hand, in more detail than in `--help`. */
 function cliTables(): readonly DocTable[] {
   const program = buildProgram(unusedBackend, process, () => {});
   return [program, ...program.commands].map((command) => ({

@@ -1,5 +1,5 @@
-// `npm test` and `npm run test:unit`: runs groups of tests, some mocha processes at a time, and prints their output in
-// order.
+// `npm test` and `npm run test:unit`: runs groups of tests in a few mocha processes at a time, and prints the output of
+// the groups in order.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
@@ -13,9 +13,9 @@ import { groupTests, isIntegration } from './test-groups.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const mocha = fileURLToPath(new URL('../node_modules/mocha/bin/mocha.js', import.meta.url));
 
-/** All run at a time. A test sometimes waits, so two cores have work for three processes. */
+/** All unit groups run at the same time. Tests sometimes wait, so two cores have work for three processes. */
 const unitGroupCount = 3;
-/** More than run at a time, so that the last one is short. */
+/** More groups than run at the same time, so that the last group is short. */
 const integrationGroupCount = 6;
 
 interface Group {

@@ -11,7 +11,9 @@ export interface TestGroups {
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** A test that uses one of these is an integration test: they start an engine, a browser or another process. */
+/**
+ * A test that imports one of these is an integration test: each helper starts an engine, a browser or another process.
+ */
 const integrationHelpers: ReadonlySet<string> = new Set([
   'test/helpers/browser.ts',
   'test/helpers/cli/run-cli.ts',
@@ -22,7 +24,7 @@ const integrationHelpers: ReadonlySet<string> = new Set([
   'test/helpers/http/proxy-process.ts',
 ]);
 
-/** Tests of whole programs, of real processes and terminals, and tests that run for long, with or without an engine. */
+/** Tests of whole programs, of real processes and terminals, and long tests, with or without an engine. */
 const integrationFolders = /^test\/(?:contract|e2e|fuzz|process)\//;
 
 const integrationFiles: ReadonlySet<string> = new Set([
@@ -33,7 +35,7 @@ const integrationFiles: ReadonlySet<string> = new Set([
   'test/checks/checks.test.ts',
   'test/checks/run-end.test.ts',
   'test/cli/executable.test.ts',
-  // Run for long: gigabytes of data.
+  // Take long, because they process gigabytes of data.
   'test/archive/pack-gigabyte.test.ts',
   'test/runs/log/text/gigabyte-line.test.ts',
 ]);
