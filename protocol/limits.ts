@@ -161,7 +161,7 @@ export const limits = {
     default: 60_000,
     unit: 'ms',
     min: 0,
-    summary: 'time for output that flows on after the process exited; then the processes that print are terminated',
+    summary: 'time for output that continues after the process exited; then processes that still print are terminated',
   },
   graceMs: {
     default: 10_000,
@@ -242,7 +242,7 @@ export const limits = {
     default: 4 << 10,
     unit: 'bytes',
     min: 64,
-    summary: 'size of the end of an unfinished line that the report shows',
+    summary: 'size of an unfinished line in a report; only the end of a longer line is reported',
   },
   retentionIntervalMs: {
     default: 60_000,

@@ -64,7 +64,7 @@ export function logsCommand(backend: CliBackend, stdio: Stdio, exit: (code: numb
     )
     .option('--tail <lines>', 'print only this many lines before the current end', parseWholeNumber)
     .option('--job <job>', 'print only the lines of this job of a pipeline')
-    .option('--services', 'print also the lines of services')
+    .option('--services', 'also print the lines of services')
     .option('--prefix', 'print the name of the job before each line')
     .option('--url <url>', gatewayOptionTexts.url)
     .option('--config <file>', gatewayOptionTexts.config)
@@ -154,7 +154,7 @@ async function print(run: string, { address, flags, stdio }: LogsDeps): Promise<
   if ('error' in record) return printFetchError(record, run, stdio);
   if (record.body.output === 'bytes') return printBytes(record.body, { address, flags, stdio });
   const until = record.body.lines;
-  // Gateways of an earlier version do not know the parameter.
+  // Send the parameter only if needed, because earlier versions of the gateway do not know it.
   const services = flags.services === true ? '&services=true' : '';
   const filter = new ServiceFilter(flags.services === true);
   let next = flags.tail === undefined ? (flags.after ?? 0) : Math.max(0, until - flags.tail);
@@ -164,7 +164,7 @@ async function print(run: string, { address, flags, stdio }: LogsDeps): Promise<
     const { gap } = page.body;
     if (gap !== undefined) printError([describeGap({ gap })], stdio);
     for (const line of formatLines(page.body, filter, createLineView(flags))) await output.write(`${line}\n`);
-    // A page without lines can still have left out those of services.
+    // A page without lines need not be the last: lines of services may be left out of it.
     if (page.body.next <= next) break;
     next = page.body.next;
   }
@@ -210,11 +210,11 @@ function formatLines(
   const lastOmitted = new Map(omitted.map(({ from, to }) => [from, to]));
   const changes = [...sources];
   let number = next - lines.length - omittedCount;
-  // Without an entry, lines belong to the run itself.
+  // Until the first entry of `sources`, lines belong to the run itself.
   filter.onEvent({ type: 'stream' });
   return lines.flatMap((line) => {
     number = (lastOmitted.get(number + 1) ?? number) + 1;
-    // The line with which a source begins may be left out.
+    // The first line of a source may be left out, so also look at sources that begin before this line.
     while (changes[0] !== undefined && changes[0].from <= number) {
       const event = { ...changes.shift(), type: 'stream' };
       filter.onEvent(event);

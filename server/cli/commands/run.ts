@@ -144,7 +144,7 @@ function gatewayChoice({ config, gateway, detach, onDisconnect, quiet }: RunFlag
   return {
     ...(config !== undefined && { config }),
     running: gateway === true,
-    ...(option !== undefined && { whyLasting: `${option} needs one that goes on running` }),
+    ...(option !== undefined && { whyLasting: `${option} needs one that keeps running` }),
     quiet: quiet === true,
   };
 }
@@ -224,7 +224,7 @@ function pipelineOptions(
     file: name ?? baseName(file),
     variables,
     workspace: gatewayWorkspace ?? (folder === undefined ? 'none' : 'input'),
-    // Gateways of an earlier version do not know the option.
+    // Send the option only if needed, because earlier versions of the gateway do not know it.
     ...(job.length > 0 && { jobs: job }),
   };
 }
