@@ -102,8 +102,8 @@ function containerSpec(
 }
 
 /**
- * Makes the folder of a volume absolute, relative to the configuration file. A bare name stays: it is a volume of the
- * engine.
+ * Makes the folder of a volume absolute, relative to the configuration file. A bare name stays unchanged, because it
+ * names a volume of the engine.
  */
 function resolveVolume(mount: string, source: DeclarationSource): string {
   const colon = mount.indexOf(':');

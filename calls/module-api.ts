@@ -1,4 +1,4 @@
-// The exports of `distillery-gateway/calls`, which modules named in distillery.yaml import.
+// The exports of the package entry `distillery-gateway/calls`, for the modules that distillery.yaml names.
 
 export type { Call, CallResult } from './contract/call.ts';
 export type { Context } from './contract/context.ts';

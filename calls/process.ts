@@ -48,7 +48,7 @@ function processLimits({ memory, cpus, pids }: DeclaredLimits): Partial<ProcessS
 
 export type Argv = readonly [string, ...string[]];
 
-/** Strings of a declaration that reject placeholders, where `key` names a program of this machine. */
+/** Returns the strings that reject placeholders, for a kind that has the program and its arguments under `key`. */
 export function fixedProgramPaths(key: string): Kind['fixed'] {
   return [
     {

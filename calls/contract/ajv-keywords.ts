@@ -1,5 +1,5 @@
-// Ajv keywords of this project beside those of JSON Schema: `duration`, `age`, `size`, `sizeOrBytes`, `disconnect` and
-// `errorText`.
+// Ajv keywords that this project adds to those of JSON Schema: `duration`, `age`, `size`, `sizeOrBytes`, `disconnect`
+// and `errorText`.
 
 import type { Ajv, FuncKeywordDefinition } from 'ajv';
 import { formatDuration, formatSize, parseAge, parseDuration, parseSize } from '../text/units.ts';
@@ -27,7 +27,7 @@ export function addKeywords(ajv: Ajv): Ajv {
     .addKeyword(disconnectKeyword()) as Ajv;
 }
 
-/** Accepts the word `bytes` as well, which is no amount. */
+/** Also accepts the word `bytes`, which is not an amount. */
 function parseSizeOrBytes(value: unknown): number {
   return value === 'bytes' ? Infinity : parseSize(value);
 }

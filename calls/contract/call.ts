@@ -43,8 +43,8 @@ export interface Concurrency {
 }
 
 /**
- * Deletes ended runs that are older than `ageMs` or exceed the number `runs`. Removes old output while the total
- * exceeds `bytes`.
+ * Deletes ended runs that are older than `ageMs`, and the oldest ended runs above the number `runs`. Removes old output
+ * while the total exceeds `bytes`.
  */
 export interface Retention {
   readonly ageMs?: number;
@@ -54,14 +54,14 @@ export interface Retention {
 
 /** Result of a call's own check of its params. */
 export type ParamsCheck =
-  /** `message` lists every error, in bounded length. Nothing is started or stored. */
+  /** `message` lists the errors, as many as fit into a limited length. Nothing is started or stored. */
   | { readonly ok: false; readonly message: string }
   /** Result of a successful check. The context of the body contains `planned`. */
   | { readonly ok: true; readonly planned?: PlannedPipeline };
 
-/** What a call needs of the machine beyond its engines, as far as it does not depend on params. */
+/** What a call needs from the machine besides engines. Needs that depend on params are left out. */
 export interface Requirements {
-  /** The program that a process or terminal starts; `argv` has no arguments. */
+  /** The program that a process or terminal starts; `argv` contains only the program. */
   readonly program?: ProcessSpec;
   /** The file of a pipeline (absolute), and what the pipeline may use. */
   readonly pipeline?: { readonly file: string; readonly allow: PipelinePermissions };
@@ -75,9 +75,9 @@ export interface Call {
   readonly params: readonly Param[];
   /** Engines that the call requires. */
   readonly needs: readonly EngineName[];
-  /** Absent: nothing is known. */
+  /** Absent: the requirements are unknown. */
   readonly requires?: Requirements;
-  /** Scope that the caller needs. Absent: every caller the gateway admits may make the call. */
+  /** Scope that the caller needs. Absent: every caller that the gateway admits may make the call. */
   readonly scope?: string;
   /** Time from start until the run is stopped with reason `timed-out`. Absent: no limit. */
   readonly timeoutMs?: number;

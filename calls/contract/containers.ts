@@ -1,4 +1,4 @@
-// Contract for work made of several containers: build images, create, start, inspect and remove containers one at a
+// Interface for work made of several containers: build images, create, start, inspect and remove containers one at a
 // time. Everything belongs to one run, which records an obligation for it before creating it.
 
 import type { ContainerSpec, Exit } from './engines.ts';

@@ -1,4 +1,4 @@
-// The context of a run: everything that the body of a call can use.
+// Types of the context of a run: everything that the body of a call can use.
 
 import type { Engines, PlannedPipeline } from './engines.ts';
 import type { Events, Input, Output } from './ports.ts';

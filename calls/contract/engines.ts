@@ -159,8 +159,8 @@ export interface PipelineResult extends Exit {
 export type EngineName = keyof Engines;
 
 /**
- * The work failed or could not start; the caller reads `message`. Any other error is a bug of the gateway and reads
- * `unknown error`.
+ * The work failed or could not start; the caller receives `message`. Any other error is a bug of the gateway; the
+ * caller then receives `unknown error`.
  */
 export class WorkFailed extends Error {
   override readonly name = 'WorkFailed';
@@ -171,7 +171,7 @@ export class WorkFailed extends Error {
   }
 }
 
-/** The work started but its exit was not observed, so the outcome is `unknown`. The caller reads `message`. */
+/** The work started but its exit was not observed, so the outcome is `unknown`. The caller receives `message`. */
 export class WorkLost extends Error {
   override readonly name = 'WorkLost';
 

@@ -6,8 +6,8 @@ import formatsPlugin from 'ajv-formats';
 type FormatName = Parameters<typeof formatsPlugin.default.get>[0];
 
 /**
- * Formats of a package, by whether their values are short. A value of a short format has at most `shortCharsMax`
- * characters: some of their expressions take quadratic time.
+ * Formats of ajv-formats. The values of a `short` format are limited to `shortCharsMax` characters, because some of
+ * these formats take quadratic time.
  */
 const packaged: Readonly<Record<FormatName, 'short' | 'any length'>> = {
   date: 'short',
@@ -40,7 +40,7 @@ const packaged: Readonly<Record<FormatName, 'short' | 'any length'>> = {
 
 const shortCharsMax = 2_048;
 
-/** Formats with characters beyond ASCII, which the package lacks (RFC 3987, RFC 5890, RFC 6531). */
+/** Formats with characters beyond ASCII, which ajv-formats lacks (RFC 3987, RFC 5890, RFC 6531). */
 const international: Readonly<Record<string, (value: string) => boolean>> = {
   'idn-hostname': isInternationalHost,
   'idn-email': (value) =>
@@ -65,7 +65,10 @@ function limitLength(format: ReturnType<typeof formatsPlugin.default.get>): (val
   return (value) => value.length <= shortCharsMax && test(value);
 }
 
-/** Short formats are an expression, a function, or an object that holds one of them. */
+/**
+ * Converts a short format to a function. Such a format is an expression, a function, or an object that holds one of the
+ * two.
+ */
 function textCheck(format: unknown): (value: string) => boolean {
   if (format instanceof RegExp) return (value) => format.test(value);
   if (typeof format === 'function') return format as (value: string) => boolean;

@@ -12,7 +12,7 @@ export interface DeclarationSource {
   path(relative: string): string;
   /** Reads the current text of a file (absolute path). Throws WorkFailed with the reason. */
   read(file: string): Promise<string>;
-  /** What the operator permits pipelines of this call. */
+  /** What the operator permits the pipelines of this call to use. */
   readonly pipelines: PipelinePermissions;
 }
 
@@ -25,7 +25,7 @@ export interface Kind {
   readonly templates: readonly TextPath[];
   /** Paths of the strings in which `${param}` is rejected, and why. This table wins over `templates`. */
   readonly fixed: readonly { readonly path: TextPath; readonly why: string }[];
-  /** Returns what a declared call needs of the machine. The declaration has passed all checks. */
+  /** Returns what a declared call needs from the machine. The declaration has passed all checks. */
   requires?(declaration: Readonly<Record<string, unknown>>, source: DeclarationSource): Requirements;
   /** Returns the body of a declared call. The declaration has passed the schema and the template checks. */
   bind(declaration: Readonly<Record<string, unknown>>, source: DeclarationSource): Call['body'];

@@ -29,7 +29,10 @@ class SchemaError extends Error {
   override readonly name = 'SchemaError';
 }
 
-/** The validator of each draft, by its `$schema` without scheme and `#`. A schema without `$schema` has the newest. */
+/**
+ * The validator of each draft, by its `$schema` without scheme and `#`. A schema without `$schema` uses the newest
+ * draft.
+ */
 const newestDraft = 'json-schema.org/draft/2020-12/schema';
 const drafts: Readonly<Record<string, (options: Options) => Ajv>> = {
   [newestDraft]: (options) => new Ajv2020(options),
@@ -98,7 +101,8 @@ function createValidator(create: (options: Options) => Ajv): Ajv {
     addUsedSchema: false,
     code: { regExp },
   });
-  // Ajv compiles the schema of schemas at its first use. Without formats, ajv reports why a pattern is invalid.
+  // Compile the meta-schema before formats are added. With its format `regex`, ajv would not report why a pattern is
+  // invalid.
   void ajv.validateSchema({});
   addFormats(ajv);
   // Ajv resolves anchors but does not list them among its keywords.

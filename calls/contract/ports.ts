@@ -1,5 +1,5 @@
-// What an engine receives from the run it works for: input, output, events and obligations. Engines know nothing else
-// about runs.
+// Types of what an engine receives from the run it works for: input, output, events and obligations. Engines know
+// nothing else about runs.
 
 import type { Json, ObligationKind, OutputCut } from '../../protocol/run-record.ts';
 import type { StopPolicy } from './engines.ts';
@@ -28,11 +28,11 @@ export interface Output {
   /** Ends the stream. An unfinished last line becomes a line. Idempotent. */
   end(stream: OutputStream): void;
   /**
-   * Returns the same log for one part of the run: a job, or for a part of a job, a service. Lines of a part never mix
-   * with others; the event `stream` names the part. Clients show lines of services on request only.
+   * Returns the same log for one part: a job of the run, or a service of the job. Lines of a part never mix with
+   * others; the event `stream` names the part. Clients show lines of services on request only.
    *
-   * With `repeated`, returns an output of this part itself, for lines that the named part has already printed. Clients
-   * that have shown those lines leave them out.
+   * With `repeated`, the lines belong to this part and repeat lines that the part `name` has already printed. Clients
+   * that have shown these lines leave them out.
    */
   part(name: string, options?: PartOptions): Output;
   /** True if the log stores the bytes of the work unchanged, instead of lines of valid UTF-8. */
@@ -59,8 +59,8 @@ export interface Obligation {
   /** Adds newly known fields (a pid, a container id) to the journal. */
   update(facts: Readonly<Record<string, Json>>): void;
   /**
-   * Reports that output of the obligation is missing: emits the event, and adds the reason to the line of the receipt.
-   * May be called after the release.
+   * Reports that output of the obligation is missing: emits the event, and adds the reason to the obligation's line in
+   * the receipt. May be called after the release.
    */
   reportOutputCut(cut: OutputCut): void;
   /** Marks the creation as in progress until the promise settles. A release waits for that promise. */
@@ -92,8 +92,8 @@ export type Releaser = (entry: ObligationEntry, options: ReleaseOptions) => Prom
 export interface RunPorts {
   readonly run: string;
   /**
-   * Aborted when the run has to stop; `reason` is a StopReason. The release of the run's obligations has already begun
-   * then.
+   * Aborted when the run has to stop; `reason` is a StopReason. By then, the release of the run's obligations has
+   * begun.
    */
   readonly signal: AbortSignal;
   readonly input: Input;
@@ -103,9 +103,10 @@ export interface RunPorts {
   /** Records an obligation in the journal. Call this before creating what the obligation stands for. */
   openObligation(kind: ObligationKind, id: string, facts?: Readonly<Record<string, Json>>): Obligation;
   /**
-   * Returns ports for work that goes on when the run is stopped, such as jobs that run in any case. Their `signal` is
-   * aborted `alwaysJobsMs` after the grace of the run, or as soon as a client cancels again. The stop does not release
-   * what was opened through them before that. Call this before the work starts. Idempotent: returns the same ports.
+   * Returns ports for work that continues after the run is stopped, such as jobs with `when: always`. The `signal` of
+   * these ports is aborted `alwaysJobsMs` after the grace of the run, or as soon as a client cancels again. Until then,
+   * the stop does not release what was opened through these ports. Call this before the work starts. Idempotent:
+   * returns the same ports.
    */
   afterStop(): RunPorts;
   /** Sets the only listener for changes of the terminal size. */

@@ -26,7 +26,10 @@ export function checkDeclaration(declaration: Declaration, kinds: readonly Kind[
   ];
 }
 
-/** Lists whose first item is a program. An empty entrypoint has a meaning: it removes the entrypoint of the image. */
+/**
+ * Lists whose first item is a program. `container.entrypoint` is not one of them: an empty item there removes the
+ * entrypoint of the image.
+ */
 const programPaths = [['process'], ['terminal'], ['container', 'command']] as const;
 
 function checkProgram(declaration: Declaration, path: readonly string[]): readonly KeyDiagnostic[] {
@@ -37,7 +40,7 @@ function checkProgram(declaration: Declaration, path: readonly string[]): readon
     : [];
 }
 
-/** Returns the kind of a declaration; undefined if there is not exactly one. */
+/** Returns the first of `kinds` whose key the declaration has; undefined if there is none. */
 export function findKind(declaration: Declaration, kinds: readonly Kind[]): Kind | undefined {
   return kinds.find(({ name }) => Object.hasOwn(declaration, name));
 }

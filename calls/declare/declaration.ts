@@ -55,7 +55,7 @@ interface Declaration extends Readonly<Record<string, unknown>>, PolicyDeclarati
   readonly stop?: { readonly signal?: StopSignal; readonly grace?: string | number };
 }
 
-/** A declared param: the maximum size can have a unit. */
+/** A declared param. Unlike in `Param`, `bytesMax` can have a unit. */
 export interface ParamDeclaration extends Omit<Param, 'bytesMax'> {
   /** A size such as `1m`, or a number of bytes. */
   readonly bytesMax?: string | number;

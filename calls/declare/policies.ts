@@ -31,7 +31,7 @@ export const retentionKeys = {
   bytes: { size: { min: 0 } },
 } as const satisfies Record<keyof RetentionDeclaration, JsonSchema>;
 
-/** The keys of `output` if it is no size and not the word `bytes`. */
+/** The keys of `output` if it is an object, not a size or the word `bytes`. */
 export const outputKeys = {
   as: { enum: ['lines', 'bytes'] },
   limit: { size: { min: 0 } },
@@ -75,11 +75,11 @@ export interface PolicyDeclaration {
   readonly retention?: RetentionDeclaration;
   /** Duration such as `5m`, or milliseconds; 0 means never. */
   readonly stallAfter?: string | number;
-  /** `bytes`: clients send input as it is, not as lines. */
+  /** `bytes`: clients send input unchanged, not as lines. */
   readonly input?: 'lines' | 'bytes';
   /**
-   * `bytes`: clients receive output as it is, not as lines. A size such as `64m`, or a number of bytes: how much of it
-   * is stored. An object has both.
+   * `bytes`: clients receive output unchanged, not as lines. A size such as `64m`, or a number of bytes, limits how
+   * much output is stored. An object can have both.
    */
   readonly output?: string | number | { readonly as?: 'lines' | 'bytes'; readonly limit?: string | number };
 }
@@ -115,7 +115,7 @@ function readOutput(output: PolicyDeclaration['output']): Exclude<PolicyDeclarat
   return typeof output === 'object' ? output : omitUndefined({ limit: output });
 }
 
-/** Returns the errors of `input: bytes` and `output: bytes` for a kind of call that exchanges something else. */
+/** Returns the errors of `input: bytes` and `output: bytes` for a kind of call that cannot exchange bytes. */
 export function checkBytes(declaration: Readonly<Record<string, unknown>>, kind: CallKind): readonly KeyDiagnostic[] {
   const why = whyNoBytes[kind];
   if (why === undefined) return [];

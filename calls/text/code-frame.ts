@@ -6,7 +6,7 @@
 const lineCharsMax = 120;
 
 export interface FramePosition {
-  /** Column of the first faulty character, from 1. */
+  /** Column of the first faulty character, counted from 1. */
   readonly column: number;
   /** Number of faulty characters. Default 1. */
   readonly length?: number;

@@ -40,7 +40,7 @@ export interface KeyDiagnostic {
   readonly at?: 'key' | 'value';
   /** Faulty part of the value. Absent: all of it. */
   readonly text?: string;
-  /** Path to show, if it differs: an unknown key is reported for its section. */
+  /** Path to show instead of `path`. An unknown key, for example, is shown with the path of its section. */
   readonly section?: KeyPath;
   readonly message: string;
   readonly suggestions?: readonly string[];

@@ -6,8 +6,8 @@ import { distance } from 'fastest-levenshtein';
 const wordLengthMax = 100;
 
 /**
- * Returns the closest of `known`, or undefined if none is close. A close word differs in at most a third of its
- * letters, or in two of five, such as two swapped letters.
+ * Returns the closest of `known`, or undefined if none is close. A word is close if it differs in one letter, or in at
+ * most (n + 1) / 3 letters when the longer word has n. Two swapped letters count as two.
  */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   if (word.length > wordLengthMax) return undefined;

@@ -50,7 +50,7 @@ export function formatDuration(ms: number): string {
   return `${ms / factor}${unit}`;
 }
 
-/** Returns the shortest exact form: 1048576 is `1m`; other numbers that are no multiple of 1024 stay plain. */
+/** Returns the shortest exact form: 1048576 is `1m`; a number that is not a multiple of 1024 stays plain. */
 export function formatSize(bytes: number): string {
   const [unit, factor] = largestUnit(bytes, sizes) ?? ['', 1];
   return `${bytes / factor}${unit}`;
