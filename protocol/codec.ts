@@ -20,8 +20,8 @@ export function encodeJson(value: object): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Returns the fields of `value` with one of `names`, in any case, under that name. The last field that is not null
- * counts. Source: the JSON decoder of Go.
+ * Returns the fields of `value` whose keys equal one of `names` regardless of case, under the spelling in `names`. If
+ * several keys match a name, the last field that is not null counts. Source: the JSON decoder of Go.
  */
 export function foldKeys(value: unknown, names: readonly string[]): unknown {
   if (!isObject(value)) return value;

@@ -41,7 +41,7 @@ export type ClientMessage =
   | AttachMessage
   | { readonly type: 'cancel' }
   | { readonly type: 'close-input' }
-  /** Without a size if the message has none that a terminal can have. */
+  /** `size` is absent if the message has no size, or one that no terminal can have. */
   | { readonly type: 'resize'; readonly size?: TerminalSize }
   | { readonly type: 'detach' }
   /** Requests the input lease of the run that this session is attached to (v2). */
@@ -89,10 +89,7 @@ export interface InputMessage {
   readonly input: { readonly taken: number; readonly received?: number };
 }
 
-/**
- * Requested lines that no longer exist, both ends included; for a terminal, bytes. The next text frame is the one after
- * `to`.
- */
+/** Requested lines (for a terminal: bytes) that no longer exist, both ends included. Output continues after `to`. */
 export interface GapMessage {
   readonly gap: { readonly from: number; readonly to: number; readonly reason: GapReason };
 }

@@ -71,14 +71,14 @@ export interface RunRecord {
   readonly startedAt?: string;
   readonly endedAt?: string;
   /**
-   * Milliseconds from the start to the end, or until now while the run is active. Measured by a monotonic clock: unlike
-   * the difference of the times, it is right if the clock of the machine was set. Absent if the run has not started, or
-   * if the gateway did not observe its end.
+   * Milliseconds from the start to the end, or until now while the run is active. Measured by a monotonic clock, so
+   * that it is right even if the clock of the machine was changed. Absent if the run has not started, or if the gateway
+   * did not observe its end.
    */
   readonly durationMs?: number;
   readonly lines: number;
   readonly bytes: number;
   readonly cleanup?: Receipt;
-  /** `bytes`: the output is bytes, not lines of text. `bytes` and cursors then count them exactly. */
+  /** `bytes`: the output is bytes, not lines of text. The field `bytes` and cursors then count these bytes exactly. */
   readonly output?: 'bytes';
 }

@@ -134,7 +134,9 @@ export class InputBuffer {
     this.#sink.end();
   }
 
-  /** Returns how many bytes the gateway adds: a line feed to a text, unless the run is a terminal. */
+  /**
+   * Returns how many bytes the gateway adds: one line feed to a text, nothing to bytes or to the input of a terminal.
+   */
   #added(text: QueuedText['text']): number {
     return typeof text === 'string' ? this.#addedBytes : 0;
   }
@@ -149,7 +151,7 @@ export class InputBuffer {
     else resolve(true);
   }
 
-  /** Returns true if the credit allows to send `bytes` now. A text larger than the whole credit is sent alone. */
+  /** Returns true if `bytes` fit into the credit now. A text larger than the whole credit is sent alone. */
   #fitsCredit(bytes: number): boolean {
     const outstanding = this.#sentBytes - this.#takenBytes;
     return outstanding <= 0 || outstanding + bytes <= creditBytes;

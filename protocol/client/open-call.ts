@@ -178,14 +178,14 @@ export class ClientCall implements OpenCall {
     if (run.input === true && this.#inputRequested) this.#onInputGranted(run);
     if (this.#announced) return this.#items.push({ run });
     this.#announced = true;
-    // Without an event, what follows comes from stdout, on every connection.
+    // On every connection, output belongs to stdout until a `stream` event names another stream.
     this.#stream = 'stdout';
     this.#socket.markHealthy();
     const starts = before === undefined && 'call' in this.#firstMessage.message;
     this.#input.start({ addedBytes: run.terminal === true ? 0 : 1, fresh: starts });
     this.#resendRequests(run.state);
-    // If the listener cancels while handling this item, send cancel only once; a second one would skip the grace
-    // period.
+    // Resend before the listener receives this item. If the listener then cancels, the gateway gets only one cancel; a
+    // second one would skip the grace.
     if (this.#disconnected) this.#items.push({ connection: 'resumed' });
     this.#disconnected = false;
     if (run.state !== before?.state) this.#items.push({ run });
@@ -308,7 +308,7 @@ export class ClientCall implements OpenCall {
   }
 }
 
-/** Replaces a status that this client does not know by `unknown`. */
+/** Returns the result with the status `unknown` if this client does not know its status. */
 function parseResult(message: Readonly<Record<string, unknown>>): ClientResult {
   const knownStatuses: readonly (Outcome | 'detached')[] = [...outcomes, 'detached'];
   return {

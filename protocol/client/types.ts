@@ -15,12 +15,15 @@ export interface ConnectionOptions {
    * delivered. An error cancels the run and rejects `result`.
    */
   readonly onItem?: (item: Item) => void | Promise<void>;
-  /** Approximate bytes buffered for a slow listener before the socket is paused, if it can be. Default 32 MiB. */
+  /**
+   * Approximate bytes buffered for a slow listener before the client pauses the socket, if the socket can pause.
+   * Default 32 MiB.
+   */
   readonly unreadBytesMax?: number;
   /**
    * True if this program reads and writes bytes. For a call with `output: bytes`, items then have `bytes` and their
-   * stream, and cursors count bytes. With `input: bytes`, the run expects bytes. The announcement names both. Default
-   * false: such a call exchanges lines like any other.
+   * stream, and cursors count bytes. With `input: bytes`, the run expects bytes. The announcement names the directions
+   * in which bytes are exchanged. Default false: these calls then exchange lines like any other.
    */
   readonly bytes?: boolean;
   /** With `false`, a lost connection ends the call. Absent: the client tries to reconnect for one minute. */
@@ -43,8 +46,8 @@ export interface CallOptions extends ConnectionOptions {
   readonly call: string;
   readonly params?: readonly string[];
   /**
-   * Run id: letters, digits, `_` and `-`; at most 64. If this call already has such a run, the client resumes it.
-   * Default: a random id.
+   * Run id: letters, digits, `_` and `-`; at most 64. If this call already has a run with this id, the client resumes
+   * that run. Default: a random id.
    */
   readonly run?: string;
   /** If the run exists: lines (for a terminal and with `bytes`: bytes) that the client already has. */
@@ -115,9 +118,9 @@ export interface OpenCall extends AsyncIterable<Item> {
   readonly result: Promise<ClientResult>;
   /**
    * Sends input: a line without its terminator, or for terminals a chunk unchanged. A Uint8Array is sent unchanged to
-   * any run; it must not change afterwards. Resolves with true when the text is
-   * sent, which may wait until the work has read earlier input. Resolves with false if the run or its input has ended,
-   * or another session holds the input lease. Sends input again that a lost connection dropped.
+   * any run; it must not change afterwards. Resolves with true when the input is sent, which may wait until the work
+   * has read earlier input. Resolves with false if the run or its input has ended, or another session holds the input
+   * lease. Sends input again that a lost connection dropped.
    */
   write(input: string | Uint8Array): Promise<boolean>;
   /** Ends the input after everything written. Idempotent. */

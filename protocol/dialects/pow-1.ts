@@ -1,5 +1,5 @@
-// The dialect `pow-1` of the Distillery's own clients: raw bytes, results as settled promises, and Close 1000 except
-// for broken frames.
+// The dialect `pow-1` of the Distillery's own clients: raw bytes, results in the form of settled promises, and close
+// code 1000 except after broken frames.
 
 import { type SessionEndingName, sessionEndings } from '../close-codes.ts';
 import { decodeJson, encodeJson, foldKeys, isObject } from '../codec.ts';
@@ -25,7 +25,7 @@ export const pow1: Dialect = {
   closeCode: (ending) => (ending === 'bad-frame' || ending === 'not-utf8' ? sessionEndings[ending].closeCode : 1000),
 };
 
-/** Reads a signal or a call. A message without a call name (`null`, `{}`) is a call of an unknown name. */
+/** Reads a signal or a call. A message without a call name (`null`, `{}`) counts as a call of an unknown name. */
 export function readPow1(message: unknown): ClientMessage {
   if (message === null) return { type: 'call', call: '', params: [] };
   const value = foldKeys(message, ['call', 'params', 'signal']);
