@@ -1,4 +1,4 @@
-// What the command line needs from the rest of the server; main.ts provides it.
+// Types of what the command line needs from the rest of the server; main.ts provides the implementation.
 
 import type { Config } from '../config/config.ts';
 
@@ -51,7 +51,7 @@ export interface RunningGateway {
   readonly crashed: Promise<void>;
 }
 
-/** What a command wants to run of a pipeline. */
+/** The part of a pipeline that a command plans, and the variables for it. */
 export interface PipelineSelection {
   /** Variables of the run. */
   readonly var?: Readonly<Record<string, string>>;
@@ -59,9 +59,9 @@ export interface PipelineSelection {
   readonly job?: readonly string[];
 }
 
-/** A gateway that exists for the time of one command. */
+/** A gateway that runs only for the duration of one command. */
 export interface PrivateGateway {
-  /** Path of the Unix socket on which it listens. */
+  /** Path of the Unix socket on which the gateway listens. */
   readonly socketPath: string;
   /** Ends all runs, then closes the gateway. */
   stop(): Promise<void>;
@@ -102,7 +102,7 @@ export interface PlannedJobView {
   readonly matrix?: Readonly<Record<string, string>>;
   readonly condition?: {
     readonly text: string;
-    /** Value for the known variables; outputs of jobs count as empty. */
+    /** Value of the condition with the known variables; outputs of jobs count as empty. */
     readonly holds: boolean;
   };
   /** Absent for `success`, the default. */

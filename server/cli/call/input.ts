@@ -1,5 +1,5 @@
-// Sends stdin to the run: by line, or in the chunks that arrive for terminal calls and calls with `input: bytes`. Then
-// ends the input.
+// Sends stdin to the run, then ends the input. Sends lines, or, for terminal calls and calls with `input: bytes`,
+// chunks as they arrive.
 
 import { StringDecoder } from 'node:string_decoder';
 import type { OpenCall } from '../../../protocol/client/client.ts';

@@ -1,4 +1,4 @@
-// Shows at a terminal what a program has printed of a line that it has not ended: a question, or a progress bar.
+// Shows the unfinished line of a program at a terminal, such as a question or a progress bar.
 
 import type { Item } from '../../../protocol/client/client.ts';
 import type { RunEvent } from '../../../protocol/messages.ts';
@@ -33,7 +33,7 @@ export function createPartialLineView({ output, status, shared }: Screens): View
     return printed;
   };
   const endLine = (line: string): string => {
-    // A line of another source comes before the unfinished one.
+    // Print a line of another source above the unfinished line.
     if (shown !== '' && source !== shownSource) return `${eraseRow}${line}\n${shown}`;
     const rest = shown === '' ? line : textAfter(line, shown);
     shown = '';

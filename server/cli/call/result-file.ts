@@ -1,4 +1,5 @@
-// The file for the result of a run. It is opened before the run starts, so that a wrong path costs no run.
+// The file for the result of a run. It is opened before the run starts, so that no run starts in vain if the path is
+// wrong.
 
 import { open, stat, writeFile } from 'node:fs/promises';
 import type { ClientResult } from '../../../protocol/client/client.ts';
@@ -24,7 +25,7 @@ export async function openResultFile(
       },
     };
   try {
-    // To open a pipe would wait for its reader.
+    // Opening a pipe would wait until another process reads from it.
     if (await isFile(path)) await (await open(path, 'w')).close();
     return { write: (result) => writeResult(path, result) };
   } catch (error) {
@@ -32,7 +33,7 @@ export async function openResultFile(
   }
 }
 
-/** True also if nothing is there yet. */
+/** Also true for a path that does not exist yet, and for a folder, which `open` then rejects. */
 async function isFile(path: string): Promise<boolean> {
   const stats = await stat(path).catch(() => undefined);
   return stats === undefined || stats.isFile() || stats.isDirectory();

@@ -42,9 +42,9 @@ export interface RunSessionOptions {
   readonly input: 'stdin' | 'ended' | 'untouched' | ((call: OpenCall) => Promise<void>);
   /** Default: lines unchanged; at a terminal, also the beginning of an unfinished line. */
   readonly view?: View;
-  /** Replaces the view as soon as the run turns out to be that of a pipeline. */
+  /** Replaces the view as soon as an event shows that the run is a pipeline. */
   readonly pipelineView?: () => View;
-  /** Shows also the lines of services. */
+  /** True to also show the lines of services. */
   readonly services?: boolean;
   /** Effect of Ctrl-C, and of a closed stdout. */
   readonly onInterrupt: 'cancel' | 'detach';
@@ -174,7 +174,7 @@ class RunSession {
     return createPartialLineView({ output: { write }, status: stderr, shared: stderr.isTTY });
   }
 
-  /** Changes to the view of pipelines at the first event of one. */
+  /** Switches to the view of pipelines at the first event of a pipeline. */
   #choosePipelineView(item: Item): void {
     const { pipelineView } = this.#options;
     if (pipelineView === undefined || this.#hasPipelineView || !('event' in item)) return;
@@ -204,7 +204,10 @@ class RunSession {
     return printing;
   }
 
-  /** In raw mode, the screen belongs to the program. Only what concerns the keys of the user is printed. */
+  /**
+   * Returns the status to print. In raw mode, the screen belongs to the program: only changes that affect the keys are
+   * printed.
+   */
   #describe(item: Item): string | undefined {
     const status = this.#options.wasShown?.(item) === true ? undefined : this.#view.status(item);
     if (status === undefined) return status;
@@ -214,7 +217,7 @@ class RunSession {
     return item.connection === 'lost' ? `${status}; Ctrl-C exits` : status;
   }
 
-  /** What the user of a terminal can do that sends lines to a run and has lost its input. */
+  /** Returns what the user can do when a terminal that sends lines has lost the input of the run. */
   #lineHint(item: Item): string {
     if (!('notice' in item) || item.notice.code !== 'input-taken' || !this.#stdio.stdin.isTTY) return '';
     const command = `distillery attach --input ${this.#call.id}`;
@@ -257,7 +260,7 @@ class RunSession {
     return this.#output.write(text);
   }
 
-  /** Bytes keep the stream they come from, because nothing else tells the two apart. */
+  /** Writes stdout to stdout and stderr to stderr, because nothing else distinguishes the bytes of the two. */
   #writeBytes({ bytes, stream }: Extract<Item, { readonly bytes: unknown }>): void | Promise<void> {
     if (this.#options.output !== 'stdout') return;
     if (bytes.length > 0) this.#atLineStart = bytes.at(-1) === newline;
@@ -308,7 +311,7 @@ class RunSession {
     for (const cleanup of this.#cleanups.splice(0).reverse()) cleanup();
   }
 
-  /** Ctrl-C while the run receives no keys. Without a connection, nothing can be requested. */
+  /** Handles Ctrl-C while the run receives no keys. Exits if there is no connection over which to send a request. */
   #onLeave(): void {
     if (this.#disconnected) return this.#exitNow();
     this.#leaveRequests += 1;

@@ -1,17 +1,18 @@
-// Hides the lines of services, or, if the user asks for them, the lines with which a failed job repeats them.
+// Hides the lines of services. If the user asks for these lines, shows them, and hides the copies that a failed job
+// prints.
 
 import type { RunEvent } from '../../../protocol/messages.ts';
 
-/** A job repeats no more than this of a service. */
+/** A failed job repeats at most this much of the output of a service. */
 const repeatedCharsMax = 16 << 10;
 
 export class ServiceFilter {
   readonly #showsServices: boolean;
-  /** The last lines of each service that passed. */
+  /** The last lines that were shown of each service. */
   readonly #passed = new Map<string, LastLines>();
   /** The service that prints the current lines. */
   #service: string | undefined;
-  /** The lines that are shown already and are now repeated. */
+  /** Lines that were shown before; set while a job repeats the output of a service. */
   #repeated: ReadonlySet<string> | undefined;
 
   constructor(showsServices: boolean) {

@@ -1,5 +1,5 @@
-// Sends the keys of a terminal in raw mode to a run. While the run cannot receive them, it discards them: keys that
-// nothing reads would be executed by the shell that shows its prompt afterwards.
+// Sends the keys of a terminal in raw mode to a run. Reads and discards keys that the run cannot receive: otherwise the
+// shell that shows its prompt afterwards would execute them.
 
 import { StringDecoder } from 'node:string_decoder';
 import type { OpenCall } from '../../../protocol/client/client.ts';
@@ -16,7 +16,7 @@ export interface KeySource {
 export interface KeyHandlers {
   /** Ctrl-C was typed while the run receives no keys. */
   onLeave(): void;
-  /** The key was typed that takes the input back from another session. */
+  /** The user typed the key that takes the input back from another session. */
   onTakeBack(): void;
 }
 

@@ -1,4 +1,4 @@
-// Defines the options --url and --config, which all commands share that connect to a gateway.
+// Defines the options --url and --config of all commands that connect to a gateway.
 
 import type { CliBackend, Stdio } from '../backend.ts';
 import { exitCodes } from '../exit-codes.ts';

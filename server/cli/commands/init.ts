@@ -58,7 +58,7 @@ async function init({ config, filepath: named, force }: InitFlags, stdio: Stdio)
   }
 }
 
-/** Keeps an existing file. */
+/** Writes the ignore file unless it exists. */
 async function writeIgnoreFile(path: string, { stdout }: Stdio): Promise<void> {
   try {
     await writeFile(path, exampleIgnoreFile, { flag: 'wx' });

@@ -8,7 +8,7 @@ import { formatTable } from '../table.ts';
 const headings = ['RUN', 'CALL', 'STATE', 'AGE', 'TOOK', 'LINES'] as const;
 const callColumn = 1;
 const callCharsMax = 40;
-/** Below this width of the calls, ids are cut to a unique beginning. */
+/** If the column of calls would be narrower than this, ids are cut to a unique beginning. */
 const callCharsWanted = 16;
 const callCharsMin = 4;
 const idCharsMin = 8;
@@ -75,7 +75,10 @@ function formatCells(record: RunRecord): readonly string[] {
   ];
 }
 
-/** A pipeline that a client has sent is known by its name, else by its file. Its text is recorded as a digest. */
+/**
+ * Describes a pipeline that a client has sent by its name, or else by its file, because its text is recorded as a
+ * digest.
+ */
 function describeCall({ call, params, title }: RunRecord): string {
   if (call !== 'pipeline.run') return [call, ...params].join(' ');
   return title ?? pipelineFile(params[1]) ?? call;

@@ -53,7 +53,7 @@ function checkUrl(text: string, source: string): AddressResult {
   return { url: url.href, headers: { authorization: `Basic ${credentials}` }, named: true };
 }
 
-/** Returns the text itself if its percent signs encode nothing. */
+/** Returns the text unchanged if a percent sign in it encodes nothing. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);

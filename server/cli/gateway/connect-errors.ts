@@ -15,7 +15,7 @@ export interface HttpAnswer {
 }
 
 /**
- * Explains an answer that is not a success. `rejected` is true if it is from a gateway, which gives the reason itself.
+ * Explains an answer that is not a success. `rejected` is true if a gateway rejected the request and gave the reason.
  */
 export async function describeResponse(
   address: GatewayAddress,
@@ -154,7 +154,7 @@ function tlsText(url: string, { code = '', reason, library, message }: ConnectEr
 
 const probeMs = 3_000;
 
-/** Resolves with true if the address has no TLS, but the server there expects TLS. */
+/** Resolves with true if the address does not use TLS but the server expects it. */
 async function needsTls({ url, socketPath }: GatewayAddress): Promise<boolean> {
   const { protocol, hostname, port } = new URL(url);
   if (socketPath !== undefined || /s:$/.test(protocol)) return false;

@@ -68,13 +68,13 @@ async function readAnswer(response: IncomingMessage): Promise<HttpAnswer> {
 
 interface SendOptions {
   readonly accept: string;
-  /** True if only the head of the response must arrive in time. */
+  /** True if only the head of the response, not the body, must arrive before the timeout. */
   readonly bodyOfAnyLength?: boolean;
 }
 
 /**
- * Uses the HTTP client of Node. With `fetch`, the process of some versions of Node ends while it waits for a connection
- * that the server has closed.
+ * Uses `node:http` instead of `fetch`. In some versions of Node, a process that uses `fetch` ends while it waits for a
+ * connection that the server has closed.
  */
 function send(
   { url, headers, socketPath }: GatewayAddress,

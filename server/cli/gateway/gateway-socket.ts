@@ -21,8 +21,8 @@ const bodyBytesMax = 64 << 10;
  * The gateway disconnects a client that reads nothing for ten seconds, and cancels its run. A user can keep a pager
  * open for longer, so a paused socket reads a little from time to time.
  *
- * The amount must be large enough for the kernel to reopen its window: Linux waits until a sixteenth of a buffer of up
- * to 6 MiB is free. It must also be small enough to stay in memory.
+ * Each read must be large enough for the kernel to reopen its receive window: Linux waits until a sixteenth of a buffer
+ * of up to 6 MiB is free. It must also be small enough to stay in memory.
  */
 const pausedReadIntervalMs = 7_000;
 const pausedReadBytes = 512 << 10;
@@ -87,7 +87,10 @@ async function readBody(response: IncomingMessage): Promise<string> {
   return body;
 }
 
-/** Sends pings, which also show the gateway that this client is alive: a paused socket does not answer its pings. */
+/**
+ * Sends pings, which also show the gateway that this client is alive: a paused socket does not answer the pings of the
+ * gateway.
+ */
 function startPings(socket: WebSocket, pingMs: number): void {
   let alive = true;
   const markAlive = (): void => {

@@ -10,9 +10,9 @@ import { createSocketClass } from './gateway-socket.ts';
 const pingMs = 20_000;
 
 /**
- * Resolves with the ids of the jobs, of a pipeline in the order of its plan; an empty list if the run has none.
- * Resolves with undefined if they are not known: the run has not started, or its first lines were removed, or it is
- * active without a plan and may name more jobs.
+ * Resolves with the ids of the jobs: in plan order for a pipeline, and an empty list for a run without jobs. Resolves
+ * with undefined if the jobs are not known: the run has not started, its first lines were removed, or it is active
+ * without a plan and may name more jobs.
  */
 export async function fetchJobIds(address: GatewayAddress, run: string): Promise<readonly string[] | undefined> {
   const record = await fetchJson<RunRecord>(address, `runs/${encodeURIComponent(run)}`, ['state']);

@@ -25,7 +25,8 @@ export async function listRuns(
       pageMax === undefined ? {} : { limit: String(Math.min(limit - rows.length, pageMax)) };
     const page = await fetchPage(address, { ...query, ...size });
     if ('error' in page) {
-      // The gateway may allow smaller pages only. It chooses the size of a page without a limit.
+      // The gateway may allow smaller pages only. If the request has no `limit`, the gateway chooses the size of the
+      // page.
       if (page.status !== 400 || pageMax === undefined) return page;
       pageMax = undefined;
       continue;

@@ -25,8 +25,8 @@ interface ChoiceDeps {
 }
 
 /**
- * Calls `work` with the address of the running gateway. If none answers there and no option names it, starts a gateway
- * for the time of `work`. Resolves with the exit code.
+ * Calls `work` with the address of the running gateway. If no gateway answers there, and no option or variable asks for
+ * a running one, starts a gateway for the time of `work`. Resolves with the exit code.
  */
 export async function withRunningOrPrivateGateway(
   address: GatewayAddress,

@@ -8,13 +8,15 @@ import type { GatewayAddress } from './address.ts';
 import { fetchJson } from './fetch-json.ts';
 import { listRuns } from './list-runs.ts';
 
-/** Ids that clients and gateways create. No other id begins with one. */
+/**
+ * Ids that clients and gateways generate. Such an id is complete, so it is not looked up as the beginning of another.
+ */
 const generatedId = /^[a-z2-7]{20}$/;
 /** Number of newest runs in which the beginning of an id is looked up. */
 const searchedRuns = 1_000;
 const shownRuns = 5;
 
-/** Calls `work` with the id of the run. Resolves with its exit code; prints an error if no run is meant. */
+/** Calls `work` with the id of the run. Resolves with its exit code; prints an error if not exactly one run matches. */
 export async function withRun(
   named: string,
   { address, stdio }: { readonly address: GatewayAddress; readonly stdio: Stdio },

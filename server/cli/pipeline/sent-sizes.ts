@@ -1,4 +1,4 @@
-// Adds up what a command sends: the largest part of the folder, and files that are seldom meant to be sent.
+// Adds up the sizes of the files that a command sends, to name the largest and those that are seldom meant to be sent.
 
 import { formatSize } from '../call/format.ts';
 
