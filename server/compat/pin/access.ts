@@ -68,7 +68,7 @@ function checkToken(headers: IncomingHttpHeaders, { token }: AccessRules): void 
   const bearer = /^Bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1]?.trimEnd();
   const own = headers['x-pin-token'];
   const given = [bearer, typeof own === 'string' ? own : undefined].filter((one) => one !== undefined);
-  // Compare all of them, so that the duration reveals nothing.
+  // Compare every given token, so that the duration reveals nothing.
   const matches = given.map((one) => isSameSecret(one, token));
   if (matches.includes(true)) return;
   const message =

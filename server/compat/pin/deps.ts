@@ -1,4 +1,4 @@
-// What the pin API needs from the gateway.
+// Types of what the pin API needs from the gateway.
 
 import type { Archive } from '../../../calls/contract/containers.ts';
 import type { Caller } from '../../../calls/contract/context.ts';
@@ -30,7 +30,7 @@ export interface PinDeps {
   readonly runs: {
     /** Throws RunRejected. */
     start(request: StartRequest): StartResult;
-    /** Throws RunRejected if the run does not exist, or no longer. */
+    /** Throws RunRejected if the run does not exist or no longer exists. */
     attach(id: string, caller: Caller): AttachedRun;
     view(id: string): RunView;
     get(id: string): RunRecord | undefined;

@@ -38,7 +38,7 @@ export class EventIds {
     return number + start.shift;
   }
 
-  /** Returns how many of `count` events a client with the last id `id` has received. */
+  /** Returns how many of `count` events a client has received if the last one has the id `id`. */
   toNumber(id: number, count: number): number {
     const at = this.#starts.findLastIndex((start) => id > start.line + start.shift);
     const { shift } = this.#starts[at] ?? this.#starts[0]!;

@@ -35,12 +35,15 @@ export interface EventLogDeps {
 
 /** Consecutive events. */
 export interface EventBatch {
-  /** Number of the first event, from 1. */
+  /** Number of the first event, counted from 1. */
   readonly first: number;
   readonly count: number;
   /** JSON texts of the events, each ended by `\n`. Empty if the events belong to another run and are skipped. */
   readonly json: Buffer;
-  /** The entry of the log with exactly these events, if there is one. Clients share the encodings attached to it. */
+  /**
+   * The entry of the log with exactly these events, if there is one. The frames that are encoded for clients are cached
+   * with this entry, so that clients share them.
+   */
   readonly entry?: OutputEntry;
 }
 

@@ -1,4 +1,5 @@
-// Rebuilds the events of output: reads the lines to which the rows of the event log refer from the logs of runs.
+// Rebuilds the events of output: reads rows of the event log, and the lines in the logs of runs to which the rows
+// refer.
 
 import { eachLine } from '../../../runs/log/entry.ts';
 import type { EventBatch, EventGap, EventLog } from './event-log.ts';

@@ -24,7 +24,7 @@ export const triggerRoute: PinRoute = {
     const message = isWaiting ? 'Pipeline execution queued' : 'Pipeline execution started';
     const ids = { run_id: id, pipeline_id: id };
     const optional = warnings.length > 0 ? { warnings } : {};
-    // The documents of the daemon and the daemon itself differ.
+    // The documentation of pin says `triggered`, but the program answers `accepted`, which `/named` imitates.
     const status = deps.base === 'named' ? 'accepted' : 'triggered';
     return { json: { status, message, ...ids, ...optional, timestamp: timestamp() } };
   },
