@@ -52,14 +52,17 @@ export class ActiveConfig {
     this.#log.info({ api: config.http.api, calls: config.calls.length, ...changes }, 'configuration reloaded');
   }
 
-  /** Records that the changed file has errors. The configuration stays in force, and `/status` has their number. */
+  /**
+   * Records that the changed file has errors. The old configuration stays in force, and `/status` shows the number of
+   * errors.
+   */
   reportInvalid(problems: number): void {
     this.#lastReload = { at: new Date().toISOString(), ok: false, problems };
     this.#log.error({ problems }, 'the configuration file is not valid; nothing has changed');
   }
 }
 
-/** Returns what a reload opens, closes or deletes: the switch of the API, calls by name, and the retention. */
+/** Returns the changes that open, close or delete something: `http.api`, added and removed calls, and `retention`. */
 function describeChanges(before: Config, after: Config): Readonly<Record<string, unknown>> {
   const names = ({ calls }: Config): readonly string[] => calls.map(({ name }) => name);
   const addedCalls = names(after).filter((name) => !names(before).includes(name));

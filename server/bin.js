@@ -25,7 +25,7 @@ function isBuildUsable() {
   process.exit(125);
 }
 
-/** Returns the names of the files of the build that do not exist. The build lists its files. */
+/** Returns the names of missing build files. The build lists its files in dist/files.json. */
 function missingFiles() {
   return ['main.js', ...listFiles()].filter((name) => modifiedMs(new URL(`dist/${name}`, root)) === 0);
 }

@@ -55,7 +55,7 @@ export function listCalls(registry: Registry, deps: ListingDeps): Promise<readon
   return Promise.all(registry.list().map(async (call) => callListing(call, await callAvailability(call, deps))));
 }
 
-/** Returns whether a call can work at the moment, in words for its callers. */
+/** Returns whether a call can work at the moment. The reason is written for callers. */
 async function callAvailability(call: Call, { config, engines }: ListingDeps): Promise<Availability> {
   const missing = call.needs.map((engine) => engines[engine]).find((engine) => !engine.available);
   const reason = missing === undefined ? await missingRequirement(call, config) : undefined;

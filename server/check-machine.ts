@@ -33,8 +33,9 @@ export async function reportUnavailable(
 }
 
 /**
- * Returns a warning if calls need an engine, and the configured one does not answer or the user has no right on a
- * socket. A machine without any engine may still be the wrong place to check. Names the addresses, for the operator.
+ * Returns a warning if calls need an engine and none answers. If `docker.host` is `auto`, warns only about a socket
+ * that denies permission: a machine without any engine may not be the one that will run the gateway. Names the
+ * addresses, for the operator.
  */
 export async function checkEngine({ calls, docker }: Config): Promise<readonly KeyDiagnostic[]> {
   const needing = calls.filter(({ needs }) => needs.includes('container') || needs.includes('pipeline'));
@@ -68,7 +69,7 @@ export async function checkMachine(config: MachineConfig): Promise<readonly KeyD
   return [...secrets, ...calls.flat()];
 }
 
-/** Returns why a call cannot work on this machine, in words for its callers; undefined if it seems to be able to. */
+/** Returns why a call cannot work on this machine, in a text for callers; undefined if nothing is missing. */
 export async function missingRequirement({ requires }: Call, config: MachineConfig): Promise<string | undefined> {
   try {
     if (requires?.program !== undefined)
@@ -99,7 +100,7 @@ async function missingSecret(
   return missing === undefined ? undefined : `the secret ${quote(missing)} cannot be read`;
 }
 
-/** Returns why a secret has no value, in words for the operator. */
+/** Returns why a secret has no value, in a text for the operator; undefined if it has one or is not declared. */
 function secretProblem(name: string, { secrets }: MachineConfig): string | undefined {
   const source = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
   if (source === undefined) return undefined;

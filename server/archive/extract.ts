@@ -224,8 +224,8 @@ export class ArchiveExtractor {
   }
 
   /**
-   * Limits the bytes of an archive, names, headers and zeros included. Otherwise an archive of nothing else could be
-   * endless.
+   * Returns the maximum size of an archive, including names, headers and zeros. Without this limit, an archive of
+   * nothing but these could be endless.
    */
   #remainingBytes(): RemainingBytes {
     const { bytesMax, entriesMax, quotaMessage } = this.#quota.limits;

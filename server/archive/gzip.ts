@@ -61,7 +61,7 @@ async function* prepend(start: Uint8Array, iterator: AsyncIterator<Uint8Array>):
   for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
 }
 
-/** Yields the output of `transform` fed with `pieces`. Closes both when it returns. */
+/** Feeds `pieces` to `transform` and yields the output. Closes both at the end, also if the consumer stops early. */
 async function* pipeThrough(pieces: AsyncIterable<Uint8Array>, transform: Duplex): AsyncGenerator<Uint8Array> {
   const source = Readable.from(pieces, { objectMode: false, highWaterMark: 64 << 10 });
   const result = new PassThrough({ highWaterMark: 64 << 10 });

@@ -25,7 +25,10 @@ export interface ArchiveStats {
 }
 
 export interface PackListener {
-  /** Called after each entry with the totals so far, the last time before the end of the archive is read. */
+  /**
+   * Called after each entry with the totals so far. The last call comes before the consumer reads the end of the
+   * archive.
+   */
   readonly onPacked?: (stats: ArchiveStats, packed: { readonly path: string; readonly bytes: number }) => void;
   /** Called with the reason when `path` could not be packed as it was found. Packing continues. */
   readonly onWarning?: (path: string, what: string) => void;

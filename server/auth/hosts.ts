@@ -1,5 +1,5 @@
-// Decides which host names an API accepts in the Host header. This stops DNS rebinding: a page whose own name an
-// attacker points at 127.0.0.1 still sends that name.
+// Decides which host names an API accepts in the Host header. This stops DNS rebinding: an attacker can make a host
+// name resolve to 127.0.0.1, but pages of that host still send its name.
 
 import { isIP } from 'node:net';
 

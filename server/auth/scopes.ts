@@ -12,8 +12,8 @@ const ownMessages: ReadonlyMap<string, string> = new Map([
 const loginScopes: ReadonlySet<string> = new Set(['instances.directory', 'news.list', 'url.resolve']);
 
 /**
- * Returns whether `caller` holds `scope`. Without a scope everything is allowed. No caller holds `never`; every
- * caller with a user name holds `user.valid`, and without a token the scopes of a login.
+ * Returns whether `caller` holds `scope`. If `scope` is undefined, every caller is allowed. No caller holds `never`. A
+ * caller with a user name holds `user.valid` and, unless it uses a token, the scopes of a login.
  */
 export function allows(caller: Caller, scope: string | undefined): boolean {
   if (scope === undefined) return true;
