@@ -10,7 +10,7 @@ import { encodeFrame } from '../helpers/websocket/raw-frames.ts';
 export interface FrameCount {
   readonly frames: number;
   readonly payloadBytes: number;
-  /** Time from the first message sent to the end. */
+  /** Time from sending the call to reading the last frame. */
   readonly ms: number;
   /** Payloads of binary frames as text. */
   readonly binary: readonly string[];

@@ -50,7 +50,7 @@ ${Object.keys(benches).join(', ')}.
 Exit codes: 0 every required figure is reached, 1 one is missed or could not be measured, 2 wrong arguments.
 `;
 
-/** Limit of the sum of all waits, each of which also has its own deadline. */
+/** Time limit of the whole benchmark. Each wait also has a deadline of its own. */
 const deadlineMs = 20 * 60_000;
 /** Above this load, the figures are affected by other work on the machine. */
 const quietLoadMax = 2.5;

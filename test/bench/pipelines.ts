@@ -237,7 +237,7 @@ function longFile(length: number): string {
   return text + '# a comment\n'.repeat(Math.max(0, length - text.split('\n').length + 1));
 }
 
-/** Includes the first run, because users wait for it also. */
+/** Returns the longest time in milliseconds. The first round counts, because users wait for it too. */
 function slowest(work: () => void): number {
   return Math.max(
     ...Array.from({ length: fileRounds }, () => {

@@ -51,7 +51,7 @@ async function* smallFiles(): AsyncGenerator<Buffer> {
   yield rest;
 }
 
-/** Sends binary messages that are no JSON, as fast as the gateway reads them, behind a call. */
+/** Sends binary messages that are not JSON, as fast as the gateway reads them: once without a call, once after one. */
 export async function sendMalformed({ port }: Target): Promise<void> {
   for (const call of ['', '{"call":"wait"}']) await sendFrames(port, call);
 }

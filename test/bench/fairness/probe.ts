@@ -7,7 +7,7 @@ import type { BenchServer } from '../servers.ts';
 
 const busyMs = 240_000;
 
-/** Requests `/healthz` every 10 ms, also while responses are due, and reports how long each response took. */
+/** Requests `/healthz` every 10 ms, even while responses are pending, and reports how long each one took. */
 const prober = `
   const { parentPort, workerData } = require('node:worker_threads');
   const { Agent, get } = require('node:http');
