@@ -57,7 +57,7 @@ describe('ArchiveExtractor', () => {
     return error.message;
   }
 
-  it('the extractor restores the packed files, however the archive is split, gzipped or not', async () => {
+  it('the extractor restores the packed files, gzipped or not, however the archive is split', async () => {
     writeFiles(folder.at('in'), {
       a: 'one',
       'sub/empty/': '',
@@ -126,9 +126,9 @@ describe('ArchiveExtractor', () => {
     ).to.contain('leads through');
   });
 
-  it('the extractor rejects links that lead out of the target folder only in combination', async () => {
+  it('the extractor rejects links that together lead out of the target folder', async () => {
     const link = (name: string, linkname: string): TarEntry => ({ name, type: 'symlink', linkname });
-    // The text of the target of `out` stays inside, but `deep` leads to a different folder.
+    // As text, `a/b/c/deep/..` is `a/b/c`. But `deep` leads to the target folder itself, so `..` leads out of it.
     expect(
       await rejectExtraction([
         { name: 'a/b/c', type: 'directory' },
@@ -219,7 +219,7 @@ describe('ArchiveExtractor', () => {
     ).to.equal('"z/y" leads through "z", which is a file');
   });
 
-  it('the extractor drops set-user-id bits and keeps everything readable and removable by the gateway', async () => {
+  it('the extractor drops set-user-id bits, and the gateway can read and remove everything', async () => {
     await unpack(
       await createTar([
         { name: 'run', mode: 0o6755, content: '' },
@@ -304,7 +304,7 @@ describe('ArchiveExtractor', () => {
     }
   });
 
-  it('the extractor rejects data that is not tar, broken, cut off, empty or compressed in another format', async () => {
+  it('the extractor rejects data that is broken, cut off, empty, not tar or compressed in another format', async () => {
     const bytes = await createTar([
       { name: 'a', content: 'x'.repeat(2_000) },
       { name: 'b', content: 'y' },

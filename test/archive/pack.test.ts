@@ -232,7 +232,7 @@ describe('packFolder', () => {
     expect(readFolder(folder.at('out'))).to.deep.equal({ x: 'folder', 'x/y': 'folder', 'x/y/kept': '1' });
   });
 
-  it('packFolders puts folders on top of each other and under a prefix', async () => {
+  it('packFolders merges folders, lets later files replace earlier ones, and adds prefixes', async () => {
     writeFiles(folder.at('one'), { a: 'one', b: 'one' });
     writeFiles(folder.at('two'), { b: 'two' });
     untar(

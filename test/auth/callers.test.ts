@@ -28,7 +28,7 @@ describe('callers', () => {
         expect(identify({ authorization })).to.deep.equal(identify({}));
     });
 
-  it('W5: a login holds the scopes of a login, and a token only those in its list', () => {
+  it('W5: a user without a token holds the login scopes, and a token holds only the scopes in its list', () => {
     const login = { user: 'ada', token: false, scopes: [] };
     for (const scope of ['instances.directory', 'news.list', 'url.resolve']) {
       expect(allows(login, scope), scope).to.equal(true);

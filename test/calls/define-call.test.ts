@@ -126,7 +126,7 @@ describe('defineCall', () => {
     });
   });
 
-  it('a body can return a value, alone or with an exit', async () => {
+  it('a body can return a value, alone or with an exit code', async () => {
     expect(await runDefinition(async () => ({ value: { free: [1, null] } }))).to.deep.equal({
       value: { free: [1, null] },
     });

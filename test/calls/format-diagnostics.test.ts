@@ -46,7 +46,7 @@ describe('formatDiagnostics', () => {
       .and.contain('\x1b[31m^^^^\x1b[0m');
   });
 
-  it('formatDiagnostics replaces control characters of files and names', () => {
+  it('formatDiagnostics replaces control characters in file contents and file names', () => {
     const shown = formatDiagnostics(parse('workflow: ["\\e[31m", a]\na: { image: x, "\u0007": 1 }\n', 'a\x1bb'));
     expect(shown).not.to.match(/[\0-\x08\x0b-\x1f\x7f]/);
   });
@@ -57,7 +57,7 @@ describe('formatDiagnostics', () => {
     expect(lines.every((line) => line.length < 400)).to.equal(true);
   });
 
-  it('formatDiagnostics prints neither position nor source line for a file as a whole', () => {
+  it('formatDiagnostics prints neither position nor source line for a diagnostic of a whole file', () => {
     const whole = { ...diagnostic, line: 0, column: 0, length: 0, file: 'a.yaml', source: '' };
     expect(formatDiagnostics([whole])).to.equal('a.yaml: error: is odd');
   });

@@ -11,7 +11,7 @@ import { createRandomInteger, seeds } from '../helpers/seeded-random.ts';
 const kiB = 1 << 10;
 
 describe('the pattern of a param', () => {
-  // With JavaScript's own expressions, each of these takes seconds or longer.
+  // With JavaScript's own regular expressions, each of these takes seconds or longer.
   for (const [pattern, value] of [
     ['^(a|aa)+$', `${'a'.repeat(400 * kiB)}!`],
     ['^(a+)+$', `${'a'.repeat(400 * kiB)}!`],
@@ -39,14 +39,14 @@ describe('the pattern of a param', () => {
     expect(compileParamSchema({ not: evil })(value)).to.deep.equal([]);
   });
 
-  it('S12: two patterns of one schema stay apart', () => {
+  it('S12: two patterns of one schema are checked separately', () => {
     const check = compileParamSchema({ allOf: [{ pattern: '^a' }, { pattern: 'z$' }] });
     expect(check('az')).to.deep.equal([]);
     expect(check('a')).to.deep.equal(['must match pattern "z$"']);
     expect(check('z')).to.deep.equal(['must match pattern "^a"']);
   });
 
-  it('S12: a number of 400 KiB that is no number is rejected in linear time', () => {
+  it('S12: a value of 400 KiB that is almost a number is rejected in linear time', () => {
     for (const type of ['integer', 'number', 'boolean'])
       expect(compileParamSchema({ type })(`${'1'.repeat(400 * kiB)}x`)).to.have.length(1);
     expect(compileParamSchema({ type: 'number' })('5.')).to.deep.equal([]);
@@ -108,13 +108,13 @@ describe('the size of a param', () => {
     expect(check(params, '😀'.repeat(26), 100)).to.match(/must have at most 100 bytes, not 104$/);
   });
 
-  it('S12: the bytesMax of a param replaces the limit, in both directions', () => {
+  it('S12: the bytesMax of a param replaces the limit, whether larger or smaller', () => {
     expect(check([{ name: 'a', bytesMax: 200 }], 'x'.repeat(200), 100)).to.equal('ok');
     expect(check([{ name: 'a', bytesMax: 50 }], 'x'.repeat(51), 100)).to.contain('at most 50 bytes');
     expect(check([{ name: 'a', bytesMax: Infinity }], 'x'.repeat(kiB * kiB), 100)).to.equal('ok');
   });
 
-  it('S12: a value that is too long is not matched with the schema', () => {
+  it('S12: a value that is too long is not checked against the schema', () => {
     const params = [{ name: 'a', schema: { enum: ['x'] } }];
     expect(check(params, 'y', 100)).to.contain('must be one of');
     expect(check(params, 'y'.repeat(101), 100)).to.not.contain('must be one of');

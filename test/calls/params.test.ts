@@ -85,7 +85,7 @@ describe('checkParams', () => {
     ['number', ['0', '-1.5', '1e3', '.5', '5.'], ['', 'x', '1,5', 'NaN', 'Infinity', '1 '], 'must be a number'],
     ['boolean', ['true', 'false'], ['', 'yes', 'TRUE', '1'], 'must be true or false'],
   ] as const) {
-    it(`checkParams checks the meaning of a param of type ${type} and passes its string on unchanged`, () => {
+    it(`checkParams checks the string of a param of type ${type} and passes it on unchanged`, () => {
       for (const value of good)
         expect(check([{ name: 'a', schema: { type } }], [value])).to.deep.equal({ ok: true, params: { a: value } });
       for (const value of bad) expect(rejectionText([{ name: 'a', schema: { type } }], [value])).to.contain(message);

@@ -141,7 +141,7 @@ describe('the text check', () => {
     expect(check('limits.pendingWriteBytesMax')).to.deep.equal([]);
   });
 
-  it('the text check finds names whose shape says nothing', () => {
+  it('the text check finds names of banned shapes, such as RunParts and nameOf', () => {
     expect(check('export interface RunParts {}')).to.have.length(1);
     expect(check('function nameOf(run: Run): string {')).to.have.length(1);
     expect(check('const it = create();')).to.have.length(1);
@@ -160,7 +160,7 @@ describe('the text check', () => {
     expect(check(`| ${long} |\n\`\`\`\n${long}\n\`\`\`\n`, 'docs/sample.md')).to.deep.equal([]);
   });
 
-  it('the text check finds folders with too many files, but not folders that hold one kind', () => {
+  it('the text check finds folders with too many files, but not folders whose files are all of one kind', () => {
     const files = (folder: string): readonly string[] => Array.from({ length: 21 }, (_, at) => `${folder}/${at}.ts`);
     expect(checkFolders(files('server/runs')).map(({ file }) => file)).to.deep.equal(['server/runs']);
     expect(checkFolders(files('server/http/routes'))).to.deep.equal([]);

@@ -1,4 +1,5 @@
-// A run of tests that does not end by itself fails and names what keeps it running. Its failures end its output.
+// Tests how a test run ends: it repeats its failures last, and it fails and names what keeps it running if it does not
+// end by itself.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -28,7 +29,7 @@ describe('the end of a test run', () => {
     return { code: status, output: stdout + stderr };
   }
 
-  it('a run with a failed test repeats the failure at the end, without its count', () => {
+  it('a run with a failed test repeats the failure at the end, without the number of failures', () => {
     const { code, output } = runTests(`
       it('a test passes', () => {});
       it('a test fails', () => { throw new Error('the value is 3'); });

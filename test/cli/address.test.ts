@@ -1,4 +1,4 @@
-// Tests how the commands reach a gateway: addresses with credentials, TLS, and servers that are no gateway.
+// Tests how the commands reach a gateway: addresses with credentials, TLS, and servers that are not gateways.
 
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -243,7 +243,7 @@ describe('the address of a gateway', function () {
       }
     });
 
-    it('T11: other failures of TLS are one sentence, without the words of OpenSSL', async () => {
+    it('T11: every other TLS failure is reported in one sentence, without the text of OpenSSL', async () => {
       const certificate = await authority.sign({ names, days: 1 });
       const at = await listen(createTlsServer({ ...certificate, minVersion: 'TLSv1.3' }));
       const old = { env: { NODE_OPTIONS: '--tls-max-v1.2' } };

@@ -152,7 +152,7 @@ describe('commands for existing runs', function () {
   });
 
   describe('distillery logs', () => {
-    it('logs prints the stored lines and nothing else', async () => {
+    it('the command logs prints the stored lines and nothing else', async () => {
       const run = await startDetached('held');
       await start(['attach', run]).waitForMatch(/3\n/);
       expect(await distillery(['logs', run])).to.include({ stdout: '1\n2\n3\n', stderr: '', code: 0 });
@@ -164,12 +164,12 @@ describe('commands for existing runs', function () {
       expect(await following.result).to.include({ stdout: '3\ngot x\n', stderr: '', code: 0 });
     });
 
-    it('logs reads the lines page by page', async () => {
+    it('the command logs reads the lines page by page', async () => {
       const { stdout } = await distillery(['logs', 'chosen']);
       expect(stdout).to.equal(Array.from({ length: 5_000 }, (_, i) => `${i + 1}\n`).join(''));
     });
 
-    it('logs reports which lines retention removed', async () => {
+    it('the command logs reports which lines retention removed', async () => {
       const run = await startDetached('large');
       await start(['attach', '-q', run]).result;
       for (;;) {
@@ -183,7 +183,7 @@ describe('commands for existing runs', function () {
       }
     });
 
-    it('logs reports an unknown run, and a gateway that does not answer', async () => {
+    it('the command logs reports an unknown run, and a gateway that does not answer', async () => {
       expect(await distillery(['logs', 'nowhere'])).to.include({ code: 2, stdout: '' });
       const gone = await startTestGateway('');
       await gone.stop();
@@ -194,7 +194,7 @@ describe('commands for existing runs', function () {
   });
 
   describe('distillery runs', () => {
-    it('runs lists runs, newest first', async () => {
+    it('the command runs lists runs, newest first', async () => {
       const { stdout, code } = await distillery(['runs', '--limit', '2']);
       expect(code).to.equal(0);
       const [heading, ...rows] = stdout.trimEnd().split('\n');
@@ -205,7 +205,7 @@ describe('commands for existing runs', function () {
         expect(row.split(/ +/).slice(0, 3)).to.deep.equal([listed[i]!.id, listed[i]!.call, listed[i]!.outcome]);
     });
 
-    it('runs lists the runs in one state as JSON', async () => {
+    it('the command runs lists the runs in one state as JSON', async () => {
       const run = await startDetached('asleep');
       const { stdout } = await distillery(['runs', '--state', 'running', '--json']);
       expect(JSON.parse(stdout)).to.include({ id: run, state: 'running' });

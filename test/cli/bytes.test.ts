@@ -72,7 +72,7 @@ describe('the command line with calls that exchange bytes', function () {
     expect(String(stdout)).to.equal(`${hash}  -\n`);
   });
 
-  it('each stream of the run goes to that of the command', async () => {
+  it('stdout and stderr of the run go to stdout and stderr of the command', async () => {
     const called = await run(['call', '--quiet', '--id', 'both', 'both']);
     const attached = await run(['attach', '--quiet', 'both']);
     const logged = await run(['logs', 'both']);
@@ -80,7 +80,7 @@ describe('the command line with calls that exchange bytes', function () {
       expect([stdout.toString('latin1'), stderr.toString('latin1')]).to.deep.equal(['out\xff', 'err\xfe']);
   });
 
-  it('logs prints what an active run has stored and exits', async () => {
+  it('the command logs prints what an active run has stored and exits', async () => {
     await run(['call', '--detach', '--id', 'active', 'waits']);
     let logged = await run(['logs', 'active']);
     while (logged.stdout.length < 2) logged = await run(['logs', 'active']);
@@ -88,7 +88,7 @@ describe('the command line with calls that exchange bytes', function () {
     await run(['cancel', 'active']);
   });
 
-  it('call ends with a run that stops reading its input', async () => {
+  it('call ends with the run, even if the run does not read all its input', async () => {
     const { stdout, code } = await run(['call', '--quiet', 'head'], sent);
     expect(code).to.equal(0);
     expect(stdout.equals(sent.subarray(0, 3))).to.equal(true);

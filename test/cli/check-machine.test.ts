@@ -98,7 +98,7 @@ describe('a machine on which something is missing', function () {
     ]);
   });
 
-  it('S10: validate warns about an engine that does not answer, or on whose socket its user has no right', async () => {
+  it('S10: validate warns about an engine whose socket the current user may not open', async () => {
     const socket = join(folder, 'engine.sock');
     const engine = createServer().listen(socket);
     await once(engine, 'listening');
@@ -132,7 +132,7 @@ describe('a machine on which something is missing', function () {
       await waitForMatch(pattern);
   });
 
-  it('S10: /calls has the reason for each call that is not available, and follows the machine', async () => {
+  it('S10: /calls has the reason for each call that is not available, until nothing is missing', async () => {
     await serve();
     const reasons = await unavailable();
     expect(reasons).to.include.all.keys('program', 'script', 'folder', 'path', 'shell', 'container', 'deploy');
@@ -143,14 +143,14 @@ describe('a machine on which something is missing', function () {
     expect(await unavailable()).not.to.have.any.keys('script', 'folder');
   });
 
-  it('S10: a call is reported again after a reload', async () => {
+  it('S10: after a reload, the gateway reports a new call that is not available', async () => {
     const { waitForMatch, child } = await serve();
     await writeFile(join(folder, 'distillery.yaml'), `${yaml}  later: { process: [not-yet-there] }\n`);
     child.kill('SIGHUP');
     await waitForMatch(/"call":"later","msg":"cannot start \\"not-yet-there\\"/);
   });
 
-  it('S10: terminal calls are not available without node-pty, and process calls are', async () => {
+  it('S10: without node-pty, process calls are available and terminal calls are not', async () => {
     const preload = join(folder, 'preload.cjs');
     await writeFile(preload, withoutPty);
     await writeFile(join(folder, 'distillery.yaml'), `${head}calls: { a: { terminal: [ls] }, b: { process: [ls] } }\n`);

@@ -13,7 +13,7 @@ describe('the data folder of distillery serve', function () {
   this.timeout(20_000);
   let folder: string;
 
-  // The user of a test must reach the folder.
+  // Some tests run serve as another user. That user must be able to enter the folder.
   before(() => chmod(tmpdir(), 0o711));
   after(() => chmod(tmpdir(), 0o700));
   beforeEach(async () => {

@@ -71,7 +71,7 @@ describe('the executable', function () {
     return { printed: JSON.parse(stdout) as unknown[], code };
   }
 
-  it('the executable names the missing file of an incomplete build, and the way out', async () => {
+  it('the executable names the missing file of an incomplete build, and says to install again', async () => {
     await build(0);
     await writeFile(join(folder, 'dist/files.json'), '["main.js","chunk-ABC.js"]');
     await rm(join(folder, 'server/main.ts'));

@@ -70,14 +70,14 @@ calls:
     return text.replace(/\u001b\[[\d;?]*[A-Za-z]/g, '').replaceAll('\r', '');
   }
 
-  it('T9: runs reads more runs than one page of the gateway has', async () => {
+  it('T9: the command runs lists more runs than one page of the gateway has', async () => {
     const { stdout, code } = await distillery('runs', '--limit', '200', '--json');
     expect(code).to.equal(0);
     expect(stdout.trimEnd().split('\n')).to.have.length(17);
     expect((await distillery('runs', '--limit', '10', '--json')).stdout.trimEnd().split('\n')).to.have.length(10);
   });
 
-  it('T9: runs names pipelines by their name, else by their file', async () => {
+  it('T9: the command runs shows the name of a pipeline, or its file if it has no name', async () => {
     const { stdout } = await distillery('runs', '--limit', '200');
     expect(stdout).to.match(/^[a-z2-7]{20} {2}Nightly build +succeeded /m);
     expect(stdout).to.match(/^[a-z2-7]{20} {2}words\.yaml +succeeded /m);
@@ -86,7 +86,7 @@ calls:
   });
 
   for (const cols of [120, 60, 40, 24])
-    it(`T9: runs fits a terminal of ${cols} columns`, async () => {
+    it(`T9: the table of the command runs fits a terminal of ${cols} columns`, async () => {
       const text = await atTerminal(cols, 'runs', '--limit', '200');
       const lines = text.trimEnd().split('\n');
       expect(lines).to.have.length(18);
@@ -104,7 +104,7 @@ calls:
     expect(withoutAges(atZero)).to.equal(withoutAges(intoFile.stdout)).and.to.contain('Nightly build');
   });
 
-  it('T9: attach, logs and cancel take the beginning of an id, and last', async () => {
+  it('T9: attach, logs and cancel accept the beginning of an id, or the word "last"', async () => {
     expect((await distillery('logs', 'two')).stdout).to.equal('building\ntesting\n');
     expect((await distillery('logs', 'last')).stdout).to.equal('hello\n');
     expect((await distillery('logs', '--follow', 'last')).stdout).to.equal('hello\n');
@@ -112,11 +112,11 @@ calls:
     expect((await distillery('cancel', 'two')).stderr).to.match(/^run two-1 of release: ended$/m);
   });
 
-  it('T9: an id itself counts before the beginnings of others', async () => {
+  it('T9: a complete id takes precedence over longer ids that begin with it', async () => {
     expect((await distillery('logs', 'say-1')).stdout).to.equal('hello\n');
   });
 
-  it('T9: a beginning of several ids, or of none, is an error that says so', async () => {
+  it('T9: attach, logs and cancel report that several ids, or none, begin with the argument', async () => {
     for (const command of ['attach', 'logs', 'cancel']) {
       const several = await distillery(command, 'one');
       expect(several.stderr).to.equal('distillery: the ids of several runs begin with "one": one-2, one-1\n');
@@ -127,7 +127,7 @@ calls:
     }
   });
 
-  it('T7: logs --job of another name is an error that lists the jobs', async () => {
+  it('T7: logs --job with an unknown job is an error that lists the jobs', async () => {
     for (const more of [[], ['--follow']]) {
       const { stdout, stderr, code } = await distillery('logs', ...more, '--job', 'nope', 'two-1');
       expect([stdout, code]).to.deep.equal(['', 2]);

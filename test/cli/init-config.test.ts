@@ -40,7 +40,7 @@ describe('a folder without a configuration', function () {
     expect((await distillery('call', '-q', 'greet', 'Ada', '--url', url)).stdout).to.match(/^hello Ada 1\n/);
   });
 
-  it('the configuration of init --config is valid with every commented line in force', async () => {
+  it('the configuration of init --config is valid with every commented-out key enabled', async () => {
     await distillery('init', '--config', '-f', 'all.yaml');
     const text = (await readFile(join(folder, 'all.yaml'), 'utf8'))
       .replace(/^(\s*)# (?=(?:census|shell|build|modules|pipelines|secrets|limits|domains|origins| {2}\w+):?)/gm, '$1')

@@ -9,7 +9,7 @@ import { waitUntil } from '../helpers/wait-until.ts';
 
 const head = 'http: { api: true, listen: "127.0.0.1:0" }\nshutdown: { grace: 0s }\n';
 
-/** A removal waits for SIGHUP only. */
+/** A file that would remove something waits until the test sends SIGHUP. */
 const patient = `${head}limits: { configQuietMs: 10ms, configConfirmMs: 1h, retentionIntervalMs: 10ms }\n`;
 const rest = `retention: { runs: 100 }
 calls:
@@ -63,7 +63,7 @@ describe('the configuration file of a running gateway', function () {
     expect(await countRuns()).to.equal(2);
   });
 
-  it('C1: a file saved in two halves is applied when it is complete, and only once', async () => {
+  it('C1: a file saved in two steps is applied when it is complete, and only once', async () => {
     await writeFile(file, patient + rest);
     const { waitForMatch, child, result } = await serve();
     await writeFile(file, patient);
@@ -76,7 +76,7 @@ describe('the configuration file of a running gateway', function () {
     expect(stderr).to.contain('"addedCalls":["more"]');
   });
 
-  it('C1: a file that removes something is applied if it stays unchanged, and the log says what it did', async () => {
+  it('C1: a file that removes something is applied if it stays unchanged, and the log says what changed', async () => {
     const quick = patient.replace('1h', '50ms');
     await writeFile(file, quick + rest);
     const { waitForMatch } = await serve();

@@ -115,7 +115,7 @@ calls:
     expect(stderr).to.match(/^unknown, the gateway ended before/m);
   });
 
-  it('P7: a container with unread input in a file is continued, and the file is removed', async () => {
+  it('P7: call resumes a container whose unread input is in a file, and the file is removed', async () => {
     const calling = startCli(['call', 'deaf'], {
       env: { DISTILLERY_URL: url },
       input: `${'x'.repeat(999)}\n`.repeat(400),

@@ -1,4 +1,5 @@
-// Tests a real terminal whose run gets its keys from elsewhere, loses its gateway, or asks a question.
+// Tests a command at a real terminal when another session has the input, the gateway stops, or the program asks a
+// question.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -50,7 +51,7 @@ describe('a terminal whose keys the run does not receive', function () {
     return terminal;
   }
 
-  /** Starts a call in one terminal, and takes its input in a second one. */
+  /** Starts a call in one terminal, and takes over the input of the run in a second one. */
   async function takenOver(call: string): Promise<{ first: Terminal; second: Terminal; run: string }> {
     const first = await shell();
     first.type(`distillery call ${call}\r`);
@@ -93,7 +94,7 @@ describe('a terminal whose keys the run does not receive', function () {
     await expectLocalShell(first);
   });
 
-  it('T1: Ctrl-T takes the input back, and the other terminal learns that', async () => {
+  it('T1: Ctrl-T takes the input back, and the other terminal reports it', async () => {
     const { first, second } = await takenOver('shell');
     first.type('\u0014');
     await first.waitFor(/this terminal has the input of the run again\r\n/);
@@ -216,7 +217,7 @@ describe('a terminal whose gateway is killed', function () {
   });
 });
 
-describe('a line at a terminal that the program has not ended', function () {
+describe('an unfinished line at a terminal', function () {
   this.timeout(60_000);
   let gateway: TestGateway;
   let terminal: Terminal;

@@ -40,7 +40,7 @@ describe('distillery call at a terminal', function () {
     await terminal.waitFor(/ready> /);
     terminal.type('stty size\r');
     await terminal.waitFor(/20 90\r\n/);
-    // The shell's child prints the line itself, so it is in the foreground when Ctrl-C is typed.
+    // The child of the shell prints the line, so the child is in the foreground when Ctrl-C is typed.
     terminal.type(`sh -c 'echo "asleep $((6 * 7))"; exec sleep 60'; echo "slept $?"\r`);
     await terminal.waitFor(/asleep 42\r\n/);
     terminal.type('\u0003');

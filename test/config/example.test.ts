@@ -19,7 +19,7 @@ describe('the example distillery.yaml', () => {
     expect(systems).not.to.have.length(0);
   });
 
-  it('the news that the example distillery.yaml names have file names that begin with a date', async () => {
+  it('the file names of the news in docs/news begin with a date', async () => {
     const names = await readdir(new URL('../../docs/news/', import.meta.url));
     expect(names).not.to.have.length(0);
     expect(

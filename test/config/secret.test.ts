@@ -56,7 +56,7 @@ describe('permissionsFor', () => {
       });
     }));
 
-  it('permissionsFor includes only secrets that name the call, for calls that the file does not declare', () =>
+  it('for a call that the file does not declare, permissionsFor includes only secrets that name the call', () =>
     inFolder(async ({ load }) => {
       const config = await load(yaml);
       expect(permissionsFor('pipeline.run', config, { declared: false }).secrets).to.deep.equal(['C']);

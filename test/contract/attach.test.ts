@@ -164,7 +164,7 @@ calls:
     ]);
   });
 
-  it('a run is cancelled with its disconnected owner even if others watch', async () => {
+  it('a run is cancelled when its owner disconnects, even if others watch', async () => {
     const { client, run } = await startCall({ call: 'tied' });
     expect(await nextLine(client)).to.equal('ready');
     const other = await attachClient({ attach: run });
@@ -191,7 +191,7 @@ calls:
     expect((await back.readToEnd()).json.at(-1)).to.include({ status: 'succeeded' });
   });
 
-  it('T1: a session whose input was taken requests it again, as often as it was taken', async () => {
+  it('T1: a session whose input was taken can take it back, any number of times', async () => {
     const { client, run } = await startCall({ call: 'cat', onDisconnect: 'detach' });
     const other = await attachClient({ attach: run });
     expect(await nextJsonWith(other, 'run')).not.to.have.property('input');
@@ -218,7 +218,7 @@ calls:
     await other.readToEnd();
   });
 
-  it('a run accepts input from one session at a time, which learns what has arrived', async () => {
+  it('a run accepts input from one session at a time, and that session learns how much input has arrived', async () => {
     const { client, run } = await startCall({ call: 'cat', onDisconnect: 'detach' });
     client.sendText('one');
     expect(await nextLine(client)).to.equal('one');

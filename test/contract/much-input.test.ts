@@ -22,7 +22,7 @@ const dialects = [
   { name: 'distillery.v2', offered: ['distillery.v2'], newline: '' },
 ];
 
-/** The text frames that pass through `cat` are these lines. */
+/** The input: a thousand lines, each sent as one text frame. */
 const lines = Array.from({ length: 1000 }, (_, i) => `${i} `.padEnd(2000, 'x'));
 
 /** The folders that runs have created, such as those of their input files. */
@@ -96,7 +96,7 @@ describe('more input than fits into memory', function () {
     expect((await second.readToEnd()).texts).to.deep.equal(lines);
   });
 
-  it('P7: a terminal receives more than fits into memory', async () => {
+  it('P7: a terminal receives more input than fits into memory', async () => {
     const client = await connectWsClient(gateway.wsUrl, ['pow-1']);
     client.sendControl({ call: 'screen' });
     let text = '';
@@ -124,7 +124,7 @@ describe('more input than fits into memory', function () {
 });
 
 describe('the limit of the input file', () => {
-  it('P7: more unread input than the file may hold ends the run with the amount', async () => {
+  it('P7: more unread input than the limits allow ends the run, and distillery.v2 reports the limit', async () => {
     const gateway = await startTestGateway(`${yaml}\nlimits: { inputBytesMax: 1m, inputFileBytesMax: 2m }\n`);
     try {
       for (const [offered, message] of [

@@ -125,7 +125,7 @@ describe('the REST API of pow-1', function () {
         status: 'rejected',
         reason: 'process returned error: cancelled: timeout expired',
       });
-      // Wait longer each time, because a request extends the lifetime.
+      // Each attempt waits longer than the lifetime of the id, because a request extends the lifetime.
       await waitUntil('the id is unknown', () => isForgotten(id, idle), 20_000);
     } finally {
       await idle.stop();

@@ -19,7 +19,7 @@ calls:
   tidy: { process: [sh, -c, "trap 'read line; exit 0' TERM; echo ready; sleep 60 & wait"], stop: { grace: 20s } }
 `;
 
-/** A request that also fails every later check, so that the response shows which check came first. */
+/** Invalid headers by check. A row also fails later checks, so that the response shows which check came first. */
 const invalidRequests = {
   version: { 'Sec-WebSocket-Version': '12' },
   key: { 'Sec-WebSocket-Key': 'short' },
@@ -201,7 +201,7 @@ describe('the websocket upgrade', () => {
     });
   }
 
-  it('a call in the same packet as the handshake starts', async () => {
+  it('a call that arrives in the same packet as the handshake is started', async () => {
     const client = await connectRawClient(gateway.wsUrl, { early: encodeFrame('binary', '{"call":"hello"}') });
     expect((await client.next())?.payload.toString()).to.equal('hello');
     client.socket.destroy();

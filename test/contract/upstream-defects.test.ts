@@ -197,7 +197,7 @@ describe('defects of an earlier server of this API', function () {
     });
   });
 
-  it('defect 9: a value that cannot be JSON is a failure with a reason', async () => {
+  it('defect 9: a call whose value cannot be JSON fails with a reason', async () => {
     expect((await (await call('cyclic')).readToEnd()).json).to.deep.equal([
       { status: 'rejected', reason: 'process returned error: result cannot be serialised' },
     ]);
@@ -363,7 +363,7 @@ describe('defects of an earlier server of this API', function () {
       expect(logged()).to.contain(secret);
     }));
 
-  it('defect 22: the public list has taglines for everyone', async () => {
+  it('defect 22: the public list of systems has taglines for every caller', async () => {
     expect(await gateway.getJson('/api/v1/http/systems')).to.have.nested.property('[0].tagline', 'Pressed plants');
     expect(await gateway.getJson('/api/v1/systems')).to.have.nested.property('[0].Tagline', 'Pressed plants');
   });
@@ -534,7 +534,7 @@ describe('defects of an earlier server of this API', function () {
     });
   });
 
-  it('past regressions have one test each', () => {
+  it('every defect has one test', () => {
     const source = readFileSync(new URL(import.meta.url), 'utf8');
     const numbers = [...source.matchAll(/^ {2}(?:it|describe)\(['"]defect (\d+):/gm)].map(([, number]) =>
       Number(number),

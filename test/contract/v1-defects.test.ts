@@ -152,7 +152,7 @@ describe('defects of the first server of this protocol', () => {
     });
   });
 
-  it('defect 9: a value that cannot be sent is a failure with a reason', async () => {
+  it('defect 9: a call whose value cannot be sent fails with a reason', async () => {
     const client = await connectWsClient(gateway.wsUrl);
     client.sendControl({ call: 'cyclic' });
     expect(await client.readToEnd()).to.deep.equal({
@@ -224,7 +224,7 @@ async function sendFrames(gateway: TestGateway, frames: readonly Buffer[]): Prom
   expect(received.map(({ opcode }) => opcode)).to.deep.equal(['binary']);
 }
 
-/** Returns the frames before Close, which it answers. */
+/** Answers Close, and returns the frames before it. */
 async function readUntilClose(client: RawClient) {
   const received: Frame[] = [];
   for (let frame = await client.next(); frame !== undefined; frame = await client.next()) {

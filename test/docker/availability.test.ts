@@ -44,7 +44,7 @@ describe('docker availability', function () {
     engine.close();
   });
 
-  it('S10: a client reads that the gateway has no right on the socket of its engine', async () => {
+  it('S10: the reason for an unavailable engine says that the gateway may not open the socket', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'dk-denied-'));
     const socket = join(folder, 'docker.sock');
     const server = createServer();
@@ -53,7 +53,7 @@ describe('docker availability', function () {
     await chmod(folder, 0o700);
     const uid = process.geteuid!();
     try {
-      // Root may open every socket, so this test is another user for a moment.
+      // Root may open every socket, so this test connects as another user.
       process.seteuid!(65_534);
       const reached = await connect(`unix://${socket}`);
       if (!('why' in reached)) throw new Error('the engine answered');

@@ -71,7 +71,7 @@ describe('docker: cancelling a container', function () {
     await exit;
   });
 
-  it('P4: the stop signal reaches processes that were started in the container later, of any user', async () => {
+  it('P4: the stop signal reaches processes that any user started in the container later', async () => {
     const run = fakePorts({ stop: { signal: 'SIGTERM', graceMs: endlessGraceMs } });
     const exit = engine.container(run.ports)({
       ...spec('trap "" TERM; echo ready; while [ ! -e /tmp/end ]; do sleep 0.1; done'),
@@ -97,7 +97,7 @@ describe('docker: cancelling a container', function () {
     await exit;
   });
 
-  it('P4: a stopped process of a container continues, so that it can handle the stop signal', async () => {
+  it('P4: a process suspended by SIGSTOP in a container is resumed, so that it handles the stop signal', async () => {
     const run = fakePorts({ stop: { signal: 'SIGTERM', graceMs: endlessGraceMs } });
     const exit = engine.container(run.ports)(
       spec('trap "echo cleanup; exit 4" TERM; echo ready; kill -STOP $$; sleep 9'),

@@ -1,4 +1,4 @@
-// Copies files into and out of containers at any point of their life, as their own user sees them.
+// Tests copying files into and out of containers at any point of their life, and the owner of the files.
 
 import { randomBytes } from 'node:crypto';
 import type { Writable } from 'node:stream';

@@ -20,7 +20,7 @@ nap: { host: true, condition: $NAP, script: [echo asleep, sleep 60] }
 describe('distillery run without a gateway', function () {
   this.timeout(60_000);
   let folder: string;
-  /** Sockets are created here. */
+  /** The folder for temporary files, where private gateways create their sockets. */
   let temporary: string;
 
   beforeEach(async () => {
@@ -91,7 +91,7 @@ describe('distillery run without a gateway', function () {
     });
   }
 
-  it('L11: the gateway of a command that was killed is cleaned up by the next one', async () => {
+  it('L11: the next command cleans up what the private gateway of a killed command left', async () => {
     const running = startNap('--id', 'killed');
     await running.waitForMatch(/\[nap\] asleep/);
     running.child.kill('SIGKILL');
@@ -155,7 +155,7 @@ describe('distillery run without a gateway', function () {
     expect(code).to.equal(2);
   });
 
-  it('L11: output that its reader no longer reads cancels the run', async () => {
+  it('L11: the run is cancelled when the reader of the output closes the pipe', async () => {
     await writeFile(join(folder, 'pipeline.yaml'), 'workflow: [a]\na: { host: true, script: yes }');
     const running = startCli(['run', '--plain', '--id', 'broken-pipe'], options());
     await running.waitForMatch(/\[a\] y/);

@@ -141,7 +141,7 @@ describe('pipelines at the command line', function () {
       expect(json.stdout.match(/unknown key 'colour'/g)).to.have.length(1);
     });
 
-    it('L10: apply takes -f and -n, and the gateway names the pipeline so', async () => {
+    it('L10: apply takes the file from -f and the name of the pipeline from -n', async () => {
       const file = await write('named.yaml', 'workflow: [a]\na: { host: true, script: id }\n');
       const { stderr, code } = await distillery(['apply', '-f', file, '-n', 'nightly']);
       expect(code).to.equal(2);
@@ -232,7 +232,7 @@ describe('pipelines at the command line', function () {
         await write('sub/kept', 'changed\n');
       });
 
-      it('L17: a warning names them with their sizes, and the summary names the folder', async () => {
+      it('L17: a warning lists .git, node_modules and .env with sizes, and the summary names the folder', async () => {
         const { stderr, code } = await distillery(['run', 'list.yaml']);
         expect(code, stderr).to.equal(0);
         expect(stderr).to.match(/^sent \d+ files \([\d.]+ KiB\) of \/.*; largest: \.git \([\d.]+ KiB\)$/m);
@@ -245,7 +245,7 @@ describe('pipelines at the command line', function () {
         );
       });
 
-      it('L17: an ignore file excludes them, and there is no warning', async () => {
+      it('L17: an ignore file excludes what it lists, and there is no warning', async () => {
         await write('.distilleryignore', '.git/\nnode_modules/\n');
         const { stdout, stderr } = await distillery(['run', 'list.yaml']);
         expect(stderr).not.to.contain('also sent');
@@ -583,7 +583,7 @@ d: { dockerfile: Dockerfile }`,
   });
 
   describe('distillery validate', () => {
-    it('L10: validate takes -f, and without a file checks the default file of run', async () => {
+    it('L10: validate takes -f, and checks the default file of the command run if no file is named', async () => {
       await write('two.yaml', two);
       const named = await runCli(['validate', '-f', 'two.yaml'], { cwd: folder });
       expect([named.stdout, named.code]).to.deep.equal(['two.yaml: valid (2 jobs, 2 stages)\n', 0]);
@@ -601,7 +601,7 @@ d: { dockerfile: Dockerfile }`,
       expect((await validate()).stdout).to.equal('pipeline.yaml: valid (1 job, 1 stage)\n');
     });
 
-    it('L4: validate, plan and run reject bytes that are not UTF-8 text alike', async () => {
+    it('L4: validate, plan and run report the same diagnostic for bytes that are not UTF-8 text', async () => {
       const text = 'workflow: [a]\n# caf\u00e9\na: { image: x, script: x }\n';
       const encoded = {
         'latin1.yaml': Buffer.from(text, 'latin1'),

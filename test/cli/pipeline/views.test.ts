@@ -46,7 +46,7 @@ describe('lines of a pipeline', () => {
     ).to.deep.equal(['[a] 2026/11/21 03:04:05 x\n']);
   });
 
-  it('the JSON view prints lines with job and stream, all other items, and last the result', () => {
+  it('the JSON view prints lines with job and stream, all other items, and the result at the end', () => {
     const view = createJsonView();
     const records = collectOutput(view, [streamItem('a', 'stderr'), lineItem('x'), { connection: 'resumed' }]).map(
       (text) => JSON.parse(text) as object,
@@ -133,7 +133,7 @@ describe('rows of the live view', () => {
     return tracker;
   }
 
-  it('T3: a row shows the last line as a terminal does, and the unfinished line after it', () => {
+  it('T3: a row shows the last line as a terminal does, or the unfinished line after it', () => {
     const { jobs } = track(
       planItem({ get: [], ask: [] }),
       eventItem('job-started', { job: 'get', attempt: 1, attempts: 1 }),

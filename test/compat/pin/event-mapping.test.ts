@@ -258,7 +258,7 @@ describe('the events of a run', () => {
     bytes: 0,
     queuedAt: time,
     startedAt: '2026-01-01T00:00:10.000Z',
-    // Shows that the difference of the times does not count.
+    // Before the start, as if the clock had been set back: the duration must not come from these times.
     endedAt: '2025-12-31T23:59:00.000Z',
     durationMs: 90_000,
     outcome: 'succeeded',

@@ -9,7 +9,7 @@ import { newLog, withTempFolder } from '../../helpers/runs/test-log.ts';
 import { waitUntil } from '../../helpers/wait-until.ts';
 
 describe('the pin API and the log of a run', () => {
-  it('output after a gap within lines of a service is forwarded', () =>
+  it('output after a gap is forwarded, even if the output before the gap is of a service', () =>
     withTempFolder(async (folder) => {
       const log = newLog(folder, 'lines', { segmentBytesMax: 1000, tailBytesMax: 0 });
       const received: string[] = [];

@@ -43,7 +43,7 @@ class DelayedSink implements Sink {
     this.ended = true;
   }
 
-  /** The frames of events in the event log. */
+  /** The received frames, without the connection event, which is not in the event log. */
   get frames(): readonly string[] {
     return this.text.split('\n\n').filter((frame) => frame !== '' && !frame.includes('event: connection'));
   }

@@ -165,7 +165,7 @@ describe('the origins of the pin API', () => {
       });
     }, allowed));
 
-  it('no response allows every origin', () =>
+  it('a response to a request without an origin allows no origin', () =>
     withPin(async (fixture) => {
       expect((await send(fixture, '/events')).headers).not.to.have.property('access-control-allow-origin');
     }));

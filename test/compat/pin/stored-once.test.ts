@@ -278,7 +278,7 @@ describe('the references of the event log', () => {
       expect(opened()).to.equal(0);
     }));
 
-  it('a client that starts within a series receives the rest of the series', () =>
+  it('a client that starts within a series of rows receives the rest of the series', () =>
     withLogs(async ({ eventLog, runLog }) => {
       const forwarded = forward(eventLog, runLog);
       runLog.write('stdout', Buffer.from(`${numbers(2_500).join('\n')}\n`));
@@ -321,7 +321,7 @@ describe('the references of the event log', () => {
       expect(JSON.parse(gap.data)).to.include({ from: 3, to: 4, next: 5 });
     }));
 
-  it('a client receives one gap if retention removed the start of a series', () =>
+  it('a client receives one gap if retention removed the start of a series of rows', () =>
     withLogs(async ({ eventLog, runLog }) => {
       const count = 150_000;
       const context = { run: 'r', stream: 'stdout', timestamp: '2026-01-01T00:00:00.000Z' } as const;
@@ -369,7 +369,7 @@ describe('the references of the event log', () => {
       expect(sink.messages).to.deep.equal(numbers(1_000).slice(to));
     }));
 
-  it('rows are short, and each row refers to one line or piece at its time', () => {
+  it('rows are short, and each row refers to one line, or one piece of a line, and its time', () => {
     const rows = new OutputRows();
     const batch = (lines: readonly string[], line: number, ms: number, stream: 'stdout' | 'stderr' = 'stdout') =>
       rows.encode({ lines, line, run: 'r', job: 'j', stream, timestamp: new Date(1e12 + ms).toISOString() }).text;

@@ -402,7 +402,7 @@ describe('the errors of the pin API', () => {
     },
   ];
 
-  it('this test covers exactly the errors in the table of the code', () => {
+  it('these tests cover exactly the errors that pinErrors lists', () => {
     expect([...new Set(errorCases.map(({ error }) => error))]).to.have.members(Object.keys(pinErrors));
     for (const { error, status } of errorCases)
       expect(new PinHttpError(error as keyof typeof pinErrors, '').status).to.equal(status);

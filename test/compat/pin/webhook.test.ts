@@ -83,7 +83,7 @@ describe('the GitHub webhook', () => {
     { ref: 'main' },
     {},
   ])
-    it(`L14: a delivery without X-GitHub-Event is skipped if its body is no push: ${JSON.stringify(payload)}`, () =>
+    it(`L14: a delivery without X-GitHub-Event is skipped if its body is not a push: ${JSON.stringify(payload)}`, () =>
       withHook(async (fixture) => {
         expect((await deliver(fixture, { payload, event: null })).json).to.include({
           status: 'skipped',

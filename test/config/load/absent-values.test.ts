@@ -46,7 +46,7 @@ describe('a key without a value', () => {
     const declared = example[kind.name] as Readonly<Record<string, object>>;
     const foreign = kinds.filter((other) => other !== kind).map(({ name }) => name);
     const { properties } = (calls as JsonSchema)['additionalProperties'] as { properties: Record<string, JsonSchema> };
-    it(`C4: every key of a ${kind.name} call without a value counts as absent`, () =>
+    it(`C4: in a ${kind.name} call, every key without a value counts as absent`, () =>
       inFolder(async ({ load, write }) => {
         await write('p.yaml', 'workflow: [a]\na: { image: busybox, script: ls }\n');
         for (const path of keyPaths({ properties }).filter(([key, name]) => !(key === kind.name && !name))) {
@@ -61,7 +61,7 @@ describe('a key without a value', () => {
       }));
   }
 
-  it('C4: keys of params, systems and secrets without a value count as absent', () =>
+  it('C4: in params, systems and secrets, keys without a value count as absent', () =>
     inFolder(async ({ load }) => {
       const config = await load(`
 systems: [{ slug: a, url: "https://a.example.org/", tagline: , entityCount: , bundleCount: , lastEdit: , listed: }]
@@ -83,7 +83,7 @@ calls:
       expect(loaded[0]?.params[0]?.schema).to.deep.equal({ enum: [null, 'x'], default: null });
     }));
 
-  it('C4: the file of a Distillery in which no key has a value is valid', () =>
+  it('C4: a file with the keys of a Distillery is valid even if none of the keys has a value', () =>
     inFolder(async ({ load }) => {
       const config = await load(`
 listen: { ports: null, ssh: null }

@@ -146,7 +146,7 @@ compat:
       });
     }));
 
-  it('loadConfig gives an empty pin section its own address, one run at a time, and no other permission', () =>
+  it('loadConfig gives an empty pin section its own address, one run at a time, and no permissions', () =>
     inFolder(async ({ load }) => {
       expect((await load('compat: { pin: {} }')).compat.pin).to.deep.equal({
         listen: { host: '127.0.0.1', port: 8_081 },

@@ -32,7 +32,8 @@ describe('the loss of a changed configuration file', () => {
     ['lost an item of a list', text.replace(', b.example.org', ''), ['http.domains[1]']],
     ['lost a value', text.replace('public: false', 'public:'), ['home.list.public']],
   ] as const) {
-    it(`C1: a file that ${title} removes it`, () => expect(loss(after)).to.deep.equal({ removed }));
+    it(`C1: findLoss returns what was removed from a file that ${title}`, () =>
+      expect(loss(after)).to.deep.equal({ removed }));
   }
 
   for (const [title, after] of [
@@ -51,16 +52,17 @@ describe('the loss of a changed configuration file', () => {
     ['ends within its last value', `${text}node: le`, 'node'],
     ['ends with a new section', `${text}shutdown:\n  grace: 1m\n`, 'shutdown'],
   ] as const) {
-    it(`C1: a file that ${title} may continue`, () => expect(loss(after)).to.deep.equal({ removed: [], unfinished }));
+    it(`C1: a file that ${title} may be unfinished`, () =>
+      expect(loss(after)).to.deep.equal({ removed: [], unfinished }));
   }
 
-  it('C1: a last number that is cut off in its line may continue', () =>
+  it('C1: a file that ends in the middle of a number may be unfinished', () =>
     expect(loss('retention:\n  age: 3', 'retention:\n  age: 30d\n')).to.deep.equal({
       removed: [],
       unfinished: 'retention.age',
     }));
 
-  it('C1: an unchanged file loses nothing with any ending', () => {
+  it('C1: an unchanged file loses nothing, however it ends', () => {
     for (const before of ['node: left', 'retention:\n  age: 30d', 'modules:\n  - a.ts\n', ''])
       expect(loss(before, before)).to.deep.equal({ removed: [] });
   });

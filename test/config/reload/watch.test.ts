@@ -192,7 +192,7 @@ calls:
 const firstHalf = full.slice(0, full.indexOf('retention'));
 
 describe('a configuration file that may be incomplete', () => {
-  it('C1: an emptied file changes nothing until it has stayed unchanged, and the full file is no change', () =>
+  it('C1: an emptied file is not applied at once, and restoring its content removes nothing', () =>
     watching(full, async ({ write }, changes, delays) => {
       await write('distillery.yaml', '');
       expect(await delays.next()).to.deep.equal({
@@ -205,7 +205,7 @@ describe('a configuration file that may be incomplete', () => {
       expect(changes.waiting).to.equal(0);
     }));
 
-  it('C1: a file that is saved in two halves is applied as a whole', () =>
+  it('C1: a file that is saved in two steps is applied as a whole', () =>
     watching(full, async ({ write }, changes, delays) => {
       const next = full.replace('400d', '500d');
       await write('distillery.yaml', firstHalf);
@@ -241,7 +241,7 @@ describe('a configuration file that may be incomplete', () => {
       expect(await changes.next()).to.have.nested.property('config.http.api', true);
     }));
 
-  it('C1: a file is not read before it has been quiet, but SIGHUP reads it at once', () =>
+  it('C1: a file is read only after configQuietMs without a change, but SIGHUP reads it at once', () =>
     watching(
       full,
       async ({ write }, changes) => {
