@@ -17,7 +17,7 @@ describe('docker: create options', () => {
     expect(body.StopSignal).to.equal('SIGINT');
   });
 
-  it('a container has an init and a log that can be read again, and the engine never removes it', () => {
+  it('a container has an init and a log that can be read again, and the engine never removes the container', () => {
     expect(host({})).to.deep.include({
       Init: true,
       AutoRemove: false,
@@ -48,7 +48,7 @@ describe('docker: create options', () => {
     expect(body.Env).to.include.members(['A=b=c d', 'E=']);
   });
 
-  it('P4: the init passes signals to the process group, unless the spec sets its variable', () => {
+  it('P4: the init passes signals to the process group, unless the spec sets TINI_KILL_PROCESS_GROUP', () => {
     expect(createOptions({ image: 'x' }, identity).Env).to.deep.equal(['TINI_KILL_PROCESS_GROUP=1']);
     const env = { TINI_KILL_PROCESS_GROUP: 'x' };
     expect(createOptions({ image: 'x', env }, identity).Env).to.deep.equal(['TINI_KILL_PROCESS_GROUP=x']);

@@ -1,4 +1,4 @@
-// Decodes Docker's multiplexed output stream.
+// Tests the decoder of Docker's multiplexed output stream.
 
 import { expect } from 'chai';
 import { Demux } from '../../server/docker/demux.ts';

@@ -58,7 +58,7 @@ describe('docker: engine errors', () => {
     expect(text).to.equal('mkdir (path inside the engine): no space left on device');
   });
 
-  it('engineFailure says that the engine does not answer, without the path of its socket', () => {
+  it('engineFailure reports a silent engine without the path of its socket', () => {
     const error = Object.assign(new Error('connect ENOENT /var/run/docker.sock'), { code: 'ENOENT' });
     expect(engineFailure('cannot create the container', error).message).to.equal(
       'cannot create the container: the Docker engine does not answer',

@@ -33,7 +33,7 @@ for (const liveRestore of [true, false])
     const lines = Array.from({ length: 30 }, (_, at) => `line ${at + 1}\n`).join('');
 
     for (const signal of ['SIGTERM', 'SIGKILL'] as const)
-      it(`P6: a container run survives ${signal} of the engine or ends with its exit code`, async () => {
+      it(`P6: ${signal} of the engine ends a container run with an exit code, unless live-restore is on`, async () => {
         const run = fakePorts();
         const work = engine.container(run.ports)({
           image: 'busybox',
@@ -80,7 +80,7 @@ for (const liveRestore of [true, false])
     });
 
     if (liveRestore)
-      it('P6: a run of bytes that is cancelled after a restart of the engine reports its missing output', async () => {
+      it('P6: a run that exchanges bytes and is cancelled after an engine restart reports missing output', async () => {
         const run = fakePorts();
         const ports = { ...run.ports, output: Object.assign(run.ports.output, { exact: true }) };
         const work = engine.container(ports)({ image: 'busybox', command: ['sleep', '300'], network: 'none' });
@@ -94,7 +94,7 @@ for (const liveRestore of [true, false])
         expect(released[0]?.outputCut).to.deep.equal({ reason: 'engine' });
       });
 
-    it('P6: a run that is cancelled without its engine ends, and its container is released afterwards', async () => {
+    it('P6: a run that is cancelled while its engine is down ends; its container is released afterwards', async () => {
       const run = fakePorts({ stop: { signal: 'SIGTERM', graceMs: endlessGraceMs } });
       const work = engine.container(run.ports)({ image: 'busybox', command: ['sleep', '300'], network: 'none' });
       await run.waitForEvent('container-started');
@@ -110,7 +110,7 @@ for (const liveRestore of [true, false])
       expect(release).to.deep.equal({ how: liveRestore ? 'SIGTERM' : 'exited' });
     });
 
-    it('P6: a step container survives a restart of the engine or ends with its exit code', async () => {
+    it('P6: an engine restart ends a step container with an exit code, unless live-restore is on', async () => {
       const { run, steps, sh } = await createStepRun(engine);
       const step = await steps.create(sh(counting));
       const { ended } = await step.start(run.output);

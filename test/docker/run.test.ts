@@ -1,4 +1,4 @@
-// Runs containers on a real engine, for a run without a gateway.
+// Runs single containers on a real engine, without a gateway.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -181,7 +181,7 @@ describe('docker: running a container', function () {
     expect(run.output.stdout()).to.equal('b $(c) "d"\n1234\n5678\n/home\n');
   });
 
-  it('a container can have an environment that is larger than a URL may be', async () => {
+  it('a container can have an environment of 1.2 MB, which would not fit into a URL', async () => {
     const env = Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`V${at}`, 'x'.repeat(100_000)]));
     const { run } = await start(sh('env | wc -c', { env }));
     expect(Number(run.output.stdout())).to.be.above(1_200_000);

@@ -43,7 +43,7 @@ describe('P6: an engine that does not answer a request', function () {
   const sleeping = { image: 'busybox', command: ['sleep', '300'], network: 'none' } as const;
 
   for (const request of ['ping', 'create', 'attach', 'wait'] as const)
-    it(`a container run ends at its stop while the engine does not answer: ${request}`, async () => {
+    it(`a stopped container run ends although the engine does not answer: ${request}`, async () => {
       const run = fakePorts({ stop });
       daemon.stall(requests[request]);
       const work = engine.container(run.ports)(sleeping);
@@ -86,7 +86,7 @@ describe('P6: an engine that does not answer a request', function () {
     await releaseLater(run);
   });
 
-  it('an adopted container run ends at its stop or with the release of its container', async () => {
+  it('an adopted container run that is stopped ends at the latest with the release of its container', async () => {
     const first = fakePorts({ stop });
     void engine.container(first.ports)(sleeping);
     await first.waitForEvent('container-started');
@@ -105,7 +105,7 @@ describe('P6: an engine that does not answer a request', function () {
     await first.releaseAll(engineReleasers(engine));
   });
 
-  it('the containers of a run are not opened after its stop while the engine does not answer', async () => {
+  it('a run that is stopped while the engine does not answer gets no access to the engine', async () => {
     const run = fakePorts({ stop });
     daemon.stall(requests.ping);
     const opening = expectRejection(engine.steps(run.ports));
@@ -122,7 +122,7 @@ describe('P6: an engine that does not answer a request', function () {
   };
 
   for (const [what, [request, create]] of Object.entries(creations))
-    it(`a run does not wait for its ${what} after its stop while the engine does not answer`, async () => {
+    it(`a stopped run does not wait for its ${what} while the engine does not answer`, async () => {
       const { run, steps, name } = await createStepRun(engine, { stop });
       daemon.stall(request);
       const creation = expectRejection(create(steps, name()));

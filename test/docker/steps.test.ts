@@ -477,7 +477,7 @@ describe('docker: step containers', function () {
       expect(receipt.released.at(-1)?.how).to.equal('removed');
     });
 
-    it('networks and volumes carry the labels of the run, and special characters keep names distinct', async () => {
+    it('a network has the labels of the run, and names that differ in special characters stay distinct', async () => {
       const setup = await createStepRun(engine);
       const names = await Promise.all(
         ['a b', 'a_b', 'a/b', 'ä', 'x'.repeat(300)].map((name) => setup.steps.network(name)),

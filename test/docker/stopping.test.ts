@@ -21,13 +21,13 @@ interface Started {
 
 interface Row {
   start(engine: TestPipelineEngine, script: string, stop: StopPolicy): Promise<Started>;
-  /** What the names of the containers of this row begin with. */
+  /** Prefix of the container names of this row. */
   readonly name: string;
   /** What the engine lists while the script runs. */
   readonly opens: readonly string[];
 }
 
-/** A loop that handles signals at once, because its only child is short. A shell with `-e` continues too. */
+/** A loop whose shell handles signals at once, because each `sleep` is short. `|| :` keeps it alive under `sh -e`. */
 const stay = 'echo ready; while :; do sleep 0.01 || :; done';
 const patient = { signal: 'SIGTERM', graceMs: endlessGraceMs } as const;
 let tags = 0;
@@ -104,7 +104,8 @@ for (const [what, row] of Object.entries({ container, job, service }))
     });
 
     it('whom it reaches: each process in the group and outside of it receives the stop signal once', async () => {
-      // The process outside of the group receives the signal last. Until then, the others would report a second one.
+      // The process outside of the group receives the signal last. Until then, the others run on and would report a
+      // second signal.
       const outside = `trap 'echo outside; touch /outside; exit 0' TERM; ${stay}`;
       const inside = `trap 'echo inside' TERM; echo ready; until [ -e /outside ]; do sleep 0.01 || :; done`;
       const leader = `trap 'echo leader' TERM; echo ready; until wait; do :; done`;

@@ -1,4 +1,4 @@
-// Checks that the glossary is consistent, and that the list of banned text works.
+// Checks that the glossary is consistent, and that the text check finds each banned text and none in the repository.
 
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';

@@ -19,7 +19,7 @@ const normalize = (text: string): string => text.replaceAll(/\s+|[#?]/g, ' ').re
 const read = (file: string): string => normalize(readFileSync(root + file, 'utf8'));
 
 describe('the paths in docs/architecture.md', () => {
-  it('the paths in docs/architecture.md have their five limits', () => {
+  it('the five paths in docs/architecture.md have the expected limits', () => {
     expect(titles.map(({ limit }) => limit)).to.deep.equal([8, 9, 12, 7, 10]);
   });
 

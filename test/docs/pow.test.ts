@@ -40,7 +40,7 @@ describe('the document of pow-1', () => {
       expect(row['request body'] !== '', `body of ${path}`).to.equal(body !== undefined);
       expect(row['200'], path).to.have.length.above(5);
       if (success === undefined) continue;
-      // A text response stands in the table as it is sent.
+      // The table shows a text response exactly as it is sent.
       if (/^[a-z ]+$/.test(success)) expect(stripMarkup(row['200']!), path).to.equal(success);
       const [, section = ''] = text.split(`### \`${method} ${path}\``);
       expect(section.split('\n### ')[0], path)

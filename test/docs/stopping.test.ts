@@ -1,4 +1,4 @@
-// Compares the table "What stopping means" of docs/operations.md with the tests: each cell has one of its own.
+// Compares the table "What stopping means" of docs/operations.md with the tests: each cell has a test of its own.
 
 import { spawnSync } from 'node:child_process';
 import { expect } from 'chai';
@@ -9,7 +9,7 @@ const files = ['test/process/stopping.test.ts', 'test/docker/stopping.test.ts'];
 describe('the table of stopping', function () {
   this.timeout(60_000);
 
-  it('a test has the name of each cell in "What stopping means"', () => {
+  it('each cell in "What stopping means" has a test whose title begins with its name', () => {
     const titles = listTitles();
     const cells = readTable('operations.md', 'What stopping means').flatMap(({ what, ...columns }) =>
       Object.keys(columns).map((column) => `stopping a ${what} ${column}: `),

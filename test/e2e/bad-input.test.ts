@@ -145,7 +145,7 @@ docker: { host: ${JSON.stringify(await sharedEngineHost())} }
     });
 
     for (const reads of [true, false]) {
-      it(`a client that answers no ping${reads ? '' : ' and reads nothing'} is lost, and its run ends`, async () => {
+      it(`a client that ignores pings${reads ? '' : ' and reads nothing'} is disconnected; its run ends`, async () => {
         const client = await connectRawClient(gateway.wsUrl);
         client.sendControl({ call: 'sleep' });
         let frame = await client.next();
@@ -194,7 +194,7 @@ docker: { host: ${JSON.stringify(await sharedEngineHost())} }
     after(() => Promise.all([gateway.stop(), shortStallGateway.stop()]));
     afterEach(() => expectIdle(gateway));
 
-    it('a client that reads nothing for too long is lost, and its run ends', async () => {
+    it('a client that reads nothing for too long is disconnected, and its run ends', async () => {
       const client = await connectRawClient(shortStallGateway.wsUrl);
       client.sendControl({ call: 'endless' });
       await client.next();
@@ -207,7 +207,7 @@ docker: { host: ${JSON.stringify(await sharedEngineHost())} }
       client.socket.destroy();
     });
 
-    it('a client that sends but reads nothing is lost', async () => {
+    it('a client that sends messages but reads none is disconnected', async () => {
       const client = await connectRawClient(shortStallGateway.wsUrl);
       client.sendControl({ call: 'endless' });
       await client.next();
@@ -242,7 +242,7 @@ docker: { host: ${JSON.stringify(await sharedEngineHost())} }
       expect((await waitForNewestRun(gateway)).outcome).to.equal('succeeded');
     });
 
-    it('the gateway answers every ping, or only the latest, when pongs are not read', async () => {
+    it('a client that is slow to read pongs receives them in order, and always the latest', async () => {
       const client = await connectRawClient(gateway.wsUrl);
       client.sendControl({ call: 'cat' });
       client.write(...Array.from({ length: 20_000 }, (_, at) => encodeFrame('ping', String(at))));
@@ -266,7 +266,7 @@ docker: { host: ${JSON.stringify(await sharedEngineHost())} }
     });
     afterEach(() => expectIdle(gateway));
 
-    it('a line of 1 GiB in frames of 1 MiB passes with little memory', async () => {
+    it('the gateway sends a line of 1 GB in frames of 1 MiB and needs little memory', async () => {
       const client = await connectRawClient(gateway.wsUrl);
       gateway.resetPeak();
       const before = gateway.memory().now;

@@ -63,7 +63,7 @@ calls:
     return ((await response.json()) as { runs: readonly RunRecord[] }).runs;
   };
 
-  it('P9: a run has the right duration if the clock is set back, in its record and on the command line', async () => {
+  it('P9: a run has the right duration in its record and on the command line if the clock is set back', async () => {
     const waiting = startCli(['call', '--url', url, 'wait'], { cwd: folder });
     await waiting.waitForMatch(/begin/);
     await clock.set('-1h');
@@ -90,7 +90,7 @@ calls:
       .and.not.to.match(/in -\d/);
   });
 
-  it('P9: a run does not time out because the clock is set forward', async () => {
+  it('P9: a clock that is set forward does not make a run time out', async () => {
     const waiting = startCli(['call', '--url', url, 'wait'], { cwd: folder });
     await waiting.waitForMatch(/begin/);
     await clock.set('+60d');
@@ -99,12 +99,12 @@ calls:
     expect((await runs())[0]!.durationMs).to.be.within(0, 60_000);
   });
 
-  it('P9: retention removes nothing because the clock is set, while the gateway runs or is stopped', async () => {
+  it('P9: retention removes no run when the clock is set while the gateway runs or is stopped', async () => {
     for (const offset of ['+0d', '+60d', '-60d', '+400d']) {
       await clock.set(offset);
       expect((await runCli(['call', '--url', url, 'hello'], { cwd: folder })).code).to.equal(0);
     }
-    // Each call caused a sweep; this one is certainly after the last jump.
+    // Each call requests a sweep. The sweep at each start certainly follows the jump before it.
     await stop();
     await clock.set('+4000d');
     await start();

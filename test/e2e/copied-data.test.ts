@@ -46,7 +46,7 @@ calls:
     return ((await response.json()) as { runs: readonly RunRecord[] }).runs;
   };
 
-  it('S4: a gateway does not start with a copy while the original runs, and ends none of its processes', async () => {
+  it('S4: a gateway does not start with a copy of data in use, and ends no process of the other gateway', async () => {
     const original = await start('original');
     const call = startCli(['call', '--url', original, 'sleep'], { cwd: folder });
     await call.waitForMatch(/run (\S+) of sleep/);
@@ -68,7 +68,7 @@ calls:
     await call.result;
   });
 
-  it('S4: a copy starts with its identity after the original was stopped', async () => {
+  it('S4: a copy starts with the identity of the original after the original was stopped', async () => {
     await start('original');
     started[0]!.child.kill('SIGTERM');
     await started[0]!.result;

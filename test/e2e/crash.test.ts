@@ -145,13 +145,13 @@ describe(`a gateway that is killed ${kills} times during ${atOnce} runs (seed ${
     }
   });
 
-  it('every outcome occurs, and only runs that a client cancelled are cancelled', () => {
+  it('succeeded, unknown and cancelled runs occur, and only runs that a client cancelled are cancelled', () => {
     const outcomes = new Set(records.map(({ outcome }) => outcome));
     expect([...outcomes]).to.include.members(['succeeded', 'unknown', 'cancelled']);
     for (const { id, outcome } of records) if (outcome === 'cancelled') expect(cancelled.has(id), id).to.equal(true);
   });
 
-  it('the outcome of a run without a container is unknown when its end was not observed', () => {
+  it('a run whose outcome is unknown or rejected has no exit code', () => {
     for (const { id, outcome, exitCode } of records) {
       if (outcome === 'unknown' || outcome === 'rejected') expect(exitCode, id).to.equal(undefined);
     }
@@ -183,7 +183,7 @@ describe(`a gateway that is killed ${kills} times during ${atOnce} runs (seed ${
       if (events.includes('adopted')) adopted += 1;
       if (!events.includes('container-created')) continue;
       expect(events.includes('output-lost'), id).to.equal(false);
-      // A run that started and that no gateway observed again would have another outcome.
+      // If no gateway had observed the run after its start, it would have another outcome.
       if (events.includes('container-started') && !cancelled.has(id)) expect(outcome, id).to.equal('succeeded');
     }
     expect(adopted).to.be.greaterThan(0);

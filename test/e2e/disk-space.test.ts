@@ -114,11 +114,11 @@ calls:
     expect((await call('quiet')).code).to.equal(0);
   });
 
-  it('C7: a run gets its outcome as soon as the disk takes it, also after a restart of the gateway', async () => {
+  it('C7: the outcome of a run is stored once the disk has space for it, even after a gateway restart', async () => {
     const waiting = startCli(['call', '--url', url, 'wait'], { cwd: folder });
     await waiting.waitForMatch(/begin/);
     const [{ id }] = (await runs()) as [RunRecord];
-    // A sweep replaces a missing reserve as long as the disk has space for it.
+    // Fill the disk before removing the reserve: a sweep replaces a missing reserve while there is space for it.
     await disk.fill();
     await rm(disk.path('reserve'), { force: true });
     await disk.fill();
@@ -128,7 +128,7 @@ calls:
     await waiting.result;
     await disk.fill();
     await start();
-    // Its end is known, although the disk does not take it.
+    // The gateway knows that the run has ended, although it cannot store that on the full disk.
     expect((await runs())[0]).to.include({ id, state: 'ended' });
     expect(await isReady()).to.equal(false);
     const { stderr } = await runCli(['attach', '--url', url, id], { cwd: folder });

@@ -73,7 +73,8 @@ describe('a client whose connection is cut many times', function () {
     });
     for (let text = 1; text <= texts; text += 1) {
       expect(await call.write(String(text))).to.equal(true);
-      // Keep data in both directions for the whole test. Data sent at once would pass in the few longest connections.
+      // Send a part at a time, so that data moves in both directions during the whole test. If the client sent
+      // everything at once, the few longest connections would carry all of it.
       while (text - lines.length > linesAhead)
         await new Promise<void>((resolve) => {
           echoed = resolve;

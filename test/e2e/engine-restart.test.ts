@@ -1,4 +1,4 @@
-// Restarts the engine, and the gateway beside it, while container runs and pipelines go on.
+// Restarts the engine, and in one test also the gateway, while container runs and pipelines go on.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -68,7 +68,7 @@ describe('P6: a gateway whose engine restarts', function () {
   const hasLines = (run: string, count: number) => async (): Promise<boolean> => (await record(run)).lines >= count;
   const hasEnded = (run: string) => async (): Promise<boolean> => (await record(run)).state === 'ended';
 
-  it('P6: a container run goes on over a restart of the engine, and no line is lost', async () => {
+  it('P6: a container run continues across a restart of the engine, and no line is lost', async () => {
     const { run } = await start('slow');
     await waitUntil('the first lines arrive', hasLines(run, 3));
     await daemon.stop('SIGTERM');
@@ -78,7 +78,7 @@ describe('P6: a gateway whose engine restarts', function () {
   });
 
   for (const call of ['forever', 'jobs'])
-    it(`P6: a cancel of "${call}" ends it without its engine; the receipt is completed afterwards`, async () => {
+    it(`P6: a cancel ends "${call}" while its engine is down; the receipt is completed afterwards`, async () => {
       const { run, client } = await start(call);
       await waitUntil('the container runs', async () => {
         const text = await (await fetch(`${url}/api/v1/http/runs/${run}/events`)).body?.getReader().read();

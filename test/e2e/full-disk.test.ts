@@ -84,7 +84,7 @@ calls:
     run('nsenter', ['-m', '-t', String(served.child.pid), ...command]);
   const mount = (...options: string[]): Promise<unknown> => inNamespace('mount', ...options);
 
-  it('a full disk fails the runs with the reason, and the gateway works again when there is space', async () => {
+  it('runs fail with the reason on a full disk, and the gateway works again when there is space', async () => {
     const { result, lines, id } = await call('flood');
     expect(result).to.include({
       success: false,
@@ -113,7 +113,7 @@ calls:
     });
   });
 
-  it('P7: a full disk fails the run whose input it cannot take, and the input is removed', async () => {
+  it('P7: a run whose input does not fit on the disk fails, and its input is removed', async () => {
     const client = await connectWsClient(`${url.replace('http', 'ws')}/api/v1/ws`, ['distillery.v2']);
     client.sendControl({ call: 'deaf' });
     for (let i = 0; i < 2 * sizeMib; i++) client.sendText('x'.repeat(1_000_000));
@@ -128,7 +128,7 @@ calls:
     expect((await call('hello')).result).to.include({ success: true });
   });
 
-  it('a disk that takes no new logs fails the runs with the reason, while other runs continue', async () => {
+  it('a run whose log cannot be created fails with the reason, while other runs continue', async () => {
     let id: string | undefined;
     const tick = await call('tick', async () => {
       // Wait, because lines that a watcher has received may not be stored yet.

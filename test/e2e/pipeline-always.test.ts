@@ -1,4 +1,4 @@
-// Stops pipelines that have a job with `when: always`: it runs in extra time, which a second cancel ends.
+// Stops pipelines that have a job with `when: always`. That job still runs, in extra time that a second cancel ends.
 
 import { expect } from 'chai';
 import type { RunRecord } from '../../protocol/run-record.ts';
@@ -98,7 +98,7 @@ calls:
     });
   });
 
-  it('L8: a second cancel ends the job at once, and skips the others of its kind', async () => {
+  it('L8: a second cancel ends the job at once, and skips the other jobs with `when: always`', async () => {
     const client = await connectWsClient(gateway.wsUrl, ['distillery.v2']);
     client.sendControl({ call: 'stubborn' });
     let run = '';
@@ -116,7 +116,7 @@ calls:
     });
   });
 
-  it('L8: alwaysJobsMs after the grace the job is ended', async () => {
+  it('L8: the job is ended alwaysJobsMs after the grace', async () => {
     const brief = await start('alwaysJobsMs: 300ms');
     try {
       const { run } = await runPipeline(brief, {

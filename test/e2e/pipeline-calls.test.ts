@@ -171,7 +171,7 @@ describe('calls that start pipelines', function () {
       expect((await call('pipeline.run', [one, '{"workspace":"/etc"}'])).result).to.include({ status: 'rejected' });
     });
 
-    it('pipeline.run may use secrets that list it, and no relative mounts', async () => {
+    it('pipeline.run may use secrets that list it, but no relative mounts', async () => {
       expect(
         (
           await call('pipeline.run', [

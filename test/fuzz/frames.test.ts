@@ -126,7 +126,7 @@ async function stopAll(gateway: TestGateway): Promise<void> {
 
 function measureResources(gateway: TestGateway): { readonly heap: number; readonly files: number } {
   collect();
-  // Subtract the log, because the test stores it, not the gateway.
+  // Subtract the log text, which the test stores, not the gateway.
   return {
     heap: process.memoryUsage().heapUsed - gateway.logText().length,
     files: readdirSync('/proc/self/fd').length,

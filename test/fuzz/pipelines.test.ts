@@ -101,7 +101,7 @@ const pieces = [
   '['.repeat(60),
 ];
 
-/** Possible results of a text. */
+/** Ways to damage a text. */
 const damages: readonly ((text: string, random: Random) => string)[] = [
   (text, random) => removeRange(text, random(text.length + 1), random(12)),
   (text, random) => insert(text, random(text.length + 1), pick(pieces, random)),

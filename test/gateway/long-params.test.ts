@@ -47,7 +47,7 @@ describe('a gateway with long params', () => {
     expect(JSON.stringify(status)).to.contain('must have at most 65536 bytes');
   });
 
-  it('S12: the list of calls shows the size that a param sets', async () => {
+  it('S12: the list of calls shows the maximum size of a param that sets one', async () => {
     const calls = (await gateway.getJson('/api/v1/http/calls')) as readonly { name: string; params: unknown[] }[];
     expect(calls.find(({ name }) => name === 'evil')?.params[0]).to.have.property('bytesMax', 921_600);
     expect(calls.find(({ name }) => name === 'plain')?.params[0]).to.not.have.property('bytesMax');

@@ -149,7 +149,7 @@ for (const [name, start] of [
     it('the gateway sees the host that the client names, and rejects foreign hosts and pages', async () => {
       const [foreignHost, foreignOrigin] = [{ Host: 'evil.example' }, { Origin: 'https://evil.example' }];
       const own = { Origin: `https://${proxyHost}:${proxy.port}` };
-      // Caddy itself has no site of another name and answers without asking the gateway.
+      // Caddy has no site with the foreign name and answers the request itself, without the gateway.
       const { status, body } = await ask('/api/v1/http/calls', { headers: foreignHost });
       expect(name === 'nginx' ? [status, JSON.parse(body).code] : body).to.deep.equal(
         name === 'nginx' ? [404, 'unknown_host'] : '',

@@ -77,7 +77,7 @@ describe('the log of a gateway', function () {
       expect(gateway.logText()).not.to.contain('hidden-param').and.not.to.contain('hidden-output');
     });
 
-  it('S9: the line of a failed run has its exit code, and that of a container run its outcome', async () => {
+  it('S9: the last log line of a failed run has its outcome, and for a process also the exit code', async () => {
     for (const call of ['failing', 'container']) {
       await (await start(call)).readToEnd();
       await ended(call);
@@ -87,7 +87,7 @@ describe('the log of a gateway', function () {
     expect(entries('container').at(-1)?.fields).to.include({ outcome: 'failed' });
   });
 
-  it('S9: the log has the lines of a run that the REST API of pow-1 starts, and nothing of its input', async () => {
+  it('S9: the log shows the end of a run that the REST API of pow-1 starts, but not the input', async () => {
     const send = (path: string, body: string): Promise<Response> =>
       fetch(`${gateway.url}/api/v1/pow/${path}`, { method: 'POST', body });
     const id = (await (await send('new', '{"call":"input","params":[]}')).json()) as string;
@@ -98,7 +98,7 @@ describe('the log of a gateway', function () {
     expect(gateway.logText()).not.to.contain('hidden-input');
   });
 
-  it('S9: the line of a cancelled run names this outcome', async () => {
+  it('S9: the last log line of a cancelled run has the outcome "cancelled"', async () => {
     const client = await start('slow');
     await waitUntil('the run has started', () => entries('slow').length === 1);
     client.sendControl({ signal: 'cancel' });

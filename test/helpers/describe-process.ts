@@ -1,4 +1,4 @@
-// Names a process in the messages of tests.
+// Describes a process for messages of tests: its pid and, if readable, its command line.
 
 import { readFileSync } from 'node:fs';
 

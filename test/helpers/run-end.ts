@@ -14,7 +14,7 @@ export function limitRunEnd(): void {
     process.stderr.write(
       `\nthe process still runs ${endMs} ms after the last test. What keeps it running:\n  ${open}\n`,
     );
-    // Mocha sets the exit code of the tests in a listener of its own, which comes first.
+    // Mocha's own listener runs first and sets the exit code of the tests. This one overrides it.
     process.once('exit', () => {
       process.exitCode = 1;
     });

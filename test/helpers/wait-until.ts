@@ -22,5 +22,5 @@ export async function withDeadline<T>(what: string, promise: Promise<T>, ms = 10
   }
 }
 
-/** A grace longer than any test may take. A release that waits for its end fails the test. */
+/** A grace longer than any test may take: a release that waits until this grace is over fails the test. */
 export const endlessGraceMs = 600_000;

@@ -95,7 +95,7 @@ describe('the front matter of a news file', () => {
     ['with comments and other keys', '---\n# by us\n\ntags: [a, b]\ntitle: We moved\ndate: 2026-02-01\n--- \nText'],
     ['before the same heading', '---\ntitle: We moved\ndate: 2026-02-01\n---\n# We moved\n\nText'],
   ] as const)
-    it(`C5: front matter ${title} gives title and date, and is no content`, () =>
+    it(`C5: front matter ${title} gives title and date, and is not part of the content`, () =>
       expect(item(text)).to.deep.include({
         title: 'We moved',
         date: '2026-02-01T00:00:00Z',
@@ -103,7 +103,7 @@ describe('the front matter of a news file', () => {
         warning: undefined,
       }));
 
-  it('C5: front matter of an HTML file gives title and date, and is no content', () =>
+  it('C5: front matter of an HTML file gives the title, and is not part of the content', () =>
     expect(item('---\ntitle: A & B\n---\n<p>x</p>\n', 'html')).to.deep.include({
       title: 'A & B',
       date: '2026-01-15T00:00:00Z',
@@ -132,7 +132,7 @@ describe('the front matter of a news file', () => {
       expect(warning).to.contain('not a date');
     });
 
-  it('C5: front matter that is not valid YAML is no content, and causes a warning', () => {
+  it('C5: front matter that is not valid YAML is not part of the content, and causes a warning', () => {
     const { title, content, warning } = item('---\ntitle: We moved: again\n---\n# Moved\n\nText');
     expect([title, content]).to.deep.equal(['Moved', '<p>Text</p>']);
     expect(warning).to.contain('not valid YAML');
@@ -176,7 +176,7 @@ describe('the news folder', () => {
     expect(logged).to.deep.equal([]);
   });
 
-  it('files that are no news items are skipped and logged once', async () => {
+  it('files that are not news items are skipped and logged once', async () => {
     await put('notes.txt', 'x');
     await put('2022-01-01-big.md', 'x'.repeat(newsBytesMax + 1));
     await put('2022-01-02-fits.md', 'x'.repeat(newsBytesMax));

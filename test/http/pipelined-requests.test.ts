@@ -24,7 +24,7 @@ describe('pipelined requests', () => {
   let folder: string;
   let serving: TestServer;
   let streams: ServerResponse[];
-  /** Number of artifacts that were opened. An open file can come and go between two looks; this number only grows. */
+  /** Number of opened artifacts. A file may be opened and closed between two checks; this number only grows. */
   let opened: number;
   const sockets: Socket[] = [];
 
@@ -77,7 +77,7 @@ describe('pipelined requests', () => {
     return { socket, received: () => Buffer.concat(chunks).toString('latin1') };
   }
 
-  it('S15: 3000 requests for an artifact on one connection that reads nothing open one file', async () => {
+  it('S15: a client that sends 3000 requests for an artifact and reads nothing causes one open file', async () => {
     const { socket } = open(head(endlessPath).repeat(3000));
     socket.pause();
     await waitUntil('the first response has begun', () => opened === 1);

@@ -58,7 +58,7 @@ describe('the route resolve', () => {
       }
     }));
 
-  it('W5: resolve requires the scope url.resolve, which every login holds', async () => {
+  it('W5: resolve requires the scope url.resolve, which every login holds but a token must list', async () => {
     const ask = (caller: Caller): Promise<readonly number[]> =>
       withServer(caller, (serving) =>
         Promise.all(paths.map(async (path) => (await serving.request(`${path}?uri=urn:old:a`)).status)),

@@ -262,7 +262,7 @@ describe('docker: images', function () {
         .and.to.contain('red\n')
         .and.to.not.contain('\x1b');
       expect(setup.run.output.stderr()).to.equal('');
-      // Build another image that takes the tag.
+      // Build another image with the same tag, so that only the id still names the first one.
       await build(setup, [dockerfile('FROM busybox\nRUN echo another > /file\n')]);
       const step = await setup.steps.create(setup.sh('cat /file', { image: id }));
       await (await step.start(setup.run.output)).ended;
@@ -354,7 +354,7 @@ describe('docker: images', function () {
     // Abort before the first container exists, after its creation, and after its first output.
     for (const moment of ['Step 2', 'Running in', 'has begun']) {
       for (const way of ['request', 'run'] as const) {
-        it(`a build stops when the ${way} ends after "${moment}", and leaves no container`, async () => {
+        it(`a build stops when its ${way} is aborted after "${moment}", and leaves no container`, async () => {
           const setup = await createStepRun(engine);
           const stop = new AbortController();
           const failure = expectRejection(

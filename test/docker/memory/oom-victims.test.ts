@@ -1,4 +1,4 @@
-// Finds containers in records of the kernel log, as Linux 6.18 writes them.
+// Tests `OomVictims`, which finds the containers of killed processes in the kernel log, as Linux 6.18 writes it.
 
 import { expect } from 'chai';
 import { OomVictims } from '../../../server/docker/memory/oom-victims.ts';
@@ -44,19 +44,19 @@ describe('docker: records of the kernel about lack of memory', () => {
     }
   });
 
-  it('a record names the containers around a container, too', () => {
+  it('a record of a nested container also names the outer container', () => {
     const path = `/docker/${id}/docker/${another}`;
     const victims = readVictims(`6,1872,767314415,-;${message(path, path)}\n`);
     expect([victims.has(id), victims.has(another)]).to.deep.equal([true, true]);
   });
 
-  it('the victim counts, not the cgroup with the limit', () => {
+  it('a record names the container of the killed process, not the cgroup whose limit was reached', () => {
     const victims = readVictims(`6,1872,767314415,-;${message(`/docker/${id}`, `/docker/${id}/${another}`)}\n`);
     expect(victims.has(another)).to.equal(true);
     expect(readVictims(`6,1,2,-;${message(`/docker/${id}`, '/elsewhere')}\n`).has(id)).to.equal(false);
   });
 
-  it('a lack of memory of the whole machine names the container as well', () => {
+  it('a record about a lack of memory of the whole machine also names the container', () => {
     const text =
       `oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=${id},mems_allowed=0,` +
       `global_oom,task_memcg=/docker/${id},task=java,pid=5,uid=0`;
@@ -75,17 +75,17 @@ describe('docker: records of the kernel about lack of memory', () => {
     }
   });
 
-  it('records with fields after the flag are read', () => {
+  it('a record whose header has fields after the flag is read', () => {
     const text = message(`/docker/${id}`, `/docker/${id}`);
     expect(readVictims(`6,1872,767314415,-,caller=T16411;${text}\n SUBSYSTEM=x\n`).has(id)).to.equal(true);
   });
 
-  it('a record that a program has written does not count', () => {
+  it('a record that a program has written is ignored', () => {
     const text = message(`/docker/${id}`, `/docker/${id}`);
     expect(readVictims(`14,1872,767314415,-;${text}\n`).has(id)).to.equal(false);
   });
 
-  it('other records do not count', () => {
+  it('other messages, incomplete messages and invalid records are ignored', () => {
     const victims = readVictims(
       `6,1,2,-;Memory cgroup stats for /docker/${id}:\n`,
       `6,2,3,c;,task_memcg=/docker/${id},task=sh,pid=1,uid=0\n`,

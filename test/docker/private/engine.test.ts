@@ -1,4 +1,4 @@
-// Tests the private engine: reuse, shutdown, and the errors of its users.
+// Tests the private engine: reuse, shutdown, restart, loss of the engine, long paths and missing programs.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -59,7 +59,7 @@ describe('docker: private engine', function () {
     expect([two.host, three.host]).to.deep.equal([one.host, one.host]);
   });
 
-  it('a private engine ends with its containers and restarts with its images', async () => {
+  it('a private engine stops together with its containers and restarts with its images', async () => {
     const own = await start();
     const engine = createTestEngine(own.host);
     const run = fakePorts();
@@ -78,7 +78,7 @@ describe('docker: private engine', function () {
     const fresh = createTestEngine(again.host);
     const [entry] = run.obligations;
     const force = new AbortController().signal;
-    // The container of the earlier engine still exists. It is stopped, and the journal has it.
+    // The stopped container of the earlier engine still exists, and its obligation is in the journal.
     expect(
       await fresh.release(entry!.entry, { stop: run.ports.stop, force, pending: Promise.resolve() }),
     ).to.have.property('how');

@@ -25,7 +25,7 @@ describe('the folder for the sockets of a private engine', () => {
       (error: Error) => error.message,
     );
 
-  it('S2: a long data folder gets a short folder that only its user can enter, and keeps it', async () => {
+  it('S2: a data folder with a long path always gets the same short folder, open only to its user', async () => {
     expect(await ensureRuntimeFolder(long)).to.equal(short);
     expect((await stat(short)).mode & 0o777).to.equal(0o700);
     expect(await ensureRuntimeFolder(long)).to.equal(short);

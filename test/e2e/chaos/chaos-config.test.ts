@@ -1,5 +1,5 @@
-// Saves the configuration in halves, empties it and damages it while mixed runs go on. What a half-written file lacks
-// is neither closed nor deleted, and all runs end as on an undisturbed gateway.
+// Saves the configuration incompletely, empties it and damages it while mixed runs go on. Nothing that an incomplete
+// file lacks is closed or deleted, and all runs end as on an undisturbed gateway.
 
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,7 +12,7 @@ const seed = 20_261_201;
 const count = 100;
 const random = createRandomInteger(seed);
 
-/** Ways to save a text that is not complete before it is. */
+/** Ways to save an empty, incomplete or damaged file. The test saves the complete text after each of them. */
 const disturbances: readonly ((file: string, text: string) => Promise<void>)[] = [
   (file) => writeFile(file, ''),
   (file, text) => writeFile(file, text.slice(0, random(text.length))),
@@ -30,7 +30,7 @@ async function saveInHalves({ configFile, url, pid }: ChaosGateway, signal: Abor
   const lastReload = async () => ((await getJson('status')) as { lastReload?: { ok: boolean } }).lastReload;
   const callNames = async (): Promise<readonly string[]> =>
     ((await getJson('calls')) as readonly { name: string }[]).map(({ name }) => name);
-  // The gateway reads each version almost at once, and waits for ever before it removes something.
+  // With these limits, the gateway reads each version almost at once, but waits an hour before it removes anything.
   const text = (await readFile(configFile, 'utf8')).replace(
     'limits: {',
     'limits: { configQuietMs: 10ms, configConfirmMs: 1h,',
@@ -49,10 +49,10 @@ async function saveInHalves({ configFile, url, pid }: ChaosGateway, signal: Abor
   await waitUntil('the last file is complete again', async () => (await lastReload())?.ok === true);
 }
 
-/** The file as it was saved, in the words of the gateway. */
+/** Matches the log lines that an incomplete or damaged configuration file explains. */
 const explained = /the configuration file (?:may be incomplete|is not valid)|"msg":"\S+\/distillery\.yaml:/;
 
-describeChaos(`C1: chaos: ${count} mixed runs while the configuration is saved in halves`, {
+describeChaos(`C1: chaos: ${count} mixed runs while incomplete versions of the configuration are saved`, {
   count,
   seed,
   disturb: saveInHalves,

@@ -1,5 +1,5 @@
-// Stops or abandons runs while the disk of the data folder fills up and has space again. Runs that the disk rejects
-// say so in their message; all others end as usual.
+// Stops or abandons runs while the disk of the data folder fills up and has space again. A run that fails or is
+// rejected because of the full disk says so in its message; all others end as usual.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { checkSession } from '../../helpers/chaos/check-session.ts';
@@ -39,7 +39,7 @@ async function fillAndEmpty({ disk }: ChaosGateway, signal: AbortSignal): Promis
     await disk!.fill(Math.floor(random() * 3) * 300_000);
     await pause(60 * random());
     await disk!.empty();
-    // Mostly with space, because a full disk rejects runs, and those test nothing else.
+    // Leave space most of the time: a run that is rejected because of the full disk tests nothing else.
     await pause(300 + 600 * random());
   }
   await disk!.empty();

@@ -68,7 +68,7 @@ export function chaosYaml(engine: string, graceMs: number): string {
   ].join('\n');
 }
 
-/** Returns the part of that configuration without `http` and `data`. */
+/** Returns the configuration of `chaosYaml` without `http` and `data`. */
 export function chaosCallsYaml(engine: string, graceMs: number): string {
   const calls = chaosCalls
     .filter(({ declaration }) => declaration !== undefined)

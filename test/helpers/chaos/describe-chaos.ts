@@ -49,13 +49,13 @@ export interface ChaosOptions {
   readonly checkResult?: typeof checkSession;
   /** Checks the records of all runs in addition. Returns contradictions. */
   readonly checkRecords?: (records: readonly RunRecord[]) => readonly string[];
-  /** Returns the lines of the gateway's log that the disturbance does not explain. Default: all of them. */
+  /** Returns the lines of the gateway's log that `disturb` does not explain. Default: all of them. */
   readonly unexplained?: (log: string) => string;
 }
 
 /**
- * Declares the chaos tests: `count` mixed runs, each stopped or abandoned at a random moment, on a gateway that
- * `disturb` troubles meanwhile. Afterwards every run has one outcome, and nothing is left.
+ * Declares the chaos tests: `count` mixed runs, each stopped or abandoned at a random moment while `disturb` runs.
+ * Afterwards every run has one outcome, and nothing is left.
  */
 export function describeChaos(title: string, options: ChaosOptions): void {
   const { count, seed, env, disturb, diskMib } = options;
@@ -83,7 +83,7 @@ export function describeChaos(title: string, options: ChaosOptions): void {
       });
       url = (await served.waitForMatch(/listening on (http:\S+)/))[1]!;
       await status();
-      // The compiler of the modules and the connection of the request close a moment after their work.
+      // Wait: the compiler of the modules and the connection of the request close only a moment after their work.
       let equalLooks = 0;
       filesBefore = await openFiles();
       await waitUntil('the open files of the gateway stay the same', async () => {
@@ -197,7 +197,7 @@ export function describeChaos(title: string, options: ChaosOptions): void {
     it('the journal is empty, and the gateway has logged no internal error', async () => {
       served.child.kill('SIGTERM');
       const { code, stderr } = await served.result;
-      // The driver would resolve a path below /proc to one of this mount namespace.
+      // Copy the store: the SQLite driver would resolve a path below /proc in the mount namespace of this process.
       if (disk !== undefined) await copyFile(disk.path('runs.db'), join(folder, 'data', 'runs.db'));
       const store = new Database(join(folder, 'data', 'runs.db'));
       const open = store.prepare('SELECT entry FROM obligations').all();

@@ -28,7 +28,7 @@ export interface CliOptions {
   readonly cwd?: string;
   /** Whole stdin of the command. Absent: stdin stays open until the test ends it. */
   readonly input?: string | Uint8Array;
-  /** Prefix: a command that executes the command line in its last arguments. */
+  /** Prefix of the command line: a program and arguments that execute the rest as a command. */
   readonly wrapper?: readonly string[];
 }
 

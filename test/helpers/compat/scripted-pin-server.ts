@@ -1,4 +1,4 @@
-// The pin API on real runs and a real server. Functions of the test replace the pipelines of containers.
+// The pin API on a real server with real runs. Test functions take the place of pipelines that would run containers.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { withTempFolder } from '../runs/test-log.ts';
 import { openTestRuns, type TestRuns } from '../runs/test-runs.ts';
 import { waitUntil } from '../wait-until.ts';
 
-/** Runs a pipeline whose text has the line `# play: name`. */
+/** Takes the place of each pipeline whose text has the line `# play: name`, with the name of this script. */
 export type PipelineScript = (scriptedPipeline: ScriptContext, spec: PipelineSpec) => Promise<PipelineResult>;
 
 export interface ScriptContext extends Pick<Context, 'signal' | 'input' | 'run'> {
@@ -265,7 +265,7 @@ export function scriptedPipeline(name: string): string {
   return `# play: ${name}\nworkflow: [build]\nbuild: { image: alpine, script: 'true' }\n`;
 }
 
-/** Replaces the check of the language. Diagnostics are in the text as `# error: {…}`. */
+/** Replaces the check of the pipeline language. Reads diagnostics from comments such as `# error: {…}`. */
 function planScripted(text: string): PlannedSubmission {
   const diagnostics = [...text.matchAll(/^# (error|warning): (.*)$/gm)].map(([, severity, json]) => ({
     code: 'MISSING_FIELD',

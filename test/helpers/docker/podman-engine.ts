@@ -1,4 +1,4 @@
-// A Podman service of its own namespaces, without systemd. Undefined if Podman is not installed.
+// Starts a Podman service in its own namespaces, without systemd. Returns undefined if Podman is not installed.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

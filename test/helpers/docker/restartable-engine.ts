@@ -1,4 +1,4 @@
-// An engine of its own namespaces that a test can stop, kill and start again, with or without live-restore.
+// An engine in its own namespaces that a test can stop, kill and start again, with or without live-restore.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -6,9 +6,9 @@ import { appendFile, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface SmallDisk {
-  /** Prefix of a command that shall see the disk. */
+  /** Prefix for a command that must see the disk. */
   readonly wrapper: readonly string[];
-  /** Path of a file of the disk for this process. */
+  /** Returns the path by which this process can reach a file on the disk. */
   path(...names: readonly string[]): string;
   freeBytes(): Promise<number>;
   /** Extends a file so that at most `leftBytes` stay free. */

@@ -2,7 +2,7 @@
 
 import { open } from 'node:fs/promises';
 
-/** More than the kernel permits: it limits the buffer of each socket to 2 GiB. */
+/** More than the buffers can hold: the kernel limits the buffer of each socket to 2 GiB. */
 const endlessBytes = 8 * 2 ** 30;
 
 /** Creates a file that consists of a hole, so that it needs no space. */

@@ -46,7 +46,7 @@ export async function startNginx(gateway: string): Promise<ReverseProxy> {
     key,
     cert,
     htpasswd: `${login.user}:{PLAIN}${login.password}\n`,
-    // The workers of root's nginx cannot read a folder of root, unless they are root.
+    // If root starts nginx, the workers need `user root`: as another user they could not read root's folder.
     'nginx.conf': `
       daemon off;
       ${process.getuid?.() === 0 ? 'user root;' : ''}

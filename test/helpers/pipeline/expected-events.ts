@@ -10,14 +10,14 @@ export type ExpectedEvent = readonly [type: string, job?: string | null, facts?:
 
 interface ExpectedNode {
   readonly expected: ExpectedEvent;
-  /** Nodes that must come first. */
+  /** Nodes whose events must come before the event of this node. */
   readonly after: readonly ExpectedNode[];
   isMatched: boolean;
 }
 
 /**
- * Returns the differences; empty if the events match. Every event must be expected, except steps of jobs; named steps
- * must occur.
+ * Returns the differences; empty if the events match. An event that is not expected is a difference, unless it is a
+ * `job-step`. An expected event that is missing or out of order always is.
  */
 export function findEventMismatches(events: readonly Event[], expected: ExpectedEvents): readonly string[] {
   const nodes: ExpectedNode[] = [];

@@ -25,7 +25,7 @@ export interface ScriptedRun {
   /** Rejects the current or next attempt of a job. */
   reject(job: string, error: Error): Promise<void>;
   stop(): void;
-  /** Ends the jobs that run in any case also. */
+  /** Also stops the jobs that run in any case. */
   stopAll(): void;
   /** Ends the oldest delay. */
   endDelay(): void;

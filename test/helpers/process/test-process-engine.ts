@@ -33,7 +33,7 @@ export function forEachStarter(declare: (starter: StarterName) => void): void {
   }
 }
 
-/** Creates an engine that starts processes as `forEachStarter` says, or by posix_spawn. */
+/** Creates an engine that starts processes in the way that `forEachStarter` has selected. Default: posix_spawn. */
 export function createTestEngine(options: Partial<ProcessEngineOptions> = {}): ProcessEngine {
   return createProcessEngine({
     environment: ['PATH'],

@@ -48,14 +48,14 @@ export interface FakePorts {
   endInput(): void;
   /** Aborts the signal and ends the input, as a run does before it releases. */
   abort(reason?: StopReason): void;
-  /** Aborts the signal of work that goes on when the run is stopped, as the end of its time does. */
+  /** Aborts the signal of work that goes on when the run is stopped, as a run does when the time for it is over. */
   abortFinal(): void;
   /** Skips the rest of the grace of all releases in progress. */
   forceStop(): void;
   resize(size: { cols: number; rows: number }): void;
   /** Resolves with the first event of this type, earlier ones included. Rejects after `ms`. */
   waitForEvent(type: string, ms?: number): Promise<FakeEvent>;
-  /** Releases every obligation, last in first out. Returns the receipt. `stop` keeps what outlives a stop. */
+  /** Releases every obligation, last in first out; with `stop`, only those that do not outlive a stop. */
   releaseAll(releasers: Releasers, when?: 'stop' | 'end'): Promise<Receipt>;
 }
 
@@ -175,7 +175,7 @@ class FakeOutput {
     return this.#parent?.full ?? this.#blocked;
   }
 
-  /** Returns a part, which has its own bytes but shares the disk. Repeated lines belong to the whole. */
+  /** Returns a part that has its own bytes and is blocked while the whole is. With `repeated`, returns this output. */
   part(name: string, { repeated }: PartOptions = {}): FakeOutput {
     if (repeated) return this;
     const part = this.parts.get(name) ?? new FakeOutput(this.#parent ?? this);

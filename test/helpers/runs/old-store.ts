@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import type { RunRecord } from '../../../protocol/run-record.ts';
 
-/** Creates a store of version 0, the last one without a number, with these records and an obligation of the last. */
+/** Creates a store of version 0, the last version that stored no number. The last of `records` has an obligation. */
 export function createOldStore(folder: string, records: readonly RunRecord[]): void {
   const db = new Database(join(folder, 'runs.db'));
   db.exec(`

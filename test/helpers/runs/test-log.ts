@@ -124,7 +124,7 @@ function lengthAt(frames: Buffer, at: number): readonly [number, number] {
   return [length, at + (short === 126 ? 3 : 9)];
 }
 
-/** Returns the lines of an entry, or the text of a chunk, as its encoded text frames contain them. */
+/** Encodes an entry as text frames and returns their payloads: the lines of a batch, or the text of a chunk. */
 export function readEntryLines(entry: OutputEntry): readonly string[] {
   return parseTextFrames(encodeOnce(entry, encodeTextFrames).bytes).map((payload) => payload.toString('utf8'));
 }

@@ -5,7 +5,7 @@ import { encodeClose, encodeFrame } from './raw-frames.ts';
 export type Random = (below: number) => number;
 export type FuzzDialect = 'v1' | 'distillery.v2' | 'pow-1';
 
-/** The client may receive no result after these bytes. */
+/** Bytes that the client sends. After bytes with `disconnects` or `breaksFraming`, the result may be missing. */
 export interface ClientBytes {
   readonly bytes: Buffer;
   readonly disconnects?: true;

@@ -62,7 +62,7 @@ process.stdout.write(
   }),
 );
 
-/** Returns what the next caller receives while the disk is full. */
+/** Starts a run while the disk is full. Returns the message that its caller receives. */
 async function startRejected(): Promise<string | undefined> {
   try {
     return (await testRuns.start('short').ended).message;
