@@ -60,9 +60,15 @@ describe('the output of services for clients', function () {
     return (await client.readToEnd()).texts;
   }
 
+  let run: string | undefined;
+
+  /** Returns the id of an ended run of `p.yaml`, the same one at each call. */
   async function runId(): Promise<string> {
-    await receive([]);
-    return (await waitForNewestRun(gateway)).id;
+    if (run === undefined) {
+      await receive([]);
+      run = (await waitForNewestRun(gateway)).id;
+    }
+    return run;
   }
 
   it('clients of distillery.v2 receive the lines of a healthy service under its name', async () => {
@@ -133,9 +139,9 @@ describe('the output of services for clients', function () {
   });
 
   it('the command logs prints lines of services only with --services', async () => {
-    const run = await runId();
+    const id = await runId();
     const logs = async (...args: readonly string[]): Promise<readonly string[]> => {
-      const { code, stdout, stderr } = await runCli(['logs', '--url', gateway.url, ...args, run]);
+      const { code, stdout, stderr } = await runCli(['logs', '--url', gateway.url, ...args, id]);
       expect(code, stderr).to.equal(0);
       return stdout.split('\n').slice(0, -1);
     };
@@ -171,7 +177,7 @@ describe('the output of services for clients', function () {
   });
 
   it('the command logs asks a gateway for lines of services only if it is to print them', async () => {
-    const run = await runId();
+    const id = await runId();
     const asked: string[] = [];
     const earlier = createServer(async (request, response) => {
       const { pathname, searchParams } = new URL(request.url!, gateway.url);
@@ -185,12 +191,12 @@ describe('the output of services for clients', function () {
     try {
       const url = `http://127.0.0.1:${(earlier.address() as AddressInfo).port}`;
       for (const args of [[], ['--prefix'], ['--job', 'a'], ['--tail', '3']]) {
-        const { code, stdout, stderr } = await runCli(['logs', '--url', url, ...args, run]);
+        const { code, stdout, stderr } = await runCli(['logs', '--url', url, ...args, id]);
         expect(code, stderr).to.equal(0);
         expect(stdout).to.equal(args[0] === '--prefix' ? '[a] job\n' : 'job\n');
       }
       expect(asked.filter((text) => text.startsWith('lines'))).to.deep.equal(Array(4).fill('lines after'));
-      expect((await runCli(['logs', '--url', url, '--services', run])).code).to.equal(125);
+      expect((await runCli(['logs', '--url', url, '--services', id])).code).to.equal(125);
     } finally {
       earlier.close();
     }
