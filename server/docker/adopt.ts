@@ -59,7 +59,8 @@ export async function adoptContainer(adoption: Adoption): Promise<Exit> {
       if (state === undefined) return {};
       assertStarted(state);
       ports.events.emit('adopted', { container: id });
-      // The engine stores text: bytes that are not UTF-8 are lost in its log, so positions in it mean nothing.
+      // The engine's log is text and loses bytes that are not UTF-8. Positions in it therefore do not match positions
+      // in the output.
       if (ports.output.exact === true) obligation.reportOutputCut({ reason: 'engine' });
       const exit = await followToExit(followed);
       if (exit !== 'lost') return exit;

@@ -34,13 +34,13 @@ export interface Connection {
 export interface UnreachableEngine {
   /** Why the engine cannot be reached. Contains the address. */
   readonly why: string;
-  /** True if the gateway has no right on a socket. */
+  /** True if the gateway lacks the permission to use a socket. */
   readonly isDenied?: boolean;
 }
 
 const connectTimeoutMs = 3_000;
 
-/** Connects to the engine at `host`, if that answers. Never throws. */
+/** Connects to the engine at `host`. Returns the reason if the engine does not answer. Never throws. */
 export async function connect(host: string): Promise<Connection | UnreachableEngine> {
   const target = parseHost(host);
   if (typeof target['why'] === 'string') return { why: target['why'] };
@@ -60,7 +60,7 @@ export async function connect(host: string): Promise<Connection | UnreachableEng
   }
 }
 
-/** The cheapest request: Podman searches the packages of the machine to answer with its version. */
+/** The cheapest request. To answer with its version, Podman would first search the machine's packages. */
 async function ping(docker: Docker): Promise<IncomingMessage> {
   const request = { path: '/_ping', method: 'GET', isStream: true, statusCodes: { 200: true } } as const;
   const response = (await dial(docker, request)) as IncomingMessage;

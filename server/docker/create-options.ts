@@ -129,8 +129,8 @@ function memoryLimits(bytes: number | undefined): Pick<Docker.HostConfig, 'Memor
 }
 
 /**
- * Returns a mount instead of a bind. For a bind, the engine would create a missing host path as a folder of root.
- * Throws WorkFailed for an invalid volume.
+ * Returns a mount instead of a bind. For a bind, the engine would create a missing host path as a folder that root
+ * owns. Throws WorkFailed for an invalid volume.
  */
 export function parseVolume(volume: string): Docker.MountSettings {
   const parts = /^(?<source>[^:]+):(?<target>\/[^:]*)(?::(?<mode>ro|rw))?$/.exec(volume)?.groups;

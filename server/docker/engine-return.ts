@@ -1,4 +1,4 @@
-// Waits until an engine that was lost answers again. Its containers may go on meanwhile.
+// Waits until an engine that was lost answers again. Meanwhile, its containers may keep running.
 
 import type Docker from 'dockerode';
 import { WorkLost } from '../../calls/contract/engines.ts';
@@ -8,7 +8,7 @@ import { httpStatus } from './engine-error.ts';
 const retryMs = 500;
 const answerMs = 3_000;
 
-/** The exit code that the engine reports for a container that ended while the engine did not run. */
+/** The exit code that the engine reports for a container that ended while the engine was not running. */
 const placeholderExitCode = 255;
 
 export interface EngineWait {
@@ -54,7 +54,7 @@ async function inspectOnce(container: Docker.Container): Promise<ContainerState 
   try {
     return (await container.inspect()).State;
   } catch (error) {
-    // An engine that starts or stops may answer with an error of the server.
+    // An engine that is starting or stopping may answer with a server error.
     return httpStatus(error) === 404 ? 'gone' : 'no answer';
   }
 }

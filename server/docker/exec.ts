@@ -77,7 +77,7 @@ const pollMs = 50;
 
 /**
  * Polls the exit code: the engine ends the stream first and may store the exit code a moment later. If the engine is
- * lost, this waits for its return; an engine that was restarted may no longer know the command.
+ * lost, waits until the engine answers again. An engine that was restarted may no longer know the command.
  */
 async function waitForExitCode({ docker }: Connection, id: string, stopping: AbortSignal): Promise<number> {
   for (;;) {

@@ -22,8 +22,8 @@ const readOutputMs = 2_000;
 const signalOthersMs = 250;
 
 /**
- * Ends and removes the container until it no longer exists and no creation is pending. One check is not enough, because
- * the engine may be creating the container at that moment.
+ * Ends and removes the container, and repeats this until the container no longer exists and no creation is pending. One
+ * check is not enough, because the engine may be creating the container at that moment.
  */
 export async function releaseContainer(
   engine: Connection,

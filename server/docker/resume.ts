@@ -1,5 +1,5 @@
 // Waits for the end of a container whose output the engine does not store. If the engine is lost, follows the container
-// again when the engine is back; what it printed without the engine is lost.
+// again when the engine is back. Output that the container prints in between is lost.
 
 import { WorkLost } from '../../calls/contract/engines.ts';
 import type { Output } from '../../calls/contract/ports.ts';

@@ -1,4 +1,4 @@
-// The error of work with the engine that a run gives up because it is being stopped.
+// Creates the error for a request to the engine that a run gives up because the run is being stopped.
 
 import { WorkFailed } from '../../calls/contract/engines.ts';
 

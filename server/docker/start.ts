@@ -9,7 +9,7 @@ import { engineFailure, engineMessage, httpStatus, isUnreachable } from './engin
 import { type OomWatch, watchOom } from './memory/oom-kill.ts';
 import { attachStreams, type ExitWatch, watchExit } from './streams.ts';
 
-/** A created container and what its start and its wait need. */
+/** A created container, with everything needed to start it and to wait for its exit. */
 export interface ContainerRef {
   readonly engine: Connection;
   readonly container: Docker.Container;
@@ -62,8 +62,8 @@ function isInitMissing(error: unknown): boolean {
 }
 
 /**
- * Resolves with the streams when the container runs, or with undefined if it has to stop. Rejects with WorkFailed if it
- * cannot be started, with WorkLost if that is unknown.
+ * Resolves with the streams when the container runs, or with undefined if it has to stop. Rejects with WorkFailed if
+ * the container cannot be started, and with WorkLost if it is unknown whether the container was started.
  */
 export async function startContainer(
   ref: ContainerRef,
@@ -89,15 +89,16 @@ function close(streams: OpenStreams | undefined): undefined {
 }
 
 /**
- * Opens the streams of a container and the wait for its exit: before its start, or later with the condition
- * `not-running`. Rejects with the error of the engine, or as soon as the container has to stop.
+ * Opens the streams of a container and the request that waits for its exit. Call this before the start of the
+ * container, or later with the condition `not-running`. Rejects with the error of the engine, or as soon as the
+ * container has to stop.
  */
 export async function openStreams(
   { engine, container: { id }, stopping, memoryBytes }: ContainerRef,
   options: { readonly stdin: boolean; readonly condition?: 'not-running' },
 ): Promise<OpenStreams> {
   const watchesOom = memoryBytes !== undefined && !engine.podman;
-  // Once they are open, the streams outlive the stop, because the container may print more.
+  // A stop aborts only the opening. Open streams outlive the stop, because the container may print more.
   const opening = new AbortController();
   const settled = Promise.allSettled([
     attachStreams(engine, id, { ...options, opening: opening.signal }),
@@ -128,7 +129,7 @@ async function requestStart(container: Docker.Container): Promise<void> {
   try {
     await container.start();
   } catch (error) {
-    // Without a response, the container may have started or not.
+    // Without a response, it is unknown whether the container was started.
     if (isUnreachable(error))
       throw new WorkLost('lost the connection to the Docker engine while the container was being started', {
         cause: error,

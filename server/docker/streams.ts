@@ -9,7 +9,7 @@ import { paceYoungGc } from '../support/gc-pacing.ts';
 import type { Connection, DialOptions } from './connect.ts';
 import { Demux, type StreamChunk } from './demux.ts';
 
-/** Aborted when a stream is no longer needed before it is open. Not aborted after all streams are open. */
+/** `opening` is aborted when the streams are no longer needed, but only while they are being opened. */
 export interface OpeningOptions {
   readonly opening: AbortSignal;
 }
@@ -31,7 +31,7 @@ export async function attachStreams(
   });
 }
 
-/** Returns the raw socket of a request, because only there end() closes just one direction. */
+/** Returns the raw socket of a request. Only on the raw socket does end() close just one direction. */
 export async function hijack(
   engine: Connection,
   request: Pick<DialOptions, 'path' | 'file' | 'headers' | 'abortSignal'>,
@@ -57,8 +57,8 @@ export interface ExitWatch {
 }
 
 /**
- * Resolves when the engine watches the container. Watch for the `next-exit` before the start; otherwise a short-lived
- * container may exit first. Use `not-running` for a container that has started.
+ * Resolves when the engine watches the container. Use the condition `next-exit` before the start of the container. A
+ * short-lived container could exit before a later call. Use `not-running` for a container that has started.
  */
 export async function watchExit(
   engine: Connection,

@@ -24,7 +24,7 @@ export interface ContainerEnd {
   readonly startError?: string;
 }
 
-/** The connection to the engine was lost. The container may go on. */
+/** The connection to the engine was lost. The container may keep running. */
 export interface ConnectionLost {
   readonly connection: 'lost';
   /** Number of bytes of each stream that were forwarded. */

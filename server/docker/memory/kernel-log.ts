@@ -1,4 +1,4 @@
-// Reads in the kernel log in which containers the kernel has killed a process for lack of memory.
+// Reads the kernel log to find the containers in which the kernel has killed a process for lack of memory.
 
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -9,17 +9,20 @@ const device = { path: '/dev/kmsg', major: 1, minor: 11 } as const;
 const recordBytesMax = 8 << 10;
 /** Number of records that are read in one event-loop turn. */
 const batchRecords = 64;
-/** Time after which a check ends although more records follow, so that a kernel that logs much delays no run. */
+/** Time after which a check ends even if more records follow. A kernel that logs a lot then delays no run. */
 const readMs = 1_000;
 
-/** The records of the kernel since its start, as far as it still has them. */
+/** The kernel's records since its start, except those that it has already overwritten. */
 class KernelLog {
   readonly #victims = new OomVictims();
   readonly #buffer = Buffer.alloc(recordBytesMax);
   /** Undefined before `open`; `unreadable` if there is no such log, or the gateway may not read it. */
   #file: number | 'unreadable' | undefined;
   #reading: Promise<void> = Promise.resolve();
-  /** A read that has not begun. All checks until it begins share it, so that none waits for more than two reads. */
+  /**
+   * A read that has not begun. All checks that arrive before it begins share this read, so that no check waits for more
+   * than two reads.
+   */
   #nextRead: Promise<void> | undefined;
 
   /** Opens the log for the life of this process. Idempotent; reads nothing. */

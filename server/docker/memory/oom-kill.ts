@@ -6,9 +6,9 @@ import type { ContainerState } from '../engine-return.ts';
 import { kernelLog } from './kernel-log.ts';
 
 /**
- * Returns true if a process of an ended container was killed for lack of memory. That need not be the process with the
- * exit code. `state` is that of the engine, if known. Its flag is true for most of these containers only: the engine
- * learns of the kill from the cgroup, which may be gone by then.
+ * Returns true if a process of an ended container was killed for lack of memory. That need not be the process whose
+ * exit code the container has. `state` is the engine's state of the container, if known. The flag of `state` can be
+ * false after such a kill. The engine learns of the kill from the cgroup, which may be gone by then.
  */
 export async function wasOomKilled(id: string, state: Pick<ContainerState, 'OOMKilled'> | undefined): Promise<boolean> {
   return state?.OOMKilled === true || (await kernelLog.hasOomKill(id));
@@ -16,15 +16,15 @@ export async function wasOomKilled(id: string, state: Pick<ContainerState, 'OOMK
 
 /** Watches the events by which the engine reports that a process of a container was killed for lack of memory. */
 export interface OomWatch {
-  /** Resolves at the first event; never without one. */
+  /** Resolves at the first event. Stays pending if there is none. */
   readonly killed: Promise<void>;
   readonly isKilled: () => boolean;
   stop(): void;
 }
 
 /**
- * Resolves when the engine watches the container. Call this before its start. Abort `opening` if the watch is not
- * needed before it is open.
+ * Resolves when the engine watches the container. Call this before the start of the container. Abort `opening` if the
+ * watch is no longer needed before it is open.
  */
 export async function watchOom(
   engine: Connection,

@@ -16,7 +16,7 @@ export interface BusyboxOptions {
   readonly names: readonly string[];
 }
 
-/** Imports those of the images that the engine at `host` does not have. */
+/** Imports each image of `options.names` that the engine at `host` does not have. */
 export async function importBusybox(host: string, options: BusyboxOptions): Promise<void> {
   const engine = await connect(host);
   if ('why' in engine) throw new Error(engine.why);
