@@ -8,8 +8,8 @@ import { readEntries } from '../../archive/read-entries.ts';
 import { toWorkFailed } from './to-work-failed.ts';
 
 /**
- * `archive` is what `StepContainer.get` returned for the file. Of several lines with the same name the last one counts.
- * Ignores names that are not in `names`, and omits names without a line.
+ * `archive` is what `StepContainer.get` returned for the file. If several lines have the same name, the last one
+ * counts. Ignores names that are not in `names`, and omits names without a line.
  *
  * Rejects with WorkFailed if the file exceeds the limit.
  */

@@ -9,8 +9,9 @@ type JobKeys = KeyReadings<typeof jobKeys>;
 type Defaults = KeyReadings<typeof defaultsKeys>;
 
 /**
- * Returns the keys of a job with the defaults that it does not have itself. Variables of `env` are merged. A job that
- * has an image, a Dockerfile or the host keeps it, and does not get defaults that have no meaning for it.
+ * Returns the keys of a job, completed with the defaults that the job does not set itself. Variables of `env` are
+ * merged. A job that sets `image`, `dockerfile` or `host: true` gets none of these keys from the defaults. Defaults
+ * that have no meaning for a host job or for a built image are left out.
  */
 export function applyDefaults(own: JobKeys, defaults: Defaults | undefined): JobKeys {
   if (defaults === undefined) return own;

@@ -17,7 +17,9 @@ export interface CheckContext extends IndexedText {
 }
 
 export interface Field {
-  /** The key as its author spelled it, after the keys above it inside the job: `retry.attempts`. */
+  /**
+   * The key as its author spelled it, preceded by the keys that contain it inside the job, such as `retry.attempts`.
+   */
   readonly name: string;
   /** Range of the key, without the value. */
   readonly at: TextRange;
@@ -55,8 +57,8 @@ export function reportInvalid(
 }
 
 /**
- * Reports a value, or an item of it at `at`, of the wrong type. If it has the form of another system, the suggestion is
- * the form here.
+ * Reports a value of the wrong type, or an item of the value, which is at `at`. If the value has the form of another
+ * system, the suggestion is the form of this language.
  */
 export function reportType(
   field: Field,

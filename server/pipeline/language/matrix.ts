@@ -13,7 +13,7 @@ export function listCombinations(axes: readonly Axis[]): readonly Combination[] 
   );
 }
 
-/** True if the combination has all values of one of `exclude`. */
+/** True if the combination has all values of one item of `exclude`. */
 export function isExcluded(combination: Combination, exclude: readonly Combination[]): boolean {
   return exclude.some((values) => Object.entries(values).every(([name, value]) => combination[name] === value));
 }

@@ -1,4 +1,5 @@
-// The checked model of a pipeline: all keys are read, defaults are filled in, and units are converted. Plain data.
+// Types of the checked model of a pipeline: all keys are read, defaults are filled in, and units are converted. Plain
+// data.
 
 import type { PublishedPort } from '../../../calls/contract/containers.ts';
 import type { SourceLocation } from '../../../calls/text/diagnostic.ts';
@@ -17,7 +18,7 @@ export interface Pipeline {
   readonly failFast: boolean;
   /** Job names in order, repetitions included. Absent: all jobs run, ordered by their needs and then by the file. */
   readonly workflow?: readonly JobRef[];
-  /** The jobs to run, in file order: those that the workflow names, each once, or all without a workflow. */
+  /** The jobs to run, in file order: those that the workflow names, each once, or all jobs if there is no workflow. */
   readonly jobs: readonly Job[];
 }
 
@@ -79,7 +80,7 @@ export interface Job {
   readonly services: readonly Service[];
   /** In file order. A job with a matrix is planned once per combination of its values. */
   readonly matrix: readonly Axis[];
-  /** Combinations that are left out: those with all values of one of these. Absent: none. */
+  /** Each item leaves out the combinations that have all its values. Absent: none. */
   readonly matrixExclude?: readonly Readonly<Record<string, string>>[];
   /** Names of variables that the job passes to jobs that depend on it. */
   readonly outputs: readonly string[];
@@ -131,7 +132,7 @@ export interface SecretUse {
   readonly location: SourceLocation;
 }
 
-/** How a service is checked, inside its container, for being ready. */
+/** The check, inside the container of a service, that shows whether the service is ready. */
 export interface HealthCheck {
   /** One command line for `/bin/sh`. */
   readonly command: string;

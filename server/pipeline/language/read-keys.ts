@@ -102,7 +102,7 @@ export function duplicateKeyMessage(key: string, first: string, line: number): s
   );
 }
 
-/** Reports an unknown key. Returns the key that it stands for, if it is a word of another system. */
+/** Reports an unknown key. Returns the key of this language that it probably stands for, or undefined. */
 function reportUnknownKey(
   holder: KeyHolder,
   { key, at }: YamlEntry,

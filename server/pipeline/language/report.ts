@@ -16,16 +16,19 @@ export interface RangedDiagnostic {
   readonly field?: string | undefined;
   /** True if the text is valid, but the operator does not permit what it requests. */
   readonly notPermitted?: true;
-  /** A function is called only for diagnostics that are kept, because finding the nearest name takes time. */
+  /**
+   * If this is a function, it is called only for diagnostics that are kept, because finding the nearest name takes
+   * time.
+   */
   readonly suggestions?: readonly string[] | (() => readonly string[]);
 }
 
 export type Report = (diagnostic: RangedDiagnostic) => void;
 
 /**
- * Returns diagnostics in file order, each once: a value that aliases or merge keys repeat is read for each repetition.
- * Beyond `diagnosticsMax`, keeps errors before warnings, and adds a diagnostic that
- * counts the rest.
+ * Returns diagnostics in file order, each once. Duplicates arise because a value that aliases or merge keys repeat is
+ * read once per repetition. Beyond `diagnosticsMax`, keeps errors before warnings, and adds a diagnostic that counts
+ * the rest.
  */
 export function toDiagnostics(
   ranged: readonly RangedDiagnostic[],

@@ -8,8 +8,8 @@ import { buildSchema } from './read-keys.ts';
 const job: JsonSchema = { $ref: '#/$defs/job' };
 
 /**
- * Accepts every file that the check accepts, with one exception: the schema also checks jobs outside the workflow.
- * Accepts only one spelling per key, and contains no rules over several keys.
+ * Accepts every file that the check accepts, if its keys are spelled as in the tables. There is one exception: the
+ * schema also checks jobs outside the workflow. Contains no rules over several keys.
  */
 export const pipelineSchema: JsonSchema = {
   $schema: 'http://json-schema.org/draft-07/schema#',

@@ -6,7 +6,7 @@ import { stronglyConnectedComponents } from './strongly-connected.ts';
 
 /**
  * Returns one diagnostic per strongly connected component. The diagnostic names the shortest cycle through the first
- * job. Its position is the need that closes the cycle.
+ * job. Its position is that of the name in `needs` that closes the cycle.
  */
 export function cycleDiagnostics(jobs: readonly Job[]): readonly PipelineDiagnostic[] {
   const byName = new Map(jobs.map((job) => [job.name, job]));

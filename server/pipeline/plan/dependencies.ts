@@ -6,9 +6,9 @@ import type { JobVariant } from './expand-matrix.ts';
 export type DependencySet = readonly number[];
 
 /**
- * Returns the dependencies of each job. A job with `needs` waits only for all jobs of those names. Other jobs of a
- * workflow wait for the previous step: one job, or consecutive parallel jobs. Without a workflow, only needs order the
- * jobs.
+ * Returns the dependencies of each job. A job with `needs` waits for all jobs of those names and for no others. Other
+ * jobs of a workflow wait for the previous step: one job, or consecutive parallel jobs. Without a workflow, only needs
+ * order the jobs.
  */
 export function computeDependencies(
   variants: readonly JobVariant[],

@@ -56,7 +56,10 @@ export function expandMatrix(mentions: readonly JobMention[]): readonly JobVaria
   );
 }
 
-/** Expands only matrices that the plan could contain. */
+/**
+ * Returns the number of combinations. Does not expand a matrix that is larger than any plan; its excluded combinations
+ * then count, too.
+ */
 function combinationCount(job: Job): number {
   const size = job.matrix.reduce((product, { values }) => product * values.length, 1);
   return size > jobsMax ? size : combinations(job).length;

@@ -1,4 +1,4 @@
-// The plan: a pipeline with expanded matrices and ordered jobs. Plain data, deterministic.
+// Types of a plan: a pipeline with expanded matrices and ordered jobs. Plain data, deterministic.
 
 import type { Job, Pipeline } from '../language/model.ts';
 

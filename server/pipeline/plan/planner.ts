@@ -10,9 +10,7 @@ import { computeStages } from './stages.ts';
 
 export type PlanningResult = { readonly plan: Plan } | { readonly diagnostics: readonly PipelineDiagnostic[] };
 
-/**
- * Returns the plan, or every reason why there is none: a cycle, a need of a job that does not run, or too many jobs.
- */
+/** Returns the plan, or all reasons against it: a cycle, too many jobs, or a job in `needs` that does not run. */
 export function planPipeline(pipeline: Pipeline): PlanningResult {
   const mentions = jobMentions(pipeline);
   const diagnostics = [

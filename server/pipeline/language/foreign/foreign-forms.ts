@@ -1,4 +1,5 @@
-// Suggests the form here for values in a form of other systems, such as `cache: { paths: […] }` of GitLab.
+// Finds values in the form of another system, such as `cache: { paths: […] }` of GitLab, and suggests the form of this
+// language.
 
 import { truncate } from '../../../../calls/text/quote.ts';
 import type { MappingValue, YamlValue } from '../../../yaml/value-tree.ts';

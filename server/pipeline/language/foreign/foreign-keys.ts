@@ -1,14 +1,14 @@
-// Words that other systems use in place of the keys here, such as `if` for `condition`. A file with such a word means
-// something that would not happen, so the word is an error. Other unknown keys cause warnings.
+// Words that other systems use in place of the keys of this language, such as `if` for `condition`. The gateway would
+// not do what the author of such a file means, so the word is an error. Other unknown keys cause warnings.
 
 import { distance } from 'fastest-levenshtein';
 
 export interface ForeignKeys {
-  /** The key here, by the foreign word without case, `-` and `_`. */
+  /** The key of this language, by the foreign word in lower case, without `-` and `_`. */
   readonly words: Readonly<Record<string, string>>;
   /** Keys that decide what runs, or what a job may do. A word that is nearly one of them is an error. */
   readonly strict: readonly string[];
-  /** How to write the key here, if its name does not say it. */
+  /** How to write a key of this language, for keys whose name alone does not show that. */
   readonly examples: Readonly<Record<string, string>>;
 }
 

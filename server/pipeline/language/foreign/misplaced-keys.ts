@@ -9,7 +9,7 @@ import { jobKeys } from '../keys/job-keys.ts';
 import { topKeys } from '../keys/top-keys.ts';
 import { meantKey, noForeignKeys, topForeignKeys } from './foreign-keys.ts';
 
-/** Keys that only a job has. A mapping of any name with one of them is a job. */
+/** Keys that only a job has. A mapping that has one of them is a job, whatever its name. */
 const keysOfJobs = ['image', 'dockerfile', 'host', 'script', 'needs'];
 
 /** Reports a misplaced entry and returns true. Call this only for entries that the workflow does not name. */

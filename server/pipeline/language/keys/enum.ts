@@ -5,7 +5,7 @@ import { type Key, reportInvalid } from '../field.ts';
 import { suggestName } from '../suggestions.ts';
 import { readString } from './string.ts';
 
-/** `foreign` has words of other systems, and the word here. */
+/** `foreign` maps words of other systems to the word of this language. */
 export function enumKey<const Word extends string>(
   summary: string,
   words: readonly Word[],

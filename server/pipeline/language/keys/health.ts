@@ -8,7 +8,7 @@ import { durationKey, numberKey } from './quantities.ts';
 import { stringKey } from './string.ts';
 
 export const healthKeys = {
-  command: stringKey('A line for the shell of the service. The service is ready when it succeeds.'),
+  command: stringKey('Command line for the shell of the service. The service is ready when this command succeeds.'),
   interval: durationKey('Time between two checks. Default: 1 second.'),
   timeout: durationKey('Timeout of one check. Default: 5 seconds.'),
   retries: numberKey('Consecutive failures after which the service is unhealthy. Default: 30.', {

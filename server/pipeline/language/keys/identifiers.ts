@@ -30,8 +30,7 @@ export function resourceNameError(name: string): string | undefined {
 }
 
 export const outputsKey: Key<readonly string[]> = {
-  summary:
-    'Variables that the job passes to the jobs that depend on it. It writes NAME=value to the file $DISTILLERY_OUTPUT.',
+  summary: 'Variables that the job passes to dependent jobs. The job writes NAME=value to the file $DISTILLERY_OUTPUT.',
   schema: oneOrMore({ type: 'string', pattern: `^${variableNamePattern}$` }),
   read(field) {
     const items = readStrings(field, {

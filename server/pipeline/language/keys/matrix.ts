@@ -17,7 +17,7 @@ export interface Matrix {
 
 type Combination = Readonly<Record<string, string>>;
 
-/** The key beside the axes that lists combinations to leave out. */
+/** The key, beside the axes, that lists combinations to leave out. */
 const excludeKey = 'exclude';
 
 export const matrixKey: Key<Matrix> = {

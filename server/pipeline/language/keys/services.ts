@@ -13,7 +13,7 @@ import { serviceKeys } from './service-keys.ts';
 const serviceName = /^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$/;
 
 export const servicesKey: Key<readonly Service[]> = {
-  summary: 'Containers beside the job, reachable by their names while it runs.',
+  summary: 'Containers beside the job, reachable by their names while the job runs.',
   schema: { type: 'object', additionalProperties: buildSchema(serviceKeys) },
   read(field) {
     const { name, value } = field;

@@ -8,7 +8,7 @@ import { workflowKey } from './workflow.ts';
 
 export const topKeys = {
   workflow: workflowKey,
-  logsWithTime: looseBooleanKey('Shows lines with the time.'),
+  logsWithTime: looseBooleanKey('Shows the time of each line.'),
   docker: dockerKey,
   failFast: booleanKey('Starts no more jobs after the first failure. Default: true.'),
   name: nameKey,

@@ -7,7 +7,7 @@ import { readString } from './string.ts';
 const form = '^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?\\$?$';
 
 export const userKey: Key<string> = {
-  summary: 'The user of its processes: "1000", "1000:1000" or a name that the image defines.',
+  summary: 'The user of the processes in the container: "1000", "1000:1000" or a name that the image defines.',
   schema: {
     anyOf: [
       { type: 'integer', minimum: 0 },

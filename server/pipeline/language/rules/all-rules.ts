@@ -26,7 +26,7 @@ export const jobRules: readonly JobRule[] = [
   distinctMountPoints,
   placeholdersInMatrix,
   needsExist,
-  // Last, because it asks for the errors of the others.
+  // Last, because this rule skips every job for which an error was reported, also by another rule.
   doesSomething,
 ];
 

@@ -1,10 +1,10 @@
-// Rule: a job does something. A job without a script is usually one whose script has another name. A job with other
-// errors is not reported, because they may be the reason.
+// Rule: a job does something. A job without a script usually has its script under another key. A job with other errors
+// is not reported, because those errors may be the reason.
 
 import { truncate } from '../../../../calls/text/quote.ts';
 import { type JobRule, reportJob } from './rule.ts';
 
-/** Keys with which a job without a script has an effect: it builds an image, stores files or checks services. */
+/** Keys that give a job an effect: it runs a script, builds an image, stores files or checks services. */
 const effects = ['script', 'dockerfile', 'artifactPath', 'artifacts', 'services'] as const;
 
 export const doesSomething: JobRule = (job, { hasError }) => {

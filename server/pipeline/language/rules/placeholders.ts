@@ -1,4 +1,4 @@
-// Rule: in keys that no shell reads, every `${name}` is a name of the job's matrix.
+// Rule: in keys that no shell reads, every `${name}` names an axis of the job's matrix.
 
 import { truncate } from '../../../../calls/text/quote.ts';
 import { type Field, reportInvalid } from '../field.ts';

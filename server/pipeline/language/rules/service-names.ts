@@ -1,4 +1,5 @@
-// Rules: a service does not have the name of a job that uses the same network, or the name would lead to the job.
+// Rule: the name of a service differs from that of its job and of every job on the same network of the run. Otherwise
+// the name would lead to the job.
 
 import type { TextRange } from '../../../yaml/value-tree.ts';
 import { safeName } from '../safe-name.ts';

@@ -1,4 +1,4 @@
-// Rule: a job with services has a network, because it reaches the services by name.
+// Rule: the network of a job with services is not `none` or `host`, because the job reaches the services by name.
 
 import { type JobRule, reportField } from './rule.ts';
 
