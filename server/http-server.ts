@@ -13,11 +13,14 @@ import type { RouteTable } from './http/kit/route-table.ts';
 import { withTimeout } from './support/with-timeout.ts';
 
 export interface HttpServerOptions {
-  /** Address of the main listener, or the path of a Unix socket. Absent if only single features have listeners. */
+  /**
+   * Address of the main listener, or the path of a Unix socket. Absent: only features with an address of their own get
+   * a listener.
+   */
   readonly listen?: { readonly host: string; readonly port: number } | { readonly socket: string };
   /** Returns how many milliseconds an idle connection stays open. */
   readonly keepAliveMs: () => number;
-  /** Milliseconds within which the head of a request must arrive; by default also the whole request. */
+  /** Milliseconds within which the head of a request must arrive. Also the default limit for the whole request. */
   readonly requestMs: number;
 }
 
@@ -52,13 +55,16 @@ export class HttpServer {
     return listenUrl(this.#main!);
   }
 
-  /** Closes the connections of all listeners. It precedes the features that use them, so it closes after them. */
+  /**
+   * Closes the connections of all listeners. This feature precedes those that use the connections, so it closes after
+   * them.
+   */
   get connections(): Feature {
     return { name: 'connections', close: () => this.#closeConnections() };
   }
 
   /**
-   * Opens the listeners. It follows the features that serve requests, so it opens after them and drains before them.
+   * Opens the listeners. This feature follows those that serve requests, so it opens after them and drains before them.
    */
   get listeners(): Feature {
     return { name: 'listeners', open: () => this.#listen(), drain: () => void this.#stopListening() };
@@ -127,7 +133,10 @@ export class HttpServer {
     ));
   }
 
-  /** Waits up to `closeMs` for the last responses, then closes all connections. Nothing is due to unused ones. */
+  /**
+   * Waits up to `closeMs` for the last responses, then closes all connections. Closes unused connections at once,
+   * because no response is pending on them.
+   */
   async #closeConnections(): Promise<void> {
     const closed = this.#stopListening();
     for (const socket of this.#unused) socket.destroy();

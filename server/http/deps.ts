@@ -1,4 +1,4 @@
-// What the JSON API needs from the gateway. It only reads.
+// Types of the dependencies that the JSON API receives from the gateway. The API only reads.
 
 import type { CallKind, Concurrency, JsonSchema, Retention } from '../../calls/contract/call.ts';
 import type { Caller } from '../../calls/contract/context.ts';
@@ -58,7 +58,7 @@ export interface ParamListing {
   readonly schema?: JsonSchema;
   readonly default?: string;
   readonly required: boolean;
-  /** Maximum size of a value, if the param sets its own. */
+  /** Maximum size of a value. Absent: the param does not set one. */
   readonly bytesMax?: number;
 }
 
@@ -123,7 +123,7 @@ export interface Status {
   readonly sessions: number;
   readonly engines: { readonly [engine in EngineName]: Availability };
   readonly processes: {
-    /** How the gateway starts processes, and why not by posix_spawn. */
+    /** How the gateway starts processes. `reason` says why it does not use posix_spawn. */
     readonly starter: 'posix_spawn' | 'child_process';
     readonly reason?: string;
     /** Whether process calls can have limits of memory, cpus and pids. */

@@ -6,6 +6,6 @@ import type { Route } from './kit/route-table.ts';
 export interface JsonRoute extends Route<HttpDeps> {
   /** Scope that a caller needs. Default: none. */
   readonly scope?: string;
-  /** Canonical path of this older path. */
+  /** Canonical path that replaces this older path. Absent for canonical paths. */
   readonly aliasOf?: string;
 }

@@ -28,7 +28,7 @@ export function answerClientError(error: ParserError, socket: ClientSocket, form
   socket.once('close', () => clearTimeout(timer));
 }
 
-// Do not drop the connection at once: a client that still sends would lose the response.
+// Do not drop the connection at once: a client that is still sending would lose the response.
 const lingerMs = 1000;
 
 const codesByParserError: Readonly<Record<string, ErrorCode>> = {

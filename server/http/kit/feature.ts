@@ -22,7 +22,7 @@ export interface Feature {
   open?(): Promise<void> | void;
   /** Rejects new work from now on. Resolves when the gateway may call `close`. */
   drain?(): Promise<void> | void;
-  /** Ends all work that is left. Idempotent, also without `open`. */
+  /** Ends all work that is left. Idempotent. Can be called even if `open` was not called. */
   close?(): Promise<void> | void;
   /** Ends every grace period at once. Idempotent. */
   forceStop?(): void;

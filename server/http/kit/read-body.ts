@@ -57,8 +57,8 @@ export interface FormLimits extends BodyLimits {
 }
 
 /**
- * Reads a form (RFC 7578) with a text and a file. If it rejects, with a BodyError, it removes the file. Otherwise the
- * caller removes the file.
+ * Reads a form (RFC 7578) with a text and a file. Removes the file when it rejects with a BodyError or a write error.
+ * After a success, the caller removes the file.
  */
 export async function readForm(request: IncomingMessage, limits: FormLimits): Promise<Form> {
   const file = join(limits.folder, randomUUID());

@@ -1,5 +1,5 @@
-// Serves a route table with Koa. The order of the checks is the same for every API: target, switch, host, origin,
-// route, method, access, encoding.
+// Serves a route table with Koa. The order of the checks is the same for every API: target, API switch, host, origin,
+// route, method, access, encoding of the path.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Router } from '@koa/router';
@@ -55,7 +55,7 @@ function checkRequest<D>(ctx: Context, next: () => Promise<unknown>, table: Rout
   return next();
 }
 
-// The router passes on every method, so that `handleRoute` does all checks in their order.
+// The router accepts every method, so that `handleRoute` does all checks in their order.
 function createRouter<D>(table: RouteTable<D>): Router {
   const router = new Router({ sensitive: true });
   for (const path of new Set(table.routes.map((route) => route.path))) {
@@ -113,7 +113,10 @@ function preferredType(ctx: Context): (...types: readonly string[]) => string {
   };
 }
 
-/** Time for a client to stop sending after the response. A client whose connection drops earlier loses the response. */
+/**
+ * Time for a client to stop sending after the response. A client would lose the response if its connection were closed
+ * earlier.
+ */
 const lingerMs = 5_000;
 
 /** Reads and drops the rest of the request, for at most `lingerMs`. */

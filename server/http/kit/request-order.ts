@@ -11,7 +11,10 @@ interface Connection {
 }
 
 interface Task {
-  /** Absent if nothing follows on this connection: an upgrade, or the answer to a request that cannot be parsed. */
+  /**
+   * Absent for a task after which the connection serves no other task: an upgrade, or the answer to a request that
+   * cannot be parsed.
+   */
   readonly response?: ServerResponse;
   start(): void;
 }
@@ -21,7 +24,7 @@ export class RequestOrder {
 
   /**
    * Starts the task when all earlier responses of the connection are complete; at once if there are none. Never starts
-   * it if the connection ends before. The connection reads nothing while a task waits.
+   * the task if the connection ends first. The connection reads nothing while a task waits.
    */
   add(socket: Duplex, task: Task): void {
     const connection = this.#connections.get(socket) ?? this.#track(socket);

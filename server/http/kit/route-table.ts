@@ -46,7 +46,10 @@ export interface AccessRequest {
 export interface Route<D> {
   /** Default `GET`, which includes HEAD. */
   readonly method?: 'GET' | 'POST';
-  /** Follows the base. `{name}` is one segment, `{name…}` one or more at the end. A trailing slash is optional. */
+  /**
+   * Path after the `base` of the table. `{name}` is one segment, `{name…}` one or more at the end. A trailing slash is
+   * optional.
+   */
   readonly path: string;
   readonly summary: string;
   /** Names of the query parameters; others are rejected with 400. Absent: the route ignores unknown parameters. */

@@ -9,7 +9,7 @@ export interface NewsText {
   readonly date?: string;
   /** The text after the front matter. */
   readonly text: string;
-  /** What the front matter has that cannot be used. */
+  /** Why the front matter, or only its date, is ignored. */
   readonly warning?: string;
 }
 
@@ -42,7 +42,10 @@ function readDate(date: unknown): Pick<NewsText, 'date' | 'warning'> {
   return { date: time.toISOString().replace('.000Z', 'Z') };
 }
 
-/** Returns true for a day of the calendar. JavaScript parses 2022-02-30 as 2 March, so the date is written again. */
+/**
+ * Returns true for a day of the calendar. JavaScript parses 2022-02-30 as 2 March, so the parsed date is compared with
+ * `day`.
+ */
 export function isCalendarDate(day: string): boolean {
   const time = new Date(`${day}T00:00:00Z`);
   return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(day);

@@ -39,7 +39,7 @@ interface CachedFile {
   readonly version: string;
   readonly item?: NewsItem;
   readonly why?: string;
-  /** What cannot be used of the item. */
+  /** Why the front matter of the file, or only its date, is ignored. */
   readonly warning?: string;
 }
 

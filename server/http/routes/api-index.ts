@@ -1,4 +1,4 @@
-// The list of routes of the JSON API.
+// Builds the response that lists the routes of the JSON API.
 
 import type { RouteResponse } from '../kit/route-table.ts';
 import type { JsonRoute } from '../route.ts';

@@ -13,8 +13,8 @@ const bytesType = 'application/octet-stream';
 const defaultLimit = 1000;
 
 /**
- * Maximum size of the lines in a response. The response ends before the line that exceeds it, but has at least one
- * line, unless it leaves out lines of services.
+ * Maximum size of the lines in a response. The response ends before the line that would exceed this size. It has at
+ * least one line, unless it leaves out lines of services.
  */
 export const pageBytesMax = 8 << 20;
 
@@ -50,7 +50,7 @@ function gapHeader({ gap }: LinePage): Record<string, string> {
   return gap === undefined ? {} : { 'X-Gap': `${gap.from}-${gap.to}; reason=${gap.reason}` };
 }
 
-// A text body cannot contain the cursor, so both forms have it in a header (RFC 8288).
+// A text body cannot contain the cursor, so both types of response have the cursor in a header (RFC 8288).
 function link(
   run: string,
   { limit, services }: { readonly limit: number; readonly services: boolean },

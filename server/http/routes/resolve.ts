@@ -23,6 +23,6 @@ function findTarget(uri: string, rules: Config['resolve']): string | undefined {
     uri: encodeURIComponent(uri),
     rest: uri.slice(longest.prefix.length),
   };
-  // The URL parser encodes what must not stand in an address.
+  // The URL parser encodes characters that an address must not contain.
   return new URL(longest.target.replace(/\$\{(uri|rest)\}/g, (_all, name: string) => values[name]!)).href;
 }

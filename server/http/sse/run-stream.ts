@@ -109,7 +109,7 @@ export class RunStream implements LogSink {
     this.#write(encodeMessage('run', JSON.stringify({ id, call, state, next: this.#line + 1 })));
   }
 
-  /** Sends the result as the last message. A browser that reconnects after it gets 204. */
+  /** Sends the result as the last message. If a browser reconnects after the result, it gets 204. */
   #conclude(record: RunRecord): void {
     const { outcome, message, exitCode, signal, cleanup } = record;
     const result = {
