@@ -16,7 +16,9 @@ import type { Releasers } from './runs/cleanup.ts';
 import type { UnboundEngines } from './runs/context.ts';
 import type { Logger } from './support/logger.ts';
 
-/** With the value `child_process`, the gateway does not use posix_spawn. For tests and operators. */
+/**
+ * Environment variable for tests and operators: with the value `child_process`, the gateway does not use posix_spawn.
+ */
 const starterVariable = 'DISTILLERY_STARTER';
 
 export interface EnginesDeps {

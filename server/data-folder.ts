@@ -7,7 +7,7 @@ import { openStore, type RunStore } from './runs/store/store.ts';
 import { makeFolder } from './support/make-folder.ts';
 import { systemCode, systemErrorText } from './support/system-error.ts';
 
-/** Errors of a full disk. A gateway starts with one, because it can still remove old runs. */
+/** Error codes of a full disk. A gateway starts even if the disk is full, because it can still remove old runs. */
 const fullDisk = ['ENOSPC', 'EDQUOT'];
 
 /**
@@ -66,7 +66,7 @@ function folderError(action: string, folder: string, error: unknown): Error {
   return new Error(`cannot ${action} the folder ${quote(at)}${userText()}: ${reason}; ${hint}`, { cause: error });
 }
 
-/** Returns the user whose permissions apply. */
+/** Returns the part of a message that names the user whose permissions apply; empty for root. */
 function userText(): string {
   const uid = process.geteuid?.();
   return uid === undefined || uid === 0 ? '' : ` as user ${uid}`;

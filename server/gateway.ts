@@ -60,7 +60,7 @@ export interface Gateway {
    * `shutdown`, and closes everything. Idempotent.
    */
   stop(options?: StopOptions): Promise<void>;
-  /** Ends every grace period at once, also the one of `stop`. */
+  /** Ends every grace period at once, including that of `stop`. */
   forceStop(): void;
 }
 

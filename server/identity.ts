@@ -1,7 +1,8 @@
 // The identity of a data folder: distinguishes the containers and processes of one gateway from those of others.
 //
-// A copy of a data folder has the same identity. If both gateways ran on one machine, each would end what the other one
-// runs. A socket in the abstract namespace of Linux shows that an identity is in use. It ends with its process.
+// A copy of a data folder has the same identity. If the gateways of both folders ran on one machine, each would end the
+// containers and processes of the other. A socket in the abstract namespace of Linux shows that an identity is in use.
+// The socket ends with its process.
 
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,8 +33,8 @@ export async function assertIdentityFree(folder: string): Promise<void> {
 }
 
 /**
- * Creates an identity for a copy of a data folder. What the original runs, and its private engine, stay with the
- * original. Throws if a gateway uses the folder.
+ * Creates an identity for a copy of a data folder. The active runs and the private engine stay with the original
+ * folder. Throws if a gateway uses the folder.
  */
 export function renewIdentity(folder: string): void {
   const store = openDataFolder(folder);

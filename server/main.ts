@@ -15,7 +15,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   return exitCode;
 }
 
-/** Loads the gateway and the configuration on demand, so that a call, which needs neither, starts fast. */
+/** Loads the gateway and the configuration on demand, so that `distillery call`, which needs neither, starts fast. */
 const backend: CliBackend = {
   version: readVersion(),
   async loadConfig(file, { needsEngine = false } = {}) {

@@ -1,4 +1,4 @@
-// The configuration that all modules read: validated as a whole, complete with defaults, frozen.
+// Types of the configuration that all modules read: validated as a whole, complete with defaults, frozen.
 
 import type { Call, Retention } from '../../calls/contract/call.ts';
 import type { Limits } from '../../protocol/limits.ts';
@@ -44,7 +44,7 @@ export interface PinConfig {
   };
   /** Path (absolute) of a pipeline that runs when the gateway starts. */
   readonly initial?: string;
-  /** Whether events have names, unless the request says. */
+  /** Whether events have names. Applies if neither the request nor its base path decides. */
   readonly events: 'named' | 'unnamed';
   /** Number of bytes of events to retain for clients that reconnect. */
   readonly eventsBytes: number;
@@ -81,7 +81,10 @@ export interface Config {
   };
   readonly limits: Limits;
   readonly systems: readonly System[];
-  /** Prefixes of URIs, and the address of the page about such a URI, with `${uri}` or `${rest}`. */
+  /**
+   * Rules that map a URI with this prefix to the page about the URI. `target` is the address of the page, with `${uri}`
+   * or `${rest}`.
+   */
   readonly resolve: readonly { readonly prefix: string; readonly target: string }[];
   /** Folder of news items (absolute). Absent: no news. */
   readonly news?: string;

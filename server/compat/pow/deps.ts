@@ -1,4 +1,4 @@
-// What the pow-1 REST API needs from the gateway.
+// Types of the dependencies that the pow-1 REST API receives from the gateway.
 
 import type { Caller } from '../../../calls/contract/context.ts';
 import type { Limits } from '../../../protocol/limits.ts';
@@ -14,7 +14,7 @@ export interface PowDeps {
   readonly runs: {
     /** Throws RunRejected. */
     start(request: StartRequest): StartResult;
-    /** Throws RunRejected if the run does not exist, or no longer. */
+    /** Throws RunRejected if the run does not exist or no longer exists. */
     view(id: string): RunView;
   };
   readonly access: {

@@ -55,7 +55,7 @@ class NewestLines {
 /** Reads ranges of lines, the last one first, until `newest` is full. */
 async function readBackwards(log: WatchableLog, count: number, newest: NewestLines): Promise<void> {
   const { powLinesMax, powBufferBytesMax } = newest.limits;
-  // Waits until the lines are on disk. For an ended log, only this call returns their number.
+  // `locate` waits until the lines are on disk. For an ended log, only `locate` returns the number of lines.
   let until = await log.locate({ after: count }, 'lines');
   let wanted = powLinesMax;
   while (until.line > 0 && !newest.full) {
@@ -68,7 +68,7 @@ async function readBackwards(log: WatchableLog, count: number, newest: NewestLin
     }
     newest.prepend(await readLines(log, start, until.line));
     until = start.position;
-    // Services may have printed much more than the rest of the run.
+    // Read a larger range next, because most of these lines may be of services, which are left out.
     wanted *= 2;
   }
 }

@@ -15,6 +15,6 @@ export interface PowRoute extends Route<PowContext> {
   readonly body?: string;
   /** Description of the response with status 200. */
   readonly success: string;
-  /** Text of each other status. */
+  /** Description of the response for each status other than 200. */
   readonly failures: Readonly<Record<number, string>>;
 }

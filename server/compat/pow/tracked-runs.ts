@@ -80,7 +80,7 @@ function rejectedResult({ message, code }: RunRejected): SettledResult {
   return toSettledResult({ success: false, status: 'rejected', message, next: 1 }, toEnding(code));
 }
 
-/** Returns the ending that pow-1 distinguishes for a rejection. */
+/** Returns the pow-1 ending for the code of a rejected call. */
 function toEnding(code: RejectionCode): SessionEndingName {
   switch (code) {
     case 'unknown-call':
@@ -140,7 +140,7 @@ export class TrackedRun {
   }
 
   /**
-   * Queues input. Resolves when the disk is not behind with it. Rejects with an HttpError if the input is closed or the
+   * Queues input. Resolves when the disk is no longer behind. Rejects with an HttpError if the input is closed or the
    * buffer is full.
    */
   async pushInput(bytes: Buffer): Promise<void> {

@@ -18,7 +18,7 @@ import { checkPipelineFiles } from './pipeline-files.ts';
 import { readConfigFile, type UnreadableFile } from './read-file.ts';
 
 export type LoadResult =
-  /** `warnings` concern the files of pipelines, and what `checkMachine` finds. */
+  /** `warnings` are those of the pipeline files and those that `checkMachine` returns. */
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly FileDiagnostic[] }
   /** At least one diagnostic, sorted by position. Diagnostics of pipeline files follow those of the configuration. */
   | { readonly ok: false; readonly diagnostics: readonly FileDiagnostic[] };

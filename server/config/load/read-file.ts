@@ -12,14 +12,16 @@ export const configBytesMax = 1 << 20;
 export interface UnreadableFile {
   readonly ok: false;
   readonly message: string;
-  /** Line of the error, from 1; 0 for the file as a whole. */
+  /** Number of the line with the error; the first line is 1. 0: the error concerns the file as a whole. */
   readonly line: number;
   readonly missing?: true;
 }
 
 export type FileText = { readonly ok: true; readonly text: string } | UnreadableFile;
 
-/** Reads a text file. Stops after `configBytesMax` and one more byte, whatever size the file reports. Never throws. */
+/**
+ * Reads a text file. Reads at most one byte more than `configBytesMax`, whatever size the file reports. Never throws.
+ */
 export async function readConfigFile(file: string): Promise<FileText> {
   try {
     const bytes = await readBounded(file);

@@ -5,7 +5,10 @@ import { type IndexedText, toLocation } from '../../yaml/location.ts';
 import type { TextRange, YamlValue } from '../../yaml/value-tree.ts';
 
 export interface YamlSource {
-  /** Adds the location to a diagnostic. Uses the nearest key above when the path does not exist in the text. */
+  /**
+   * Adds the location to a diagnostic. If the text does not contain the path, uses the last key of the path that
+   * exists.
+   */
   locate(diagnostic: KeyDiagnostic): FileDiagnostic;
   /** Returns a diagnostic at an offset in the text. */
   diagnosticAt(offset: number, message: string, path?: KeyPath): FileDiagnostic;

@@ -1,5 +1,5 @@
-// Detects changes of a file by its name. A watch of the system would follow the inode, and miss that a link or a folder
-// above the file was replaced.
+// Detects changes of a file by its name. A file watch of the operating system would follow the inode, and miss that a
+// link or a folder above the file was replaced.
 
 import { realpath, stat } from 'node:fs/promises';
 

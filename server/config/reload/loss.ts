@@ -10,11 +10,14 @@ import { parseYaml } from '../load/parse.ts';
 import { pathText } from '../load/yaml-source.ts';
 import { isMapping } from '../loose-access.ts';
 
-/** What only a complete file may do. Empty: the file can be applied at once. */
+/** Signs that a changed file may be incomplete. If there are none, the file can be applied at once. */
 export interface Loss {
   /** Keys and items that the configuration in force has and the new file does not have, such as `retention.age`. */
   readonly removed: readonly string[];
-  /** New content at the end of the file that may continue, such as a call without its last keys. */
+  /**
+   * Path of the last value in the file, if that value is new and may be incomplete, such as a call without its last
+   * keys.
+   */
   readonly unfinished?: string;
 }
 

@@ -60,7 +60,7 @@ export function watchConfig(file: string, onChange: (change: ConfigChange) => vo
   );
 }
 
-/** A version of the file, and since when the file has been like this. */
+/** A version of the file, and the time at which the gateway first saw this version. */
 interface SeenVersion extends FileVersion {
   readonly sinceMs: number;
 }
@@ -101,7 +101,7 @@ class ConfigWatch {
     this.#enqueue(() => this.#check());
   }
 
-  /** Reloads now: the operator says that the file is complete. */
+  /** Reloads without waiting until the file stays unchanged: the operator says that the file is complete. */
   reload(): void {
     this.#enqueue(() => this.#reloadNow());
   }

@@ -94,8 +94,8 @@ export function buildSource(declared: unknown, base: string): SecretSource {
 }
 
 /**
- * Returns what pipelines of the call `name` may use. `declared`: the file declares the call, so it may use secrets that
- * name no calls.
+ * Returns what pipelines of the call `name` may use. `declared` is true if the file declares the call. Pipelines of a
+ * declared call may also use secrets without a list of calls.
  */
 export function permissionsFor(
   name: string,

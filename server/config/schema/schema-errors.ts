@@ -109,7 +109,7 @@ function notInEnum(error: ErrorObject): Explanation {
   };
 }
 
-/** Returns the message of the schema (`errorText`), or the validator's own one. */
+/** Returns the message that the schema defines (`errorText`), or the message of the validator. */
 function schemaMessage(error: ErrorObject, value: unknown): string {
   const sentence = error.parentSchema?.['errorText'];
   return typeof sentence === 'string'

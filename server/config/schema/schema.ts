@@ -46,7 +46,7 @@ export const topKeys = {
     listen: { type: 'string' },
     domain: hostName,
     domains: { type: 'array', items: hostName },
-    // A Distillery's own file has true or false here, which concerns its own web pages.
+    // Existing files may contain true or false, which have no effect.
     panel: { ...hostName, type: ['string', 'boolean'] },
     origins: { type: 'array', items: { type: 'string' } },
     keepAlive: { duration: { min: 1 } },

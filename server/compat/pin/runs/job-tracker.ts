@@ -68,7 +68,10 @@ export class JobTracker {
   }
 }
 
-/** Returns the name from the file for a job that is listed twice. Otherwise returns the id, which has matrix values. */
+/**
+ * Returns the name as spelled in the file for a job that the workflow lists twice. Otherwise returns the id, which
+ * contains the matrix values.
+ */
 function formatName(id: string, name: string): string {
   return id.startsWith(`${name}#`) ? name : id;
 }

@@ -5,7 +5,10 @@ import { formatPinDuration } from '../format-duration.ts';
 import type { PinEventData } from './map-events.ts';
 import type { PinRecord, Source } from './record.ts';
 
-/** Origin of a run. `file` is the name of the initial file; its events show it instead of the source. */
+/**
+ * Origin of a run. `file` is the file name of the initial pipeline. The success and failure events of that run show
+ * `file` instead of `source`.
+ */
 export interface RunOrigin {
   readonly source: Source;
   readonly file?: string;

@@ -14,7 +14,7 @@ export interface EventRange {
   readonly to: number;
 }
 
-/** Events for which a status line has the same content. */
+/** Types of events that the text omits, because a status line has the same content. */
 const duplicatedTypes: ReadonlySet<string> = new Set(['job_skipped', 'job_retry']);
 const waitingBytesMax = 256 << 10;
 

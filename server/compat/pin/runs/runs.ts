@@ -94,12 +94,12 @@ export class PinRuns {
     return Promise.all(entries.slice(0, limit).map((entry) => this.#readRecord(entry)));
   }
 
-  /** Rejects with a PinHttpError if the run does not exist, or no longer. */
+  /** Rejects with a PinHttpError if the run does not exist or no longer exists. */
   async record(id: string): Promise<PinRecord> {
     return this.#readRecord(this.get(id));
   }
 
-  /** Throws a PinHttpError if the run does not exist, or no longer. */
+  /** Throws a PinHttpError if the run does not exist or no longer exists. */
   get(id: string): IndexedRun {
     const entry = this.#deps.runIndex.get(id);
     if (entry !== undefined && this.#exists(id)) return entry;
@@ -129,7 +129,7 @@ export class PinRuns {
   async recoverInterrupted(): Promise<void> {
     const { runIndex, eventLog } = this.#deps;
     const entries = [...runIndex.list()].reverse();
-    // The earlier process was killed when the index was written and the event was not yet on disk.
+    // The earlier process was killed after it had written the index and before the event was on disk.
     for (const entry of entries.filter(({ to = 0 }) => to > eventLog.count))
       if (this.#exists(entry.id)) this.#conclude(await this.#readRecord(entry), entry);
     for (const entry of entries.filter(({ to }) => to === undefined)) await this.#recover(entry);
@@ -169,7 +169,7 @@ export class PinRuns {
   #startRun(id: string, { origin, variables = {}, upload }: Submission, { text, planned }: CheckedText): Run {
     const { workspace: folder } = this.#deps.options;
     const workspace: WorkspaceChoice = upload !== undefined ? 'input' : folder !== undefined ? 'folder' : 'none';
-    // In the order of the call.
+    // In the order in which the call declares its params.
     const params = [text, JSON.stringify(variables), origin.source, workspace];
     try {
       return this.#deps.runs.start({ id, call: pinCallName, params, caller: pinCaller, planned }).activeRun!;
