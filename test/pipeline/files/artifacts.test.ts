@@ -45,7 +45,7 @@ describe('artifact requests of a job', () => {
     ]);
   });
 
-  it('an artifact request for globs asks for the part before the first wildcard, each path once', () => {
+  it('globs become artifact requests for the path before the first wildcard, one request for each path', () => {
     expect(
       createRequests({
         artifacts: [

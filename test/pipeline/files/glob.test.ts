@@ -87,7 +87,7 @@ describe('.dockerignore', () => {
     });
   });
 
-  it('a .dockerignore pattern is cleaned as Docker does', () => {
+  it('a .dockerignore pattern is normalized as in Docker', () => {
     expect(
       filterPaths(
         ['./a', 'b//c/', 'd/../e', '# no', '\\#yes', '', '   ', '.', '/'],

@@ -1,4 +1,5 @@
-// Tests that a workspace of many files, of every kind, leaves turns of the event loop to other clients.
+// Tests that all work on a workspace with many files yields to the event loop, so that the gateway serves other clients
+// meanwhile.
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -23,7 +24,7 @@ import { countTurns } from '../../helpers/count-turns.ts';
 import { fakePorts } from '../../helpers/runs/fake-run-ports.ts';
 
 const count = 300;
-/** Others have a turn at least after this many files. */
+/** The work handles at most this many files per turn of the event loop, on average. */
 const filesPerTurn = 32;
 const limits = { workspaceBytesMax: 1 << 30, workspaceFilesMax: 99_000 };
 
@@ -46,7 +47,7 @@ for (const [form, pathOf] of [
     const workspace = () => ({ path: folder.at('ws'), hidden: [] });
     const archive = (): Promise<Buffer> => readBytes(packFolder(folder.at('ws')));
 
-    /** All of the input is there at once, which is the worst case. */
+    /** Sends all of the input before the workspace is opened, which is the worst case. */
     async function expectUploadTurns(
       encoding: 'base64' | 'binary',
       pieces: readonly (string | Buffer)[],
@@ -65,27 +66,27 @@ for (const [form, pathOf] of [
       return lines;
     }
 
-    it('the gateway leaves turns while base64 lines are received and the folder is removed', async () => {
+    it('the gateway yields to the event loop while base64 lines are received and the folder is removed', async () => {
       await expectUploadTurns('base64', await toLines(packFolder(folder.at('ws'))));
     });
 
-    it('the gateway leaves turns while compressed base64 lines are received', async () => {
+    it('the gateway yields to the event loop while compressed base64 lines are received', async () => {
       await expectUploadTurns('base64', await toLines(compress(packFolder(folder.at('ws')))));
     });
 
-    it('the gateway leaves turns while bytes are received, as from clients of the pin API', async () => {
+    it('the gateway yields to the event loop while bytes are received, as from clients of the pin API', async () => {
       await expectUploadTurns('binary', [await archive()]);
     });
 
-    it('the gateway leaves turns while a folder of this machine is copied into a job', async () => {
+    it('the gateway yields to the event loop while a folder of this machine is copied into a job', async () => {
       await expectTurns(() => readBytes(packWorkspace(workspace(), { ignore: [], artifacts: [] })));
     });
 
-    it('the gateway leaves turns while a build context is read', async () => {
+    it('the gateway yields to the event loop while a build context is read', async () => {
       await expectTurns(async () => readBytes((await buildContext(workspace(), 'Dockerfile')).archive));
     });
 
-    it('the gateway leaves turns while artifacts are stored', async () => {
+    it('the gateway yields to the event loop while artifacts are stored', async () => {
       const artifacts = createArtifacts(folder.at('artifacts'), {
         artifactBytesMax: 1 << 30,
         artifactFilesMax: 99_000,
@@ -96,7 +97,7 @@ for (const [form, pathOf] of [
     });
 
     for (const option of ['', ' --git'])
-      it(`the command leaves turns while it sends a folder${option}`, async () => {
+      it(`the command yields to the event loop while it sends a folder${option}`, async () => {
         const git = (...args: readonly string[]) => execFileSync('git', ['-C', folder.at('ws'), ...args]);
         if (option !== '')
           for (const args of [
@@ -117,10 +118,10 @@ for (const [form, pathOf] of [
       });
   });
 
-describe('S14: a folder of many names', () => {
+describe('S14: a folder with many names', () => {
   const folder = useTempFolder();
 
-  it('the gateway leaves turns before it has read all of the names', async () => {
+  it('the gateway yields to the event loop before it has read all names in the folder', async () => {
     const names = Array.from({ length: 3_000 }, (_, n) => String((n * 7919) % 3_000));
     writeFiles(folder.at('names'), Object.fromEntries(names.map((name) => [name, ''])));
     const entries = walkFolder(folder.at('names'), () => 'include');

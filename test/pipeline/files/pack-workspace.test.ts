@@ -201,7 +201,7 @@ describe('the build context', () => {
     ]);
   });
 
-  it('the build context omits what .dockerignore excludes, except the Dockerfile and itself', async () => {
+  it('the build context omits what .dockerignore excludes, but never the Dockerfile or .dockerignore', async () => {
     const ignored = '\uFEFF# comment\n*\n!src\nsrc/*.log\r\n!/src/keep.log\n';
     writeFiles(folder.at('ws'), {
       '.dockerignore': ignored,

@@ -1,4 +1,4 @@
-// Tests the suggestions for values in a form of other systems.
+// Tests what the check suggests for values that are written as in other systems, such as GitLab CI or Docker Compose.
 
 import { expect } from 'chai';
 import { parsePipeline } from '../../../server/pipeline/language/check.ts';
@@ -30,9 +30,9 @@ const forms: readonly (readonly [string, string])[] = [
   ['when: on_failure', 'write failure'],
 ];
 
-describe('forms of other systems', () => {
+describe('values written as in other systems', () => {
   for (const [line, suggestion] of forms) {
-    it(`L18: the check suggests the form here for ${line}`, () => {
+    it(`L18: the check suggests what to write instead of ${line}`, () => {
       const { diagnostics } = parsePipeline(oneJob(line));
       expect(diagnostics.map(({ severity }) => severity)).to.deep.equal(['error']);
       expect(diagnostics[0]!.suggestions).to.deep.equal([suggestion]);

@@ -1,4 +1,5 @@
-// Tests words that other systems use in place of the keys here.
+// Tests keys of other systems (such as GitLab CI or Docker Compose) and misspelled keys: the check rejects them and
+// names the key to write.
 
 import { expect } from 'chai';
 import { parsePipeline } from '../../../server/pipeline/language/check.ts';
@@ -14,7 +15,7 @@ import { retryKeys } from '../../../server/pipeline/language/keys/retry.ts';
 import { serviceKeys } from '../../../server/pipeline/language/keys/service-keys.ts';
 import { check, oneJob } from '../../helpers/pipeline/check-text.ts';
 
-/** Words in a job, and the key that the error names. */
+/** Lines of a job with such a key, and the key that the error names. */
 const jobWords: readonly (readonly [string, string])[] = [
   ['if: $BRANCH == "main"', 'condition'],
   ['unless: x', 'condition'],
@@ -56,7 +57,7 @@ const jobWords: readonly (readonly [string, string])[] = [
   ['extends: .base', '<<'],
 ];
 
-describe('words of other systems', () => {
+describe('keys of other systems', () => {
   for (const [line, key] of jobWords) {
     it(`L15: the check rejects ${line} and names ${key}`, () => {
       const word = line.split(':')[0]!;
@@ -76,7 +77,7 @@ describe('words of other systems', () => {
     });
   }
 
-  it('L15: a word for the script does not cause a second error about the missing script', () => {
+  it('L15: a key of another system does not cause a second error about the missing script or image', () => {
     expect(check('workflow: a\na: { image: x, commands: [make] }\n')).to.deep.equal([
       "2:16 UNKNOWN_FIELD unknown key 'commands': the key here is 'script'",
     ]);
@@ -85,7 +86,7 @@ describe('words of other systems', () => {
     ]);
   });
 
-  it('L15: services, health checks and retries reject the words of other systems', () => {
+  it('L15: services, health checks and retries reject the keys of other systems', () => {
     expect(
       check(
         oneJob(
@@ -113,7 +114,7 @@ describe('words of other systems', () => {
       ).to.deep.equal([]);
   });
 
-  it('every word of another system stands for a key that exists, and is not a key itself', () => {
+  it('every key of another system stands for a key that exists, and is not such a key itself', () => {
     for (const [foreign, table] of [
       [jobForeignKeys, jobKeys],
       [serviceForeignKeys, serviceKeys],

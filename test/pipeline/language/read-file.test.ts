@@ -270,7 +270,7 @@ describe('the file of a pipeline', () => {
     expect(jobs[1]?.needs?.map(({ name }) => name)).to.deep.equal(['Build']);
   });
 
-  it('job names may be numbers, or words of JavaScript', () => {
+  it('job names may be numbers, or names of built-in JavaScript properties', () => {
     expect(
       parseValid(
         'workflow: [1.10, __proto__, constructor]\n1.10: { image: x, script: s }\n__proto__: { image: x, ' +
@@ -287,7 +287,7 @@ describe('the file of a pipeline', () => {
     ).to.deep.equal(['failfast', 'name']);
   });
 
-  it('a file needs no workflow if its jobs have needs', () => {
+  it('a file needs no workflow if its jobs have `needs`', () => {
     const { workflow, jobs } = parseValid('b: { image: x, needs: [a], script: s }\na: { image: x, script: s }\n');
     expect(workflow).to.equal(undefined);
     expect(jobs.map(({ name }) => name)).to.deep.equal(['b', 'a']);

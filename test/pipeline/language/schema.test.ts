@@ -27,7 +27,7 @@ function propertyNamesAt(...path: readonly string[]): readonly string[] {
 }
 
 const validate = new Ajv({ strict: false, allErrors: true }).compile(pipelineSchema);
-/** Where the schema of a key is, beside the one of an absent value. */
+/** Path from a key to the schema of its value. The alternative is the schema of an absent value. */
 const present = ['anyOf', '0'];
 const services = ['$defs', 'job', 'properties', 'services', ...present, 'additionalProperties'];
 

@@ -70,7 +70,7 @@ describe('the plan of a workflow', () => {
     expect(plan.jobs.map(({ id }) => id.length)).to.deep.equal([200, 202]);
   });
 
-  it('jobs with needs are not part of a workflow step', () => {
+  it('jobs with `needs` are not part of a workflow step', () => {
     const plan = createPlan(
       createOrderedPipeline('a n p q z', {
         a: {},
@@ -84,7 +84,7 @@ describe('the plan of a workflow', () => {
     expect(plan.jobs.map(({ id }) => id)).to.deep.equal(['a', 'q', 'p', 'z', 'n']);
   });
 
-  it('parallel jobs form one group even with a job with needs between them', () => {
+  it('parallel jobs form one group even if a job with `needs` is between them', () => {
     expect(
       dependenciesById(
         createPlan(createOrderedPipeline('p n q', { p: { parallel: true }, n: { needs: [] }, q: { parallel: true } })),
@@ -93,8 +93,8 @@ describe('the plan of a workflow', () => {
   });
 });
 
-describe('the plan of needs', () => {
-  it('without a workflow every job runs, ordered by needs', () => {
+describe('the plan of jobs with `needs`', () => {
+  it('without a workflow every job runs, ordered by `needs`', () => {
     const plan = createPlan(
       createOrderedPipeline(undefined, {
         deploy: { needs: ['test', 'lint'] },
@@ -107,7 +107,7 @@ describe('the plan of needs', () => {
     expect(plan.stages).to.deep.equal([['lint', 'build'], ['test'], ['deploy']]);
   });
 
-  it('a need refers to all planned jobs of its name', () => {
+  it('a name in `needs` refers to all planned jobs with that name', () => {
     const axes = [{ name: 'node', values: ['20', '22'] }];
     const plan = createPlan(
       createOrderedPipeline('a a t z', { a: {}, t: { matrix: axes, needs: [] }, z: { needs: ['t', 'a', 't'] } }),
@@ -115,7 +115,7 @@ describe('the plan of needs', () => {
     expect(dependenciesById(plan)['z']).to.deep.equal(['t (node=20)', 't (node=22)', 'a', 'a#2']);
   });
 
-  it('a cycle is reported whole, at the need that closes it', () => {
+  it('a cycle is reported whole, at the `needs` of the job that closes it', () => {
     const result = planPipeline(
       createOrderedPipeline(undefined, { a: { needs: ['b'] }, b: { needs: ['c', 'x'] }, c: { needs: ['a'] }, x: {} }),
     );
@@ -135,7 +135,7 @@ describe('the plan of needs', () => {
     ]);
   });
 
-  it('every component is reported once with its shortest cycle, without jobs that only wait for it', () => {
+  it('each set of jobs that wait for each other is reported once, with only the jobs of its shortest cycle', () => {
     expect(
       messages(
         createOrderedPipeline(undefined, {
@@ -150,7 +150,7 @@ describe('the plan of needs', () => {
     ).to.deep.equal(['jobs wait for each other: a -> c -> a', 'jobs wait for each other: p -> q -> p']);
   });
 
-  it('a need of a job that does not run is reported', () => {
+  it('a name in `needs` is reported if its job does not run', () => {
     expect(messages(createOrderedPipeline('a', { a: { needs: ['b'] } }))).to.deep.equal([
       "job 'a' needs 'b', which does not run",
     ]);
@@ -193,7 +193,7 @@ describe('the plan of a matrix', () => {
     expect(plan.jobs[1]).to.deep.include({ name: 't', matrix: { node: '20', os: 'alpine' }, after: ['a'] });
   });
 
-  it('`${name}` is replaced where a job names things, and shell variables are left alone', () => {
+  it('`${name}` is replaced in images, paths, env and names, but not in scripts', () => {
     const volume = (name: string) => ({
       source: { name },
       path: '/v',
@@ -259,14 +259,14 @@ describe('the plan of a matrix', () => {
 describe('the plan of 1000 jobs', () => {
   const names = Array.from({ length: 1000 }, (_, at) => `job-${at}`);
 
-  it('a chain of 1000 jobs is ordered by its needs', () => {
+  it('a workflow of 1000 jobs becomes a chain of 1000 stages', () => {
     const plan = createPlan(
       createOrderedPipeline(names.join(' '), Object.fromEntries(names.map((name) => [name, {}]))),
     );
     expect(plan.stages).to.have.lengthOf(1000);
   });
 
-  it('1000 jobs with random needs are ordered by their needs', () => {
+  it('1000 jobs with random `needs` come after the jobs that they need', () => {
     const entries = names.map((name, at): [string, JobFields] => [
       name,
       {

@@ -10,7 +10,7 @@ import {
 import { createRandom } from '../../helpers/seeded-random.ts';
 import { waitUntil } from '../../helpers/wait-until.ts';
 
-/** How often the large pipeline is cancelled, which takes seconds each time. The long test uses 200. */
+/** How often the test cancels the large pipeline, which takes seconds each time. */
 const instants = Number(process.env['PIPELINE_CANCELS'] ?? 4);
 
 const large = `
@@ -76,7 +76,7 @@ describe('a cancelled pipeline', function () {
     expect(receipt.clean).to.equal(true);
   });
 
-  it('L8: the end of its time ends a job with when: always', async () => {
+  it('L8: a job with when: always is cancelled when its extra time is over', async () => {
     const started = await engine.start(`
       workflow: work tidy
       work: { image: busybox, network: none, script: "echo up; sleep 60" }

@@ -206,7 +206,7 @@ describe('a container job', function () {
     ]);
   });
 
-  it('soloExecution reports no lack of memory for a command that ends by SIGKILL on its own', async () => {
+  it('soloExecution does not report that memory ran out when a command sends SIGKILL to itself', async () => {
     const { value } = await engine.run(
       'a: { image: busybox, network: none, memory: 16m, soloExecution: true, script: kill -9 $$ }',
     );

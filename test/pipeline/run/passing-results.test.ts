@@ -86,7 +86,7 @@ describe('results of a job', function () {
     ]);
   });
 
-  it('L20: the environment of a job has CI, and the run, the job and the attempt', async () => {
+  it('L20: the environment of a job sets CI and names the run, the job and the attempt', async () => {
     const print = `'echo "$CI $DISTILLERY_RUN $DISTILLERY_JOB $DISTILLERY_ATTEMPT"; test $DISTILLERY_ATTEMPT = 2'`;
     const { run, stdout } = await engine.run(
       `

@@ -138,7 +138,7 @@ describe('the output of services for clients', function () {
     expect(lines).to.have.members(['a/db/stdout: db 1', 'a/db/stderr: db 2', 'a//stdout: job']);
   });
 
-  it('the command logs prints lines of services only with --services', async () => {
+  it('"logs" prints lines of services only with --services', async () => {
     const id = await runId();
     const logs = async (...args: readonly string[]): Promise<readonly string[]> => {
       const { code, stdout, stderr } = await runCli(['logs', '--url', gateway.url, ...args, id]);
@@ -162,7 +162,7 @@ describe('the output of services for clients', function () {
       expect(await logs(...follow)).to.deep.equal(['one', 'no disk']);
       expect(await logs(...follow, '--services')).to.deep.equal(['one', 'no disk']);
       expect(await logs(...follow, '--services', '--prefix')).to.deep.equal(['[a/db] one', '[a/db] no disk']);
-      // Without the lines of the service itself, those of the job say what it has printed.
+      // The job repeats lines of its failed service. Each repeat is printed if the tail lacks the original line.
       expect(await logs(...follow, '--services', '--tail', '2')).to.deep.equal(['one', 'no disk']);
       expect(await logs(...follow, '--services', '--prefix', '--tail', '3')).to.deep.equal([
         '[a/db] no disk',
@@ -176,7 +176,7 @@ describe('the output of services for clients', function () {
     ]);
   });
 
-  it('the command logs asks a gateway for lines of services only if it is to print them', async () => {
+  it('"logs" asks a gateway for lines of services only with --services', async () => {
     const id = await runId();
     const asked: string[] = [];
     const earlier = createServer(async (request, response) => {
@@ -202,7 +202,7 @@ describe('the output of services for clients', function () {
     }
   });
 
-  it('without lines of services, the command logs names the job of every other line', async () => {
+  it('"logs --prefix" names the right job of each line when it omits lines of services', async () => {
     const lines = Array.from({ length: 40 }, (_, at) => `echo ${at}; sleep 0.01`).join('; ');
     const pipeline = ['a', 'b', 'c'].map(
       (job) => `${job}: { image: busybox, parallel: true, services: { db: ${service(lines)} }, script: "${lines}" }\n`,

@@ -122,7 +122,7 @@ describe('services of a job', function () {
     expect(value.jobs[0]).to.include({ status: 'succeeded' });
   });
 
-  it('S6: a service is healthy after its check has failed, without the health checks of the engine', async () => {
+  it('S6: a service is healthy as soon as its check succeeds, and the engine runs no checks of its own', async () => {
     const { value, stdout } = await engine.run(`
       a: { image: busybox, volumes: ["v:/v"],
            services: { db: { image: busybox, volumes: ["v:/v"], command: [sleep, "60"],
@@ -255,9 +255,9 @@ describe('volumes of jobs', function () {
   for (const [words, volume, mounts] of [
     ['nothing is allowed', 'given', []],
     ['another folder is allowed', 'private', ['given']],
-    ['its name begins as that of one', 'given2', ['given']],
-    ['a link leads out of one', 'given/out', ['given']],
-    ['its path leads out of one', 'given/../private', ['given']],
+    ['its name only begins like that of an allowed folder', 'given2', ['given']],
+    ['a link leads out of an allowed folder', 'given/out', ['given']],
+    ['its path leads out of an allowed folder', 'given/../private', ['given']],
   ] as const) {
     it(`a host folder cannot be mounted when ${words}`, async () => {
       if (volume === 'given2') await mkdir(join(folder, volume), { recursive: true });

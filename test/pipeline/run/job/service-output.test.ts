@@ -1,4 +1,5 @@
-// Tests the output of a service: which of its last lines the job of a failed service repeats, and which the log lacks.
+// Tests the last lines of a failed service, which the output of its job repeats. Lines that the log already has are
+// marked as repeated.
 
 import { expect } from 'chai';
 import type { Output } from '../../../../calls/contract/ports.ts';
@@ -32,13 +33,13 @@ describe('the last lines of a failed service', () => {
     expect(failedService([])).to.deep.equal([]);
   });
 
-  it('lines that the log lacks are lines of the job', () => {
+  it('lines that the log lacks become lines of the job', () => {
     expect(failedService(['one\ntwo\n'], 4)).to.deep.equal([...repeatedWrites('one\n'), 'stderr: two\n']);
     expect(failedService(['one\ntwo\n'], 0)).to.deep.equal(['stderr: one\ntwo\n']);
     expect(failedService(['one\ntwo'], 7)).to.deep.equal(repeatedWrites('one\ntwo\n'));
   });
 
-  it('a line that the log has in part is a line of the job', () => {
+  it('a line that the log has only in part becomes a line of the job', () => {
     expect(failedService(['one\n', 'two\nthree\n'], 6)).to.deep.equal([
       ...repeatedWrites('one\n'),
       'stderr: two\nthree\n',

@@ -101,7 +101,7 @@ describe('the secret mask', () => {
     expect(maskChunks(['hunter2\n'], [Buffer.from('hunter2\nnext\n')])).to.equal('***\nnext\n');
   });
 
-  it('the mask handles streams separately, and masks parts of an output and their parts', () => {
+  it('the mask handles each stream separately, and masks parts of an output at every depth', () => {
     const collected = collectingOutput();
     const output = createMask(['hunter2']).output(collected);
     const job = output.part('build');
@@ -116,7 +116,7 @@ describe('the secret mask', () => {
     expect(collected.text.get('build/deep/stdout')).to.equal('***!');
   });
 
-  it('the mask buffers only what may start a secret', () => {
+  it('the mask buffers only what may be the start of a secret', () => {
     const collected = collectingOutput();
     const output = createMask(['hunter2']).output(collected);
     output.write('stdout', Buffer.from('password: hunt'));

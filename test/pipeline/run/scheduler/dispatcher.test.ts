@@ -159,7 +159,7 @@ describe('jobs with when: failure', () => {
     });
   });
 
-  it('a job with when: failure is skipped without a failure, which is not a failure itself', async () => {
+  it('a job with when: failure is skipped if nothing failed, and the skip does not count as a failure', async () => {
     const run = runScripted(jobs, { workflow, results: { a: ok, b: ok, clean: ok, after: ok } });
     expect(await statuses(run)).to.deep.equal({
       a: 'succeeded',
@@ -170,7 +170,7 @@ describe('jobs with when: failure', () => {
     });
   });
 
-  it('a job with when: failure also waits for the dependencies of its skipped dependencies', async () => {
+  it('a job with when: always also waits for the dependencies of its skipped dependencies', async () => {
     const run = runScripted(
       { p: parallel, q: parallel, b: {}, clean: { when: 'always' } },
       { workflow: 'p q b clean' },
@@ -220,7 +220,7 @@ describe('a job with retries', () => {
     ]);
   });
 
-  it('a job fails with its last attempt, and later jobs wait for it', async () => {
+  it('a job fails only with its last attempt, and later jobs wait for that attempt', async () => {
     const run = runScripted(
       { a: { retry: { ...retry, attempts: 2 } }, b: {} },
       { workflow: 'a b', results: { a: [fails, fails] } },
@@ -303,7 +303,7 @@ describe('a stopped pipeline', () => {
     ]);
   });
 
-  it('L8: a job with when: always that runs at the stop continues, and is retried', async () => {
+  it('L8: a running job with when: always continues when the pipeline stops, and is retried', async () => {
     const run = runScripted(
       { tidy: { when: 'always', retry: { attempts: 2, delayMs: 7, backoff: 1, jitter: 0 } } },
       { workflow: 'tidy' },
@@ -317,7 +317,7 @@ describe('a stopped pipeline', () => {
     expect(await statuses(run)).to.deep.equal({ tidy: 'succeeded' });
   });
 
-  it('L8: the end of the extra time ends running jobs with when: always, and skips the rest', async () => {
+  it('L8: jobs with when: always are cancelled when their extra time is over, and the rest is skipped', async () => {
     const run = runScripted({ a: {}, tidy: { when: 'always' }, last: { when: 'always' } }, { workflow: 'a tidy last' });
     await waitUntil('job a runs', () => run.running.has('a'));
     run.stop();
@@ -348,7 +348,7 @@ describe('a stopped pipeline', () => {
     expect(run.events).to.include.members(['ended a failed', 'ended b cancelled', 'skipped c cancelled']);
   });
 
-  it('the message of an internal error is not shown', async () => {
+  it('an internal error in an attempt rejects the pipeline, and no job keeps running', async () => {
     const run = runScripted({ a: {} }, {});
     await run.reject('a', new TypeError('x is not a function'));
     expect((await expectRejection(run.result)).message).to.equal('x is not a function');

@@ -10,7 +10,7 @@ describe('the delay before the next attempt', () => {
     expect([1, 2, 9].map((attempt) => retryDelayMs(constantDelay, attempt, 0.5))).to.deep.equal([1_000, 1_000, 1_000]);
   });
 
-  it('pin defect 13: the delay grows by the backoff, whole or not, to the millisecond', () => {
+  it('pin defect 13: each delay is the previous one times the backoff, which may be a fraction', () => {
     expect([1, 2, 3].map((attempt) => retryDelayMs({ ...constantDelay, backoff: 2 }, attempt, 0.5))).to.deep.equal([
       1_000, 2_000, 4_000,
     ]);
