@@ -17,7 +17,7 @@ import {
 } from '../helpers/process/test-process-engine.ts';
 import { endlessGraceMs } from '../helpers/wait-until.ts';
 
-/** Creates the files of a cgroup in which the gateway may create others. */
+/** Creates the files of a cgroup in which the gateway may create cgroups. */
 async function createCgroupFiles(folder: string, names = 'cpuset cpu io memory pids'): Promise<void> {
   await fs.writeFile(path.join(folder, 'cgroup.controllers'), `${names}\n`);
   await fs.writeFile(path.join(folder, 'cgroup.subtree_control'), `${names}\n`);
@@ -60,10 +60,10 @@ describe('limits of a process', function () {
       expect(readFileSync(path.join(created, 'pids.max'), 'utf8')).to.equal('7');
     }));
 
-  it('the gateway leaves its cgroup together with its runs, so that the next run can have limits', () =>
+  it('the gateway moves itself and its runs to a child cgroup, so that the next run can have limits', () =>
     inFolder(async (folder) => {
       await createCgroupFiles(folder);
-      // Only the root of all cgroups has no events.
+      // Only the root cgroup lacks this file.
       await fs.writeFile(path.join(folder, 'cgroup.events'), '');
       await fs.writeFile(path.join(folder, 'cgroup.subtree_control'), '');
       const running = createTestRun();
@@ -72,7 +72,7 @@ describe('limits of a process', function () {
       });
       await running.run.output.waitForText('\n');
       const pids = running.run.output.stdout().trim().split(' ');
-      // The parent of the tests is another program.
+      // The parent process of the tests belongs to another program, so it must stay.
       const listed = [process.pid, ...pids, process.ppid].map((pid) => `${pid}\n`);
       await fs.writeFile(path.join(folder, 'cgroup.procs'), listed.join(''));
       createCgroups({ own: { folder } }).open(createTestRun().run.ports, { pidsMax: 7 });
@@ -162,7 +162,7 @@ if ('folder' in own && canCreate(own.folder))
       await ended;
     });
 
-    it('the entries of a crashed gateway are enough to end the processes and to remove the cgroup', async () => {
+    it('the journal entry of a cgroup is enough to end its processes and to remove it', async () => {
       const at = startIn();
       const ended = at.engine.process(at.run.ports)({
         argv: ['sh', '-c', 'trap "" TERM; echo started; sleep 1000'],

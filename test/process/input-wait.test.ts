@@ -50,7 +50,7 @@ const otherwise: readonly (readonly [string, Argv])[] = [
     ['bash', '-c', 'd=$(mktemp -d); mkfifo $d/p; exec 3<>$d/p; rm -r $d; echo ready; read x <&3'],
   ],
   [
-    'waits for its input for a time only',
+    'waits for its input only for a limited time',
     ['python3', '-c', 'import select; print("ready", flush=True); select.select([0], [], [], 60)'],
   ],
   [

@@ -285,9 +285,10 @@ forEachStarter((starter) => {
       expect(at.run.output.stdout()).to.equal('early\nlate\n');
     });
 
-    it('P1: a process whose output flows on is read to its end', async () => {
+    it('P1: output that continues after the exit of its process is read to its end', async () => {
       const at = createTestRun();
-      // The reader begins after the exit. It starts no program per line, which would take too long on a slow machine.
+      // The inner shell begins to read after the exit. It starts no program per line, which would take too long on a
+      // slow machine.
       const script =
         'exec > >(while kill -0 $$ 2>&-; do sleep 0.01; done; while read l; do printf "%(%T)T %s\\n" -1 "$l"; done); ' +
         'for i in $(seq 300); do echo line $i; done; echo end';
@@ -397,15 +398,15 @@ forEachStarter((starter) => {
     });
   });
 
-  // With child_process, nothing leads from such a process to its run.
+  // With child_process, the gateway cannot find out to which run such a process belongs.
   if (starter === 'posix_spawn')
-    describe('a process without environment, session, parent and pipes', function () {
+    describe('a process that has lost the environment, session, parent and pipes of its run', function () {
       this.timeout(30_000);
 
       const escapeScript = (tag: string): string =>
         `(env -i setsid sh -c "sleep 1000; true ${tag}" >/dev/null 2>&1 </dev/null &); echo started; exec sleep 1000`;
 
-      it('a run ends and reaps a process that has lost every trace of it, and spares those of other runs', async () => {
+      it('a run ends and reaps such a process of its own, and spares those of other runs', async () => {
         const [own, other] = [
           { at: createTestRun(), tag: nextTag() },
           { at: createTestRun(), tag: nextTag() },
@@ -428,14 +429,14 @@ forEachStarter((starter) => {
         await Promise.all(ends);
       });
 
-      it('the next gateway finds it by the mark in the journal', async () => {
+      it('the next gateway finds the process by the mark in the journal', async () => {
         const at = createTestRun();
         const tag = nextTag();
         const ended = at.engine.process(at.run.ports)({ argv: ['sh', '-c', escapeScript(tag)] });
         await at.run.output.waitForText('started');
         await until('the process runs', () => findEscaped(tag).length === 1);
         const { entry } = at.run.obligations[0]!;
-        // An entry with another start of the gateway is one of an earlier gateway.
+        // With another value of `since`, which is the start of the gateway, the entry belongs to an earlier gateway.
         expect(await release({ ...entry, facts: { ...entry.facts, since: 1 } })).to.deep.equal({ how: 'SIGTERM' });
         expect(findEscaped(tag)).to.deep.equal([]);
         await ended;
@@ -452,7 +453,7 @@ forEachStarter((starter) => {
         expect(await ended).to.deep.equal({ exitCode: 0 });
       });
 
-      it('child_process observes the exits of its own children meanwhile', async () => {
+      it('child_process observes the exits of its own children while the gateway reaps others', async () => {
         const at = createTestRun();
         const script = 'for i in $(seq 50); do (setsid sleep 0.05 >/dev/null 2>&1 &); done; echo done';
         const started = Array.from({ length: 20 }, () =>
@@ -470,7 +471,7 @@ forEachStarter((starter) => {
 
       it('child_process observes the exit of a process that it started for another user', () =>
         inFolder(async (folder) => {
-          // Only root can enter the folder, so that the gateway does not use setpriv.
+          // Only root can enter the folder, so the gateway does not use setpriv.
           const script = path.join(folder, 'script');
           await fs.copyFile('/bin/true', script);
           const at = createTestRun();

@@ -1,4 +1,5 @@
-// Tests starts that are in progress at the same time: the marks of their processes, and the gateway meanwhile.
+// Tests processes that start at the same time: each has its own mark, and their starts do not affect the gateway or
+// other processes.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -54,7 +55,7 @@ describe('starts at the same time', function () {
       }
     }, '/tmp'));
 
-  it('a thread that ends rejects the starts in progress, and later ones are left to child_process', async () => {
+  it('the end of the start thread rejects starts in progress, and child_process performs later ones', async () => {
     const thread = new StartThread(loadLibc(), '/no/such/library');
     const command = {
       file: '/bin/true',
@@ -92,7 +93,7 @@ describe('starts at the same time', function () {
   });
 
   forEachStarter(() => {
-    it('a file that the gateway creates meanwhile has the permissions of the gateway, not those of a call', () =>
+    it('a file that the gateway creates during starts gets the umask of the gateway, not that of a call', () =>
       inFolder(async (folder) => {
         const runs = startAll(Array.from({ length: count }, () => ({ argv: ['true'], umask: 0o777 })));
         let starting = true;

@@ -62,7 +62,7 @@ describe('standard streams', function () {
     });
   }
 
-  it('P2: only its own user and root can open the streams of a process', async () => {
+  it('P2: only the user of a process and root can open its streams', async () => {
     const { stdout } = await runShell('stat -L -c %u:%a /dev/stdin /dev/stdout /dev/stderr', otherUser);
     expect(stdout).to.equal('1234:600\n'.repeat(3));
   });
@@ -108,7 +108,7 @@ forEachStarter((starter) => {
         expect(run.output.stdout()).to.equal(`${script} a b\n`);
       }));
 
-    it('a program sees the name that the call uses for it', async () => {
+    it('argv[0] of a program is its name as the call spells it', async () => {
       for (const user of [{}, otherUser]) {
         const { engine, run } = createTestRun();
         await engine.process(run.ports)({ argv: ['sh', '-c', 'tr "\\0" " " < /proc/$$/cmdline', 'x'], ...user });
@@ -129,7 +129,7 @@ forEachStarter((starter) => {
       }));
 
     it('a missing interpreter is reported for a process of another user', () =>
-      // Only root can enter the folder for temporary files of a test run.
+      // Use /tmp, because only root can enter the folder for temporary files of a test run.
       inFolder(async (folder) => {
         await fs.chmod(folder, 0o755);
         const script = path.join(folder, 'script');

@@ -15,7 +15,7 @@ interface Started {
 
 type Start = (script: string, stop: StopPolicy) => Promise<Started>;
 
-/** A loop that handles signals at once, because its only child is short. */
+/** A loop that handles signals at once, because its only child is short-lived. */
 const stay = 'echo ready; while :; do sleep 0.01; done';
 const patient = { signal: 'SIGTERM', graceMs: endlessGraceMs } as const;
 let tags = 0;
@@ -56,7 +56,7 @@ describe('stopping a host job', () => {
 });
 
 function describeRow(getStart: () => Start, { isTerminal = false } = {}): void {
-  /** Starts the script, waits until it has printed `ready` that many times, and cancels it. */
+  /** Starts the script, waits until it has printed `ready` the given number of times, and cancels it. */
   const stop = async (
     script: string,
     { policy = patient, ready = 1 }: { policy?: StopPolicy; ready?: number } = {},
@@ -109,7 +109,7 @@ function describeRow(getStart: () => Start, { isTerminal = false } = {}): void {
     expect(findLiving(tag)).to.deep.equal([]);
   });
 
-  it('verification: a receipt is written when no process is left, also of a program that starts new ones', async () => {
+  it('verification: the receipt follows when no process is left, even if a program starts new ones', async () => {
     const tag = `stopping-${process.pid}-${(tags += 1)}`;
     const script = [
       `trap '' TERM HUP; echo ready`,

@@ -45,7 +45,7 @@ describe('procfs readers', () => {
     expect((await readProcesses()).get(process.pid)?.startTime).to.equal(readProcess(process.pid)?.startTime);
   });
 
-  it('the scanner shares a scan between simultaneous requests and starts the scan after them', async () => {
+  it('simultaneous requests share a scan, and no request gets a scan that began before it', async () => {
     const scan = createScanner();
     const first = scan();
     await Promise.resolve();
@@ -85,7 +85,7 @@ describe('the termination table', () => {
     ]);
   });
 
-  it('the termination steps are only SIGKILL for a forced release or the stop signal SIGKILL', () => {
+  it('a forced release, or one with the stop signal SIGKILL, has SIGKILL as its only step', () => {
     expect(stepsFor('process', policy, true).map(({ signal }) => signal)).to.deep.equal(['SIGKILL']);
     expect(stepsFor('terminal', { signal: 'SIGKILL', graceMs: 9 }, false).map(({ signal }) => signal)).to.deep.equal([
       'SIGKILL',
