@@ -117,7 +117,7 @@ describe('the client after a lost connection', () => {
     expect(items.slice(1)).to.deep.equal([{ connection: 'resumed' }, { run }]);
   });
 
-  it('the client delivers an event once', async () => {
+  it('the client delivers an event once, even if the gateway sends it again', async () => {
     const { call, items } = open();
     const first = await acceptConnection(calls);
     first.sendControl({ run });
@@ -173,7 +173,7 @@ describe('the client after a lost connection', () => {
     await call.result;
   });
 
-  it('the client continues the input offsets of an existing run', async () => {
+  it('the client counts its input from the offset that the run has reached', async () => {
     const { call } = open();
     const first = await acceptConnection(calls);
     void call.write('aa');
@@ -335,7 +335,7 @@ describe('the client after a lost connection', () => {
       expect(await call.result).to.deep.equal(succeeded);
     });
 
-    it('the result waits until the loop has taken the last item or was left', async () => {
+    it('the result waits until the loop has taken the last item or has ended early', async () => {
       const { call } = attach({ onItem: undefined as never });
       const items = call[Symbol.asyncIterator]();
       let settled = false;

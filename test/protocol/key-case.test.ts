@@ -21,7 +21,7 @@ describe('the keys of control messages', () => {
     }
   });
 
-  it('W6: pow-1 takes the last spelling of a key that is not null', () => {
+  it('W6: if a key occurs in several spellings, pow-1 takes the last value that is not null', () => {
     expect(read(pow1, '{"call":"y","Call":"x","params":["a"]}')).to.deep.equal(call);
     expect(read(pow1, '{"Call":"x","call":null,"params":["a"]}')).to.deep.equal(call);
     expect(read(pow1, '{"call":"x","params":["b"],"PARAMS":["a"]}')).to.deep.equal(call);

@@ -71,7 +71,7 @@ describe('the cleanup scope', () => {
     expect((await scope.release()).released).to.have.length(1);
   });
 
-  it('missing output is an event, and in the receipt and the journal, before and after the release', async () => {
+  it('missing output is emitted and added to the receipt and the journal, before and after the release', async () => {
     const { scope, journal, events } = createScope({
       process: recordingReleaser([]),
       container: async () => ({ left: 'no answer' }),
@@ -105,7 +105,7 @@ describe('the cleanup scope', () => {
     expect(released).to.deep.equal(['two', 'one', 'cleanup']);
   });
 
-  it('L8: stopWork keeps what outlives the stop of the run, and releases it at the end of its time', async () => {
+  it('L8: stopWork releases final obligations only when it is called for the end', async () => {
     const released: string[] = [];
     const { scope } = createScope({ process: recordingReleaser(released) });
     scope.openFinalObligation('process', 'files of all jobs');
@@ -170,7 +170,7 @@ describe('the cleanup scope', () => {
     ]);
   });
 
-  it('a releaser receives the stop policy, the force signal, the pending work and what it has added', async () => {
+  it('a releaser receives the stop policy, the force signal, the pending work and updates of its entry', async () => {
     const pendingWork = deferred<void>();
     const seen: string[] = [];
     const { scope, forceStop } = createScope({

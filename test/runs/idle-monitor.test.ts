@@ -71,7 +71,7 @@ describe('a silent run', function () {
       expect(events[0]).to.include({ text: 'Name? ' });
       client.sendText(call === 'ask-terminal' ? 'Ada\r' : 'Ada');
       if (call === 'ask') {
-        // It emits this again although it printed no new prompt.
+        // The run emits the event again although it printed no new prompt.
         expect((await eventsTo(client, 'awaiting-input')).map(({ type }) => type)).to.deep.equal(['awaiting-input']);
         client.sendText('Bob');
       }
@@ -79,7 +79,7 @@ describe('a silent run', function () {
       expect(json.at(-1)).to.include({ success: true });
     });
 
-  it('a run emits again that it waits for input after it has read some', async () => {
+  it('a run emits again that it waits for input when it has read some and waits again', async () => {
     const client = await start('copy');
     await eventsTo(client, 'awaiting-input');
     for (const text of ['one', 'two']) {

@@ -57,7 +57,7 @@ describe('the file for the input of a run', () => {
     });
   });
 
-  it('P7: the file is full while the disk is behind, and drained afterwards or when it is closed', async () => {
+  it('P7: the file is full while the disk is behind; drained() waits for the disk or for close()', async () => {
     await withInputFile({ bytesMax: 1 << 20, pendingBytesMax: 1_000 }, async (file, path) => {
       file.push(Buffer.alloc(999));
       expect(file.full).to.equal(false);
@@ -182,7 +182,7 @@ describe('a run whose input does not fit into memory', () => {
     await withTestRuns(
       [read],
       async ({ start }, folder) => {
-        // A file in the place of the folder has the same effect as a disk that takes no more.
+        // A file in the place of the folder has the same effect as a full disk.
         await writeFile(join(folder, 'work'), '');
         const run = start('read');
         for (let i = 0; i < 3; i++) run.input.push(Buffer.alloc(1_000));

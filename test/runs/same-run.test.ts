@@ -120,7 +120,7 @@ describe('attaching to a run', () => {
   const calls = [codeCall('it', body, { params: [], scope: 'operators' })];
   const operator = (user: string): Caller => ({ user, token: false, scopes: ['operators'] });
 
-  it("any caller may watch a run; control needs the scope of the call, and the caller's own run or scope *", () =>
+  it('any caller may watch a run; control needs the scope of the call, and ownership of the run or scope *', () =>
     withTestRuns(
       calls,
       async ({ runs }) => {

@@ -1,4 +1,4 @@
-// Tests how a call checks its params together before there is a run.
+// Tests calls that check the combination of their params before the gateway creates a run.
 
 import { expect } from 'chai';
 import type { Call } from '../../calls/contract/call.ts';
@@ -16,7 +16,7 @@ const picky: Call = {
       : { ok: false, message: `${from} is more than ${to}\nwrite them the other way round` },
 };
 
-describe('a call that checks its params together', () => {
+describe('a call that checks the combination of its params', () => {
   it('a call rejects wrong params with its own text, and no run is stored', () =>
     withTestRuns([picky], async ({ runs, start }) => {
       expect(() => start('picky', ['3', '2']))
@@ -26,7 +26,7 @@ describe('a call that checks its params together', () => {
       expect(runs.list({ limit: 10 }).runs).to.deep.equal([]);
     }));
 
-  it('a call checks its params together only if each one is valid, and runs if they are right', () =>
+  it('a call checks the combination only if each param is valid, and runs if both checks succeed', () =>
     withTestRuns([picky], async ({ start }) => {
       expect(() => start('picky', ['x'])).to.throw('invalid parameter "from" ("x"): must be an integer');
       expect(await start('picky', ['1', '2']).ended).to.include({ outcome: 'succeeded' });

@@ -92,7 +92,7 @@ describe('the sink of a socket', () => {
     expect(encodeOnce(waiting, encodeTextFrames).pinned).to.equal(true);
   });
 
-  it('one sink buffers its own limit, and all sinks together the common limit plus one entry each', async () => {
+  it('one sink is full at its own limit, and all sinks together at the common limit plus one entry each', async () => {
     const sinks: { readonly ours: Socket; readonly sink: SocketSink }[] = [];
     for (let i = 0; i < 8; i++) {
       const { ours } = await connectPair();
@@ -122,7 +122,7 @@ describe('the sink of a socket', () => {
 
   it('a full sink always receives a drain event', async () => {
     const { ours, theirs } = await connectPair();
-    // This is less than the high-water mark of the socket.
+    // A limit of one byte is less than the high-water mark of the socket.
     const sink = new SocketSink(openSocket, ours, { dialect: v2, bytesMax: 1 });
     fill(sink);
     let drained = false;

@@ -221,7 +221,7 @@ describe('the client', () => {
       await call.result;
     });
 
-    it('the client sends a text that exceeds the whole credit on its own', async () => {
+    it('the client sends a text larger than the whole credit once all earlier input is taken', async () => {
       const { call } = open();
       const peer = await accepted(server.nextConnection());
       void call.write('first');

@@ -184,7 +184,7 @@ describe('the parts of a run', () => {
       ]);
     }));
 
-  it('an unfinished line of a service is neither reported nor hides that of its job', async () => {
+  it('an unfinished line of a service is not reported and does not hide that of its job', async () => {
     await withTempFolder(async (folder) => {
       const log = newLog(folder, 'lines', {});
       const silentFrom = log.lastWriteMs;
@@ -198,7 +198,7 @@ describe('the parts of a run', () => {
     });
   });
 
-  it('a page ends at its size also within lines of a service that it leaves out', async () => {
+  it('a page can end at its size limit among lines of a service that it omits', async () => {
     await withTempFolder(async (folder) => {
       const log = newLog(folder, 'lines', {});
       log.part('build', 'db').write('stdout', Buffer.from('0123456789\n'.repeat(5)));

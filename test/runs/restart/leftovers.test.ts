@@ -1,4 +1,4 @@
-// Releases what ended runs have left, again and again, and completes their receipts.
+// Tests that the gateway repeatedly tries to release what ended runs have left, and completes their receipts.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
@@ -58,7 +58,7 @@ describe('what ended runs have left', () => {
     });
   });
 
-  it('the next gateway tries again for ended runs, and keeps each receipt whose release fails again', () =>
+  it('the next gateway repeats failed releases; a receipt does not change if its release fails again', () =>
     withTempFolder(async (folder) => {
       const tried: string[] = [];
       const process: Releaser = async ({ run }) => {
@@ -149,7 +149,7 @@ describe('what ended runs have left', () => {
     );
   });
 
-  it('P6: the line of abandoned code is completed although the disk rejects the first write', async () => {
+  it('P6: the receipt line of abandoned code is completed although the disk rejects the first write', async () => {
     const body = deferred<Released>();
     await withTempFolder(async (folder) => {
       const testRuns = openTestRuns(folder, []);
@@ -187,7 +187,7 @@ describe('what ended runs have left', () => {
     });
   });
 
-  it('a completed receipt moves one line for each release', () => {
+  it('each release moves one line of the receipt from left to released', () => {
     const receipt = { clean: false, released: [], left: [stayed('a'), stayed('a')] };
     const now = { kind: 'process', id: 'a', how: 'SIGKILL', ms: 1 } as const;
     expect(completeReceipt(receipt, [now, { ...now, id: 'unknown' }])).to.deep.equal({

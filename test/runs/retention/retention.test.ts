@@ -22,7 +22,7 @@ interface RetentionFixture {
   readonly folder: string;
   readonly activeRuns: ActiveRun[];
   rules: Partial<typeof none>;
-  /** Lets time pass for the age of runs. */
+  /** Advances the clock by which runs age. */
   advance(ms: number): void;
   readonly retention: Retention;
   /** Adds a run that ends now, with this much output. */
@@ -136,7 +136,7 @@ describe('retention', () => {
       expect([fixture.ids(), fixture.folders()]).to.deep.equal([[], []]);
     }));
 
-  it('retention counts the stored output and removes the oldest above the size', () =>
+  it('retention counts the stored output and removes the oldest runs if the sum exceeds the limit', () =>
     withRetention(async (fixture) => {
       for (const id of ['a', 'b', 'c']) {
         await fixture.addRun(id, { bytes: 100_000 });

@@ -32,7 +32,7 @@ describe('the age clock', () => {
     expect(clock.elapsedMs).to.equal(510);
   });
 
-  it('P9: moments of the machine can be compared until it is started again', () => {
+  it('P9: two times of the machine can be compared only if no restart lies between them', () => {
     expect(msSince(machineTime())).to.be.at.least(0);
     expect(msSince({ boot: 'a', ms: 5 }, { boot: 'a', ms: 7 })).to.equal(2);
     expect(msSince({ boot: 'a', ms: 5 }, { boot: 'b', ms: 7 })).to.equal(undefined);

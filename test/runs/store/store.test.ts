@@ -38,7 +38,7 @@ const someSpec: RunSpec = {
   outputBytesMax: 0,
 };
 
-/** Returns the size of the write-ahead log beyond the schema. */
+/** Returns the size of the write-ahead log without the part that creates the schema. */
 function walBytes(folder: string): number {
   return statSync(join(folder, 'runs.db-wal')).size - schemaBytes;
 }
@@ -180,7 +180,7 @@ describe('the store', () => {
       store.close();
     }));
 
-  it('the store lists runs newest first, page by page, and none before an unknown run', () =>
+  it('the store lists runs newest first, page by page, and none if it does not know the run of `before`', () =>
     withTempFolder(async (folder) => {
       const store = openStore(folder);
       for (let i = 0; i < 5; i++) store.insert(record(`run-${i}`));

@@ -96,7 +96,7 @@ describe('a watcher', () => {
       expect(fs.readFileSync(join(folder, fs.readdirSync(folder)[0]!, 'lines'), 'utf8')).to.equal('one\ntwo\n');
     }));
 
-  it('a watcher rejects files that hold less than was written, and does not wait forever', () =>
+  it('a watcher fails if the files hold less than was written, and does not wait forever', () =>
     withTempFolder(async (folder) => {
       const log = newLog(folder, 'lines', { tailBytesMax: 0 });
       text(log, 'one\n'.repeat(1000));
@@ -105,7 +105,7 @@ describe('a watcher', () => {
       expect(String(await watch(log).failed)).to.contain('less than was written');
     }));
 
-  it('a watcher with a full sink delivers nothing, and everything when the sink accepts again', () =>
+  it('a watcher delivers nothing to a full sink, and everything when the sink accepts again', () =>
     withTempFolder(async (folder) => {
       const log = newLog(folder, 'lines', { tailBytesMax: 1000 });
       let full = true;

@@ -35,7 +35,7 @@ function expectSameAs(region: Buffer, pieces: readonly Uint8Array[], what: strin
   if (region.some((byte) => byte >= 0x80)) expect(beyondAscii, what).to.equal(true);
 }
 
-/** Lengths around the limits of a header and of a vector of the kernel. */
+/** Lengths around the limits of each header size, and around multiples of the 16 bytes that the kernel reads. */
 const lengths = [
   0, 1, 2, 14, 15, 16, 17, 31, 32, 33, 111, 112, 123, 124, 125, 126, 127, 128, 129, 65_534, 65_535, 65_536, 65_537,
 ];
@@ -72,7 +72,7 @@ describe('the framing kernel', () => {
 
   it('the kernel recognizes regions that contain only ASCII', () => {
     frameRegion([Buffer.from('é'.repeat(50))]);
-    // The kernel may count bytes after the end, so overwrite them here.
+    // The kernel may also check bytes after the end of a region, so overwrite those of the previous region here.
     frameRegion([Buffer.from(`${'x'.repeat(200)}\n`)]);
     expect(frameRegion([Buffer.from('all of this\nis plain\n')]).beyondAscii).to.equal(false);
     expect(frameRegion([]).frames).to.have.length(0);

@@ -25,7 +25,7 @@ function expectFramed(region: Buffer): void {
 const lengths = [0, 1, 2, 3, 4, 5, 62, 63, 64, 65, 124, 125, 126, 127, 128, 65_534, 65_535, 65_536, 65_537];
 
 describe('websocket frames of lines', () => {
-  it('the encoder frames a region that was just counted like any other region', () => {
+  it('the encoder frames a region right after countLines like any other region', () => {
     const carry = Buffer.from('the beginning of ');
     const whole = Buffer.from('a line\r\n\nand two more\nlines\n');
     const other = Buffer.from('one\ntwo\n');

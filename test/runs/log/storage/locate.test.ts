@@ -148,7 +148,7 @@ describe('a cursor', () => {
     });
   }
 
-  it('a cursor beyond the disk waits until the output is written, the log ends or its client leaves', () =>
+  it('a cursor beyond the stored output waits until more is stored, the log ends or its client leaves', () =>
     withTempFolder(async (folder) => {
       const log = newLog(folder);
       log.write('stdout', Buffer.from('one\ntwo\n'));

@@ -15,7 +15,7 @@ import { waitUntil } from '../../../helpers/wait-until.ts';
 const text = (log: RunLog, what: string) => log.write('stdout', Buffer.from(what));
 
 describe('the segments of a log', () => {
-  it('segments end at line ends, know their start, and contain the whole log together', () =>
+  it('segments end at line ends, know their start, and together contain the whole log', () =>
     withTempFolder(async (folder) => {
       const log = newLog(folder, 'lines', { segmentBytesMax: 1000 });
       const lines = Array.from({ length: 100 }, (_, i) => `line ${i} ${'x'.repeat(i)}\n`);

@@ -7,7 +7,7 @@ import { frameLines } from '../../../../server/session/frames/websocket-frames.t
 import { parseTextFrames, pick, randomChunks, randomOutput, seededRandom } from '../../../helpers/runs/test-log.ts';
 import { seeds } from '../../../helpers/seeded-random.ts';
 
-/** Returns the lines of a stream with their marks, independent of the regions. */
+/** Returns the lines of a stream with their marks, however the splitter groups them into regions. */
 function split(chunks: readonly Uint8Array[], lineBytesMax: number): { lines: string[]; stored: Buffer } {
   const splitter = new LineSplitter(lineBytesMax);
   const regions: Region[] = [];
