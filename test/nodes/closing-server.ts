@@ -1,5 +1,5 @@
-// Runs every command that connects to a gateway against a server that accepts and closes at once, with one version of
-// Node.
+// Runs every command that connects to a gateway, with one version of Node, against a server that closes each connection
+// at once.
 
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';

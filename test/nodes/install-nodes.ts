@@ -13,7 +13,9 @@ export interface NodeVersion {
 
 const majors = [20, 22, 24, 26];
 
-/** The running version stands for its major version. The others are packages named `node-PLATFORM-ARCH`. */
+/**
+ * Uses the running Node for its major version. The other versions come from packages named `node-PLATFORM-ARCH`.
+ */
 export function installNodes(root: string): readonly NodeVersion[] {
   const own = Number(process.versions.node.split('.')[0]);
   const others = majors.filter((major) => major !== own);

@@ -1,5 +1,5 @@
-// `npm run test:nodes`: runs every example call on every supported version of Node, and every command without a
-// gateway to answer it. Prints a table.
+// `npm run test:nodes`: runs every example call on every supported version of Node, and every command against a server
+// that closes its connections. Prints a table.
 
 import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

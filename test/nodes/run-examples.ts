@@ -51,7 +51,7 @@ export async function runExamples({ path }: NodeVersion, { folder, engine }: Env
 async function callNames(url: string): Promise<readonly string[]> {
   const response = await fetch(`${url}/api/v1/http/calls`);
   const calls = (await response.json()) as readonly { readonly name: string }[];
-  // `distillery run` makes this call.
+  // Omit this call, because `distillery run` makes it below.
   return calls.map(({ name }) => name).filter((name) => name !== 'pipeline.run');
 }
 

@@ -1,7 +1,8 @@
-// `npm run soak:load [-- MINUTES]`: a gateway under mixed load must not grow.
+// `npm run soak:load [-- MINUTES]`: checks that memory, descriptors and threads of a gateway do not grow under mixed
+// load.
 //
 // Sessions run, feed, cancel and abandon calls of every kind, as in the chaos test. Readers list runs and watch logs.
-// Once a minute the gateway collects its garbage, and its resources are printed.
+// Once a minute the gateway collects its garbage, and the test prints the gateway's resources.
 
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
@@ -40,9 +41,9 @@ const sampleMs = 60_000;
 const pollMs = 250;
 /** Retention removes runs during the whole time, so its cost is part of the load. */
 const runsMax = 300;
-/** From the second to the last third of the time, the median of the memory may grow by this factor. */
+/** Limit for the median memory in the last third of the time, divided by that in the second third. */
 const memoryGrowthMax = 1.05;
-/** Without load, the gateway may have this many descriptors more than before. */
+/** After the load, the gateway may have at most this many more descriptors than before it. */
 const descriptorGrowthMax = 4;
 
 interface Sample {
@@ -126,7 +127,8 @@ async function runSessions(load: Load, seed: number): Promise<void> {
       const plan = { ...drawn!, tag: `run-${number}` };
       const result = await runSession(`ws://127.0.0.1:${load.gateway.port}/api/v1/ws`, plan);
       load.sessions += 1;
-      // The client that stays has seen the end, so its record is complete. Others may still be ending.
+      // A client that waits for the result has seen the end of its run, so its record is complete. Other runs may still
+      // be ending.
       if (plan.ending.type !== 'wait-for-result' || result.run === undefined) continue;
       const { run } = (await getJson(`${load.url}/runs/${result.run}`)) as { run?: RunRecord };
       if (run !== undefined) load.problems.push(...checkSession(result, [run]));
@@ -142,7 +144,7 @@ async function readLists(load: Load): Promise<void> {
   }
 }
 
-/** Reads the log of the newest run from its beginning, then of another one. */
+/** Reads the logs of the three newest runs from their beginning, one after another, again and again. */
 async function watchRuns(load: Load): Promise<void> {
   while (!load.ends.aborted) {
     const { runs } = (await getJson(`${load.url}/runs?limit=3`)) as { runs: readonly RunRecord[] };

@@ -1,4 +1,4 @@
-// Tests the creation of folders where the recursive mkdir of Node would never return.
+// Tests the creation of folders, also in places where the recursive mkdir of Node would never return.
 
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ describe('makeFolder', () => {
     expect(statSync(path).mode & 0o777).to.equal(0o750);
   });
 
-  it('makeFolder throws the error of a file that is in the way', () => {
+  it('makeFolder throws the system error if a file is in the way', () => {
     writeFileSync(join(folder, 'file'), '');
     expect(() => makeFolder(join(folder, 'file'))).to.throw(/EEXIST/);
     expect(() => makeFolder(join(folder, 'file', 'below'))).to.throw(/ENOTDIR/);
@@ -32,7 +32,7 @@ describe('makeFolder', () => {
     expect(() => makeFolder('/proc/self/none')).to.throw(/ENOENT.*'\/proc\/self\/none'/);
   });
 
-  it('C6: makeFolder throws in a current folder that was deleted', () => {
+  it('C6: makeFolder throws if the current folder was deleted', () => {
     const [before, deleted] = [process.cwd(), join(folder, 'deleted')];
     makeFolder(deleted);
     process.chdir(deleted);

@@ -28,7 +28,7 @@ describe('removeTree', () => {
     expect(turns).to.be.greaterThan(20);
   });
 
-  it('removeTree removes links and not what they lead to', async () => {
+  it('removeTree removes links, but not their targets', async () => {
     const tree = join(folder, 'tree');
     await mkdir(join(tree, 'a', 'b'), { recursive: true });
     await writeFile(join(folder, 'kept'), 'kept');

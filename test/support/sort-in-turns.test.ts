@@ -14,7 +14,7 @@ describe('sortInTurns', () => {
       expect(await sortInTurns(items, compare)).to.deep.equal([...items].sort(compare));
     });
 
-  it('sortInTurns takes a turn of the event loop for each thousand items at least', async () => {
+  it('sortInTurns yields to the event loop at least once for each thousand items', async () => {
     const items = Array.from({ length: 20_000 }, (_, at) => (at * 7919) % 20_000);
     expect(await countTurns(() => sortInTurns(items, (a, b) => a - b))).to.be.at.least(20);
     expect(await countTurns(() => sortInTurns([2, 1], (a, b) => a - b))).to.equal(0);

@@ -84,7 +84,7 @@ describe('buildValueTree', () => {
     expect(readYaml('<<: 5').errors[0]!.message).to.contain('takes a mapping or a list of mappings');
   });
 
-  it('L1: buildValueTree stops merging at the limit and counts more repeated values than allowed', () => {
+  it('L1: buildValueTree stops merging at the limit and returns a count of repeated values above the limit', () => {
     const keys = Array.from({ length: 100 }, (_, at) => `k${at}: 1`).join(', ');
     const text = `a: &a { ${keys} }\nb:\n${'  - { <<: *a }\n'.repeat(50)}`;
     const { repeated } = buildValueTree(readYaml(text), { repeatedMax: 1_000 });

@@ -28,7 +28,7 @@ describe('countLines', () => {
     }
   });
 
-  it("countLines counts the newlines of a region as long as the kernel's memory, and of a longer one", () => {
+  it("countLines counts newlines in a region that fills the kernel's memory, and in a longer one", () => {
     for (const length of [kernelBytesMax, kernelBytesMax + 1])
       expect(countLines([Buffer.alloc(length, '\n')])).to.equal(length);
   });
