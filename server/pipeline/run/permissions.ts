@@ -1,4 +1,5 @@
-// Checks a pipeline against the operator's permissions. Violations become diagnostics beside those of the text.
+// Checks a pipeline against the operator's permissions. Reports violations as diagnostics, like errors in the text of
+// the pipeline.
 
 import { isAbsolute } from 'node:path';
 import { type PipelinePermissions, WorkFailed } from '../../../calls/contract/engines.ts';

@@ -57,8 +57,8 @@ export type PipelineEvent = { readonly time: string } & (
 );
 
 /**
- * The jobs in plan order. A large plan is split into several events. Then `from` of the `of` jobs were in earlier
- * events.
+ * The jobs in plan order. A large plan is split into several events. Then `of` is the number of all jobs, and `from`
+ * the number of jobs in earlier events.
  */
 export interface PipelinePlanned {
   readonly type: 'pipeline-planned';

@@ -1,4 +1,4 @@
-// Creates the events that describe the plan, as many as needed, because the size of an event is limited.
+// Creates the events that describe the plan. A large plan needs several, because the size of an event is limited.
 
 import type { Plan } from '../../plan/plan.ts';
 import type { PipelinePlanned, PlannedJobSummary } from './events.ts';
@@ -26,7 +26,7 @@ function summarizeJob({ after, ...job }: Omit<PlannedJobSummary, 'afterMore'>): 
   return more > 0 ? { ...job, after: after.slice(0, afterMax), afterMore: more } : { ...job, after };
 }
 
-/** Returns at least one part. Each part has at least one job, unless there are none. */
+/** Returns at least one part. Each part has at least one job, unless the plan has none. */
 function splitBySize(jobs: readonly PlannedJobSummary[]): readonly (readonly PlannedJobSummary[])[] {
   const parts: PlannedJobSummary[][] = [[]];
   let bytes = 0;

@@ -1,5 +1,5 @@
-// Decides when an attempt must end early. The run stops, the end of another job was not observed, the timeout expires,
-// or a service of the job has failed.
+// Decides when an attempt ends early: if the run stops, the timeout expires, a service fails, or the end of another job
+// was not observed.
 
 import { WorkFailed } from '../../../../calls/contract/engines.ts';
 
@@ -9,11 +9,11 @@ export interface AttemptDeadline {
   readonly timedOut: boolean;
   /** The error of `fail`, if that ended the attempt. */
   readonly failure: WorkFailed | undefined;
-  /** Ends the attempt with an error, unless it must end already or `close` was called. */
+  /** Ends the attempt with an error. Has no effect if the attempt is already ending or `close` was called. */
   fail(error: WorkFailed): void;
   /** Throws if the attempt must end. No client sees the error, because the run already knows the reason. */
   throwIfStopped(): void;
-  /** Ends the effect of `fail` and of the timeout. */
+  /** From now on, `fail` and the timeout have no effect. */
   close(): void;
 }
 

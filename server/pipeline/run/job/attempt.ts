@@ -1,4 +1,4 @@
-// One attempt of one job: the values that all parts of its execution share.
+// Type of one attempt of a job: the values that all parts of its execution share.
 
 import type { Output } from '../../../../calls/contract/ports.ts';
 import type { PlannedJob } from '../../plan/plan.ts';

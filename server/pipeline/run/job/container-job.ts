@@ -161,7 +161,7 @@ interface IdleContainer {
   readonly ended: Promise<Exit>;
 }
 
-/** Copies everything into the container that must exist before the start. */
+/** Copies into the container everything that must exist before it starts. */
 async function copyFilesIn(container: StepContainer, { attempt, deps }: JobContext): Promise<void> {
   const {
     planned: { job },

@@ -4,8 +4,8 @@ import { pack } from 'tar-stream';
 import type { Archive } from '../../../../calls/contract/containers.ts';
 
 /**
- * The file is outside of the working folder, which may be copied, stored or empty. Every user can write it, because the
- * job may run as any user.
+ * The file is outside of the working folder, into which files may be copied and from which artifacts may be stored.
+ * Every user can write it, because the job may run as any user.
  */
 export const outputLocation = {
   folder: '/.distillery',

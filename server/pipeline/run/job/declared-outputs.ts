@@ -17,8 +17,8 @@ export function completeOutputs(
 }
 
 /**
- * Records the outputs of a job whose script failed: jobs that run after an allowed failure, or because of one, see what
- * it wrote. Outputs that cannot be read are empty, with a warning; the failure of the script stays the result.
+ * Records the outputs of a job whose script failed, for jobs that run in spite of the failure or because of it. Outputs
+ * that cannot be read are empty and cause a warning. The result of the attempt stays the failure of the script.
  */
 export async function recordOutputsOfFailure(
   { planned: { id, job }, warn }: Pick<Attempt, 'planned' | 'warn'>,

@@ -16,8 +16,8 @@ export interface JobVariables {
   /** Values of secrets by variable name. */
   readonly secrets: Values;
   /**
-   * Name of the container. It keeps the process engine from taking the processes of the container for those of a host
-   * job of the same run. Absent: the process engine sets the variable.
+   * Name of the container, for the variable DISTILLERY_PROCESS. Without it, the process engine could count processes of
+   * the container among those of a host job of the same run. Absent: the process engine sets the variable.
    */
   readonly container?: string;
   /** Path of the output file. Absent: the job has no outputs. */

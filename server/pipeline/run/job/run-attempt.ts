@@ -59,7 +59,7 @@ export async function runAttempt(
   }
 }
 
-/** The outputs of a job are empty if its script did not end, for instance because it timed out. */
+/** Records empty outputs for a job whose script did not end, for instance because it timed out. */
 function recordNoOutputs({ id, job }: PlannedJob, number: number, { results, emitter }: AttemptDeps): void {
   if (job.outputs.length === 0) return;
   results.record(id, { outputs: Object.fromEntries(job.outputs.map((name) => [name, ''])), artifacts: [] });

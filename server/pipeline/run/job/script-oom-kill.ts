@@ -1,4 +1,4 @@
-// Finds out whether a process of a container that still runs was killed for lack of memory.
+// Finds out whether the kernel has killed a process of a running container for lack of memory.
 
 import type { StepContainer } from '../../../../calls/contract/containers.ts';
 import type { Exit } from '../../../../calls/contract/engines.ts';
@@ -21,7 +21,7 @@ done
 exit 1
 `;
 
-/** Time to wait for that exit. */
+/** How long to wait for the exit of the container. */
 const endMs = 5_000;
 
 /**
@@ -38,7 +38,8 @@ export async function scriptHasOomKill(
   if (exitCode === 0 || exitCode === 1) return exitCode === 0;
   // The container has no shell that can run.
   if (exitCode === 126 || exitCode === 127) return false;
-  // The script did not run to its end, probably because the container has ended. Then its exit shows it.
+  // The script did not run to its end, probably because the container has ended. The exit of the container then shows
+  // the kill.
   const exit = await Promise.race([ended, delay(endMs, { signal })]).catch(() => undefined);
   return exit?.oomKilled === true;
 }

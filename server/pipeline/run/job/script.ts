@@ -17,7 +17,10 @@ export function joinScript({ script }: Pick<Job, 'script'>): string {
   return script.join('\n');
 }
 
-/** Shell script that joins its arguments and executes the result. It leaves only the variable `distillery_script`. */
+/**
+ * Shell script that joins its arguments and executes the result. It leaves no variable behind except
+ * `distillery_script`.
+ */
 const joinArgumentsScript = 'IFS=; distillery_script="$*"; unset IFS; set --; eval "$distillery_script"';
 
 /** Splits the script into arguments. Never splits a UTF-8 character. */
@@ -36,7 +39,7 @@ function splitScript(script: string): readonly string[] {
 /**
  * Keeps a container running while the gateway executes commands in it. After a stop signal it ends when all other
  * processes of the container have ended, because its end would kill them. Needs only a shell. In an image without
- * `sleep` the shell stops itself, and the container must be killed.
+ * `sleep`, the shell suspends itself (SIGSTOP), and the container must be killed.
  */
 const idleScript = `
 exec 2>/dev/null

@@ -1,4 +1,5 @@
-// Output of a service: goes to the service's own part of the log up to a limit, and its end is kept for a failure.
+// Writes the output of a service to the service's own part of the log, up to a limit. Buffers the end of the output to
+// show it after a failure.
 
 import type { Output, OutputStream } from '../../../../calls/contract/ports.ts';
 import { OutputTail } from './output-tail.ts';
@@ -13,12 +14,12 @@ export interface ServiceOutputOptions {
 export class ServiceOutput implements Output {
   readonly #log: Output;
   readonly #options: ServiceOutputOptions;
-  /** Also has what the limit keeps out of the log. */
+  /** Also contains output beyond the limit, which the log does not store. */
   readonly #tail = new OutputTail();
   #bytes = 0;
   #exceeded = false;
 
-  /** `log` is the part of the service. */
+  /** `log` is the service's own part of the log. */
   constructor(log: Output, options: ServiceOutputOptions) {
     this.#log = log;
     this.#options = options;
@@ -51,8 +52,8 @@ export class ServiceOutput implements Output {
   }
 
   /**
-   * Writes the last lines to the output of the job, because the service has failed. Lines that the log already has as
-   * those of the service are marked as repeated.
+   * Writes the last lines of a failed service to the output of its job. Marks lines as repeated if the service's own
+   * part of the log already contains them.
    */
   flushTailTo(job: Output, service: string): void {
     const [stored, rest] = this.#tail.lines(this.#bytes);

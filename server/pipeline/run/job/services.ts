@@ -104,7 +104,7 @@ function openOutput(
   });
 }
 
-/** Starts the container and ends its output with it. */
+/** Starts the container. Ends `output` when the container has ended or could not start. */
 async function startContainer(container: StepContainer, output: Output): ReturnType<StepContainer['start']> {
   const endOutput = (): void => {
     output.end('stdout');
@@ -121,7 +121,7 @@ async function startContainer(container: StepContainer, output: Output): ReturnT
 
 /** Returns an error if the end of a service fails its job. A service that ends with 0 has done its work. */
 function endError({ name }: Service, { exitCode, signal, oomKilled }: Exit): WorkFailed | undefined {
-  // Without an exit code, the gateway has stopped the service.
+  // The exit has neither a code nor a signal if the gateway has stopped the service.
   if ((exitCode === undefined && signal === undefined) || exitCode === 0) return undefined;
   const how = exitCode === undefined ? `was ended by ${signal}` : `ended with exit code ${exitCode}`;
   return new WorkFailed(`service ${quote(name)} ${how}${oomKilled === true ? ' (out of memory)' : ''}`);
@@ -134,7 +134,7 @@ interface StartedService {
   readonly failed: Promise<WorkFailed | undefined>;
 }
 
-/** Resolves when the service is healthy, or at once without a check. Rejects with WorkFailed otherwise. */
+/** Resolves when the service is healthy, or at once if it has no health check. Rejects with WorkFailed otherwise. */
 async function waitUntilReady({ name, health }: Service, { container, signal, failed }: StartedService): Promise<void> {
   if (health === undefined) return;
   const ended = new AbortController();

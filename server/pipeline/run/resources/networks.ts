@@ -18,8 +18,8 @@ const engineNetworks: readonly string[] = ['none', 'bridge', 'host'];
 export class Networks {
   readonly #containers: Pick<Containers, 'network'>;
   /**
-   * Networks that were created for one job and that no job uses now. They are reused, because an engine has about
-   * thirty networks and a run may have a thousand jobs.
+   * Networks that were created for one job and that no job uses now. They are reused, because an engine can create only
+   * about thirty networks and a run may have a thousand jobs.
    */
   readonly #idle: string[] = [];
   #count = 0;

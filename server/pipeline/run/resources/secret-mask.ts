@@ -5,16 +5,16 @@ import type { Output, OutputStream } from '../../../../calls/contract/ports.ts';
 export interface Mask {
   text(text: string): string;
   /**
-   * Returns an output that masks secrets in everything written to it and to its parts, however the chunks are cut.
-   * Buffers bytes that may start a secret until more arrive or the stream ends. Without secrets, returns `output`
-   * itself.
+   * Returns an output that masks secrets in everything written to it and to its parts, even if a secret spans several
+   * chunks. Buffers bytes that may be the beginning of a secret, until more bytes arrive or the stream ends. Without
+   * secrets, returns `output` itself.
    */
   output(output: Output): Output;
 }
 
 /**
  * Masks each value as a whole and each of its lines. Does not mask very short values and lines, because that would make
- * the output unreadable and still reveal them. Replaces overlapping secrets together.
+ * the output unreadable and still reveal them. Replaces overlapping secrets by one `***`.
  */
 export function createMask(values: readonly string[]): Mask {
   const secrets = secretBytes(values);

@@ -13,7 +13,7 @@ export interface DispatcherDeps {
   readonly maxParallel: number;
   /** Aborted when the run is stopping. Then only jobs with `when: always` start. */
   readonly signal: AbortSignal;
-  /** Aborted when the jobs with `when: always` have to end also. */
+  /** Aborted when even the jobs with `when: always` have to end. */
   readonly finalSignal: AbortSignal;
   /**
    * Runs one attempt of a job. `signal` is aborted when the job has to end. Resolves when everything that the attempt
@@ -74,7 +74,8 @@ class Dispatcher {
     const stopAll = (): void => this.#perform(this.#scheduler.stop('all'));
     unneeded.addEventListener('abort', stopUnneeded, { once: true });
     all.addEventListener('abort', stopAll, { once: true });
-    // A run that is stopped before its first job needs no job that cleans up after others.
+    // If the run was stopped before its first job, skip the jobs with `when: always` also: there is nothing to clean
+    // up.
     if (unneeded.aborted) this.#perform(this.#scheduler.stop('all'));
     this.#perform(this.#scheduler.start());
     // Every promise adds the work that follows from it to the set before it settles.

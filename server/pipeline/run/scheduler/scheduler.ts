@@ -120,9 +120,10 @@ export class Scheduler {
   }
 
   /**
-   * Stops jobs: no more attempts of them start. `unneeded` spares the jobs that run in any case (`when: always`). A
-   * waiting job is skipped when its dependencies have ended, because other jobs may wait for them through it. The
-   * caller ends the running attempts and reports their ends with `attemptEnded`. Idempotent.
+   * Stops jobs: no more attempts of them start. `unneeded` spares the jobs that run in any case (`when: always`). A job
+   * that waits for dependencies is skipped only when these have ended. A job that runs in any case may depend on it and
+   * must wait for them also. The caller ends the running attempts and reports their ends with `attemptEnded`.
+   * Idempotent.
    */
   stop(which: 'unneeded' | 'all'): readonly SchedulerEffect[] {
     if (this.#stopped !== 'all') this.#stopped = which;
