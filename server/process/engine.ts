@@ -33,7 +33,7 @@ export interface ProcessEngineOptions {
 }
 
 export interface ProcessEngine {
-  /** How processes are started on this machine, and why not by posix_spawn. */
+  /** How processes are started on this machine and, if not by posix_spawn, why. */
   readonly starter: Pick<Starter, 'name' | 'reason'>;
   /**
    * Starts a process for the run. Resolves when it has exited and all its output is in the log. Rejects with WorkFailed

@@ -37,7 +37,7 @@ export interface OpenedObligation extends Obligation {
 }
 
 export interface LaunchOptions {
-  /** The program to execute (absolute path) and its argv, which differ from those of the spec for a terminal. */
+  /** The program to execute (absolute path) and its argv. For a terminal, both differ from those of the spec. */
   readonly file: string;
   readonly argv?: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string>>;
@@ -48,8 +48,9 @@ export interface LaunchOptions {
 }
 
 /**
- * Starts the process and journals its identity. Until then, its mark and its environment identify it for the journal;
- * so `obligation` must be journaled already. Rejects with WorkFailed when the process cannot start.
+ * Starts the process and adds its identity to the journal entry of `obligation`. Until then, a later gateway can
+ * recognize the process only by its mark and environment, so `obligation` must be journaled already. Rejects with
+ * WorkFailed when the process cannot start.
  */
 export async function launch(
   { starter }: Pick<SpawnContext, 'starter'>,

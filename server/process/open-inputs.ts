@@ -15,7 +15,7 @@ export interface OpenInput {
 export interface OpenInputs {
   /** Registers an input. Returns a function that removes it again. */
   add(run: string, id: string, input: OpenInput): () => void;
-  /** Ends the input of that process if it is open. Idempotent. */
+  /** Ends the input of the process with the obligation `id`, if it is open. Idempotent. */
   end(run: string, id: string): void;
   /** Returns the open inputs of a run. */
   listInputs(run: string): readonly OpenInput[];

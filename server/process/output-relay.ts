@@ -13,7 +13,8 @@ export interface OutputRelay {
   /** Number of bytes forwarded so far. */
   readonly bytes: number;
   /**
-   * True while the sources are paused because the disk is behind. A paused source prints nothing even if it has output.
+   * True while the sources are paused because the disk is behind. A paused source delivers nothing even if it has
+   * output.
    */
   readonly paused: boolean;
   /** When the sources were last resumed (performance.now()). */

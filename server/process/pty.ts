@@ -1,8 +1,9 @@
 // Pseudo-terminal of a run: resizes it, reads it to the end, and writes to it without blocking.
 //
 // Uses only the native part of node-pty 1.1, which opens the pair of descriptors. The JavaScript classes of node-pty
-// would lose output, because libuv takes a hangup for the end of output and node-pty closes 200 ms after the exit. They
-// would also use a whole core while a program does not read, and leave root's groups to the program of another user.
+// would lose output: libuv treats a hangup as the end of output, and node-pty closes 200 ms after the exit. They would
+// also use a whole core while a program does not read. A program that they start as another user would keep the groups
+// of root.
 
 import { closeSync, constants, fchownSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -32,7 +32,7 @@ export function createReleaser(deps: ReleaserDeps): Releaser {
   return async (entry, options) => {
     if (process.platform !== 'linux')
       return { left: `${entry.id} of run ${entry.run}: only on Linux can the gateway verify that a process has ended` };
-    // The start adds the pid to the entry.
+    // Wait for the start, which adds the pid to the entry.
     await options.pending;
     const terminator = new Terminator(entry, options, deps.find);
     if ((await terminator.scan()).length === 0) return { how: 'exited' };
@@ -49,7 +49,7 @@ export function createReleaser(deps: ReleaserDeps): Releaser {
   };
 }
 
-/** Ends the processes of one obligation: knows its members so far and the signals that they have received. */
+/** Ends the processes of one obligation. Remembers every process that it has found. */
 class Terminator {
   readonly #target: ObligationProcesses;
   readonly #options: ReleaseOptions;
@@ -65,7 +65,7 @@ class Terminator {
   constructor(entry: ObligationEntry, options: ReleaseOptions, find: FindProcesses) {
     this.#target = parseProcessObligation(entry);
     this.#options = options;
-    // All releases of a run listen to this signal.
+    // All releases of a run listen to this signal, so disable Node's warning about many listeners.
     setMaxListeners(0, options.force);
     this.#find = find;
     this.#graceUntil = performance.now() + options.stop.graceMs;
@@ -74,7 +74,7 @@ class Terminator {
 
   async scan(): Promise<readonly ProcessInfo[]> {
     if (!isCurrentBoot(this.#target)) return [];
-    // Parents come first: a shell would report a child that is killed before it ("Killed").
+    // Parents come first: a shell that is still alive would print "Killed" for its child.
     this.members = [...(await this.#find(this.#target, this.#knownKeys))].sort(byAge);
     for (const info of this.members) this.#knownKeys.add(identityKey(info));
     return this.members;

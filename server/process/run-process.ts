@@ -15,8 +15,8 @@ import { pumpStdin } from './pump-stdin.ts';
 import { waitForExit } from './wait-for-exit.ts';
 
 /**
- * SHLVL for a program without one. The pipes of child_process are sockets. Bash takes a socket on stdin for a remote
- * login and would run ~/.bashrc first; a value above 0 prevents that.
+ * SHLVL for a program whose environment has none. The pipes of child_process are sockets. Bash treats a socket on stdin
+ * as a remote login and would run ~/.bashrc first; a value above 0 prevents that.
  */
 const nestedShell = { SHLVL: '1' } as const;
 

@@ -36,8 +36,8 @@ export async function runTerminal(context: SpawnContext, ports: RunPorts, spec: 
       obligation,
       env,
       terminal: pty.slave,
-      // The program setsid makes the terminal the controlling one, which requires a new session. The pid stays the
-      // same; if the starter created the session, setsid would fork.
+      // The program `setsid` makes the terminal the controlling terminal, which requires a new session. The pid stays
+      // the same; if the starter created the session, `setsid` would fork.
       file: deps.setsid,
       argv: ['setsid', '-c', '--', ...spec.argv],
     });
@@ -102,7 +102,7 @@ async function waitForClose(pty: Pty, relay: OutputRelay, ms: number): Promise<b
   for (let wait: number = closePollMs.first; ; wait = Math.min(wait * closePollMs.factor, closePollMs.last)) {
     const bytesBefore = relay.bytes;
     const shouldStop = (): boolean => relay.paused || relay.bytes - bytesBefore > turnBytesMax;
-    // Bytes buffered by the stream come first.
+    // The stream must deliver its buffered bytes first.
     const isBufferEmpty = !relay.paused && pty.output.readableLength === 0;
     if (isBufferEmpty && pty.readToEnd((chunk) => relay.forward('stdout', chunk), shouldStop)) return true;
     if (relay.paused || performance.now() >= deadline) return false;
@@ -139,7 +139,7 @@ function findTerminalDeps(): TerminalDeps | { readonly missing: string } {
   try {
     return { setsid: findProgram('setsid', { pathVariable: process.env['PATH'] }), open: loadPty() };
   } catch (error) {
-    // The message of Node about a missing module continues with a stack.
+    // In Node's message about a missing module, a stack follows the first line.
     const [reason] = String(error).split('\n');
     return { missing: `terminals need the program "setsid" (package util-linux) and a built node-pty: ${reason}` };
   }

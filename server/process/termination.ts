@@ -46,7 +46,7 @@ const kill: TerminationStep = {
 export const termination = {
   process: [stop, kill],
   // An interactive shell ignores SIGTERM, but not SIGHUP, the hangup of its terminal. Readline forgets a signal that
-  // arrives while it handles another, so the two are apart and SIGHUP is repeated.
+  // arrives while it handles another, so a delay separates the two signals, and SIGHUP is repeated.
   terminal: [{ ...stop, waitMs: 100 }, { ...stop, signal: 'SIGHUP', repeats: true }, kill],
 } as const satisfies Record<string, readonly TerminationStep[]>;
 

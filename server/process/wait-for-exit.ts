@@ -34,17 +34,20 @@ export interface StreamHandles {
  * further bytes.
  */
 const trailingBytesMax = 4 << 20;
-/** How long a stopped run waits for a disk that stays behind. */
+/** How long a stopped run waits while the disk stays behind. */
 const diskStallMs = 10_000;
 const pausedPollMs = 20;
 
-/** Resolves with the exit as far as it is known; with nothing if not even SIGKILL ended the process. Never rejects. */
+/**
+ * Resolves with the exit as far as it is known. The result is empty if not even SIGKILL ended the process. Never
+ * rejects.
+ */
 export async function waitForExit(deps: ExitDeps, streams: StreamHandles): Promise<Exit> {
   const exit = await waitForExitOrStop(deps);
   streams.onExit();
   const exitedAt = performance.now();
-  // A descendant may hold the output open after the exit, so limit the wait, then release the obligation to end that
-  // process.
+  // A descendant may hold the output open after the exit, so limit the wait, then release the obligation to end the
+  // descendant.
   const reason = await waitForOutputEnd(deps, streams);
   if (reason !== undefined)
     await cutOutput(deps, streams, { reason, afterMs: Math.round(performance.now() - exitedAt) });
@@ -71,8 +74,9 @@ async function waitForExitOrStop({ exited, obligation, drain, ports: { signal } 
 }
 
 /**
- * Waits until the output is closed. Returns why it has to be cut: no output for `outputDrainMs`, or output after
- * `outputDrainMaxMs`. Does not count the time during which the relay is paused for the disk.
+ * Waits until the output is closed. Otherwise returns why the gateway must cut it: no output for `outputDrainMs`
+ * (`held`), or output after `outputDrainMaxMs` (`limit`). Does not count the time during which the relay is paused for
+ * the disk.
  */
 async function waitForOutputEnd(
   { relay, drain: { outputDrainMs, outputDrainMaxMs }, ports: { signal } }: ExitDeps,
@@ -102,12 +106,13 @@ async function cutOutput({ obligation, ...deps }: ExitDeps, streams: StreamHandl
   const release = await obligation.release().catch(() => ({ left: '' }));
   const isRead = await waitForTrailingOutput(deps, streams);
   if (!isRead) streams.destroy();
-  // A run that is stopped ends its processes anyway. Without a signal, the last process closed the output by itself.
+  // If everything is read, report no cut when the run was stopped, which ends its processes anyway, or when they ended
+  // without a signal.
   if (isRead && (wasStopped || ('how' in release && release.how === 'exited'))) return;
   obligation.reportOutputCut(cut);
 }
 
-/** Returns true if the rest of the output is read; false if a process that is no member still holds it open. */
+/** Returns true if the rest of the output is read; false if a process outside the obligation still holds it open. */
 async function waitForTrailingOutput(
   { relay, drain: { outputDrainMs }, ports: { signal } }: Omit<ExitDeps, 'obligation'>,
   streams: StreamHandles,

@@ -70,7 +70,7 @@ export function enableControllers(folder: string, controllers: readonly Controll
   }
 }
 
-/** Only the root of all cgroups has no events. */
+/** True for the root of the hierarchy, which is the only cgroup without the file `cgroup.events`. */
 function isRoot(folder: string): boolean {
   return !existsSync(path.join(folder, 'cgroup.events'));
 }

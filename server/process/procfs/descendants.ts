@@ -1,5 +1,5 @@
-// Finds the processes of an obligation among the descendants of the gateway, at a cost that depends only on their own
-// number.
+// Finds the processes of an obligation among the descendants of the gateway. The cost depends only on the number of
+// these descendants, not on other processes of the machine.
 //
 // The gateway is a subreaper, so a process whose parent has ended becomes its child. A child that the gateway has not
 // started is a stray. Every process of an obligation is in the tree of its leader or of a stray.
@@ -21,7 +21,7 @@ export interface OwnChildren {
 
 export interface Stray {
   readonly info: ProcessInfo;
-  /** The mark of its obligation. Absent if it has removed the mark, or comes from elsewhere. */
+  /** Mark of the obligation that the stray belongs to. Absent if the stray has removed its mark or never had one. */
   readonly mark: string | undefined;
 }
 

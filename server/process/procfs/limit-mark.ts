@@ -1,5 +1,5 @@
-// Marks a process and all its descendants with a value of a resource limit. Unlike a variable of the environment, a
-// limit survives a cleared environment, a new session and the end of the parent. Every process can read it.
+// Marks a process and all its descendants with a value of a resource limit. Unlike an environment variable, a limit
+// survives a cleared environment, a new session and the end of the parent. Every process can read it.
 //
 // The limit is that of real-time scheduling (RLIMIT_RTTIME), in microseconds. The values are above 36 000 years, so
 // they limit nothing. Only the soft limit is set.
@@ -21,7 +21,7 @@ export function createLimitMark(): bigint {
   return base + (randomBytes(8).readBigUInt64LE() >> BigInt(64 - randomBits));
 }
 
-/** Returns true if this process may have values as high as the marks. */
+/** Returns true if this process may set the limit to values as high as the marks. */
 export function canMark(limits: Limits): boolean {
   return limits.withSoftLimit(realTimeLimit, base, () => true) !== undefined;
 }

@@ -4,7 +4,7 @@ import { parseMarkers } from '../environment.ts';
 import type { ProcessInfo } from './procfs.ts';
 import { readEnvironment, readProcesses, readStandardFilesAsync } from './procfs.ts';
 
-/** Marks by which a process can belong to a run even if its parents and its group do not. */
+/** Values that link a process to a run even if its parents and its process group do not. */
 export interface ProcessLinks {
   readonly run?: string;
   readonly id?: string;

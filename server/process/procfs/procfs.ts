@@ -32,8 +32,8 @@ export function readProcess(pid: number): ProcessInfo | undefined {
 }
 
 /**
- * Returns the children that the thread `thread` of a process has started. The main thread of a subreaper also has the
- * parentless processes among its descendants.
+ * Returns the children that the thread `thread` of a process has started. For the main thread of a subreaper, these
+ * include descendants whose own parent has ended.
  */
 export function readChildren(pid: number, thread = pid): readonly number[] {
   try {

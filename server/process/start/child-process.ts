@@ -53,7 +53,7 @@ function folderAndUser({ cwd, uid, gid }: StartRequest): Pick<SpawnOptions, 'cwd
   };
 }
 
-/** Calls `start`, which must be synchronous: the umask belongs to the whole process. */
+/** Calls `start` with this umask. `start` must be synchronous, because the umask belongs to the whole process. */
 function withUmask<T>(umask: number | undefined, start: () => T): T {
   if (umask === undefined) return start();
   const previous = process.umask(umask);

@@ -159,7 +159,7 @@ class NativeLibc implements Libc {
         check('posix_spawn', error);
         return new Int32Array(pid.buffer, pid.byteOffset, 1)[0]!;
       },
-      // Refers to all parts, so that the garbage collector keeps them until then.
+      // Refers to `memory`, so that the garbage collector keeps the arguments until this call.
       close: () => {
         if (memory.length > 0) close();
       },

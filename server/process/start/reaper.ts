@@ -1,9 +1,9 @@
-// Waits for the children that libuv does not know. These are processes started by posix_spawn, and parentless
-// processes, which come to the gateway because it is their subreaper.
+// Waits for the children that libuv does not know. These are processes started by posix_spawn, and processes whose own
+// parent has ended: they become children of the gateway, because it is a subreaper.
 //
 // Children belong to the whole process, so there is one reaper for all engines. libuv waits for each of its children by
-// pid, so libuv and the reaper never take a child of each other. The children of child_process count as started here,
-// also those that a call module starts: they may have the mark of a run that was starting at the same time.
+// pid, so neither libuv nor the reaper takes a child of the other. The children of child_process count as started here,
+// including those that a call module starts. They may have the mark of a run that was starting at the same time.
 
 import type { ChildProcess } from 'node:child_process';
 import { subscribe } from 'node:diagnostics_channel';
@@ -23,7 +23,7 @@ export class Reaper {
   readonly #libc: Pick<Libc, 'peekExitedChild' | 'reap'>;
   readonly #listeners = new Map<number, (exit: Exit) => void>();
   readonly #started = new Set<number>();
-  /** The children of child_process, and some that have ended. */
+  /** Children that child_process has started. Some of them may have ended. */
   #nodeChildren: readonly ChildProcess[] = [];
   /** Zombies that this reaper does not wait for, with the time of the first check (performance.now()). */
   #unknownZombies = new Map<number, number>();
@@ -46,7 +46,7 @@ export class Reaper {
     this.#poll ??= setInterval(() => this.#reapExited(), pollMs);
     return new Promise((resolve) => {
       this.#listeners.set(pid, resolve);
-      // It may have exited before its pid was known.
+      // The child may have exited before its pid was known.
       setImmediate(() => this.#reap(pid));
     });
   }
@@ -69,7 +69,8 @@ export class Reaper {
   #reapExited(): void {
     for (let exited = this.#libc.peekExitedChild(); exited !== undefined; exited = this.#libc.peekExitedChild()) {
       if (!this.#reap(exited.pid)) {
-        // A child that this reaper does not wait for hides the ones behind it.
+        // `peekExitedChild` returns this child again and again, because the reaper does not wait for it. So check each
+        // awaited child by its pid.
         for (const pid of [...this.#listeners.keys()]) this.#reap(pid);
         this.#sweepLater();
         return;
@@ -100,7 +101,10 @@ export class Reaper {
     }, unknownZombieMs).unref();
   }
 
-  /** Does not see the children of the thread that starts processes: the kernel lists them with that thread. */
+  /**
+   * Reaps zombies that nothing waits for. Does not see children of the thread that starts processes, because the kernel
+   * lists them with that thread.
+   */
   #sweepUnknown(): void {
     const now = performance.now();
     const zombies = new Map<number, number>();

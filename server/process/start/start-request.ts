@@ -1,4 +1,4 @@
-// What a starter needs to know to start a process.
+// Type of the request to start a process, for every starter.
 
 export interface StartRequest {
   /** Absolute path of the program. */

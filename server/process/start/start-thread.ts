@@ -74,7 +74,7 @@ export class StartThread {
   #count = 0;
   /** True if the thread has ended. Only child_process can then start processes. */
   #hasFailed = false;
-  /** Resolves when the main thread has started a process (`startWithoutThread`). */
+  /** Set while the main thread starts a process (`startWithoutThread`). Resolves when that is done. */
   #blocked: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -119,8 +119,8 @@ export class StartThread {
   }
 
   /**
-   * Calls `start`, which starts a process in the main thread, while this thread starts none: the process would inherit
-   * the mark of another run.
+   * Calls `start`, which starts a process in the main thread. First waits until this thread starts none, because the
+   * process could inherit the mark of another run.
    */
   async startWithoutThread<T>(start: () => T): Promise<T> {
     while (this.#blocked !== undefined) await this.#blocked;
@@ -140,7 +140,7 @@ export class StartThread {
     }
   }
 
-  /** Rejects the starts in progress. If a process has started nevertheless, its mark leads the release to it. */
+  /** Rejects the starts in progress. If a process has started nevertheless, the release finds it by its mark. */
   #fail(): void {
     this.#hasFailed = true;
     for (const id of [...this.#inProgress.keys()]) this.#settle(id, new SystemError('posix_spawn', 'EINTR'));

@@ -23,11 +23,10 @@ export interface StartedProcess {
 
 export interface Starter {
   readonly name: StarterName;
-  /** Why it is not posix_spawn. */
+  /** Why `name` is not `posix_spawn`. */
   readonly reason?: string;
   /**
-   * Knows the children of this process. Absent if parentless processes do not come to this process, or if processes
-   * have no mark.
+   * Knows the children of this process. Absent if this process cannot list or mark them, or cannot become a subreaper.
    */
   readonly reaper?: Reaper;
   /** Starts a process. Rejects if it cannot start; the error has the code of the system, such as `ENOENT`. */
@@ -36,10 +35,10 @@ export interface Starter {
 
 const shell = '/bin/sh';
 
-/** Children, limits and signals belong to the whole process, so all engines share what knows them. */
+/** All engines share one starter, because children, limits and signals belong to the whole process. */
 let shared: Starter | undefined;
 
-/** Returns the starter for this machine. `forced` selects child_process, which tests and operators can do. */
+/** Returns the starter for this machine. `forced` is `child_process` if a test or the operator requires it. */
 export function getStarter(forced?: StarterName): Starter {
   if (forced === 'child_process') return createForkStarter('selected by the variable DISTILLERY_STARTER');
   return (shared ??= createBestStarter());
@@ -55,7 +54,7 @@ function createBestStarter(): Starter {
       start: (request) => spawn(system, request),
     };
   } catch (error) {
-    // The message of Node about a missing package continues with a stack.
+    // In Node's message about a missing package, a stack follows the first line.
     const [reason = ''] = String((error as Error).message).split('\n');
     return createForkStarter(reason);
   }
@@ -119,7 +118,10 @@ async function spawnOn(
   return { pid: forked.pid, exited: forked.exited };
 }
 
-/** The shell moves itself to the cgroup and executes the command there. It does so before a change of the user. */
+/**
+ * Returns a command for a shell that moves itself to the cgroup and then executes `command`. The move comes before a
+ * change of the user.
+ */
 function commandInCgroup(
   { file, cgroup, env }: StartRequest,
   command: ReturnType<typeof commandForUser>,
@@ -131,7 +133,10 @@ function commandInCgroup(
   return { file: shell, argv: ['sh', '-c', 'echo $$ >"$0/cgroup.procs" && exec "$@"', cgroup, program, ...args] };
 }
 
-/** Runs a script without an interpreter line with the shell, as execvp(3) and every shell do. */
+/**
+ * Starts a program. If it is a script without an interpreter line, starts the shell for it, as execvp(3) and every
+ * shell do.
+ */
 async function spawnOrInterpret(thread: StartThread, options: MarkedSpawn): Promise<number | undefined> {
   try {
     return await thread.spawn(options);

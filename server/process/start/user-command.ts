@@ -1,7 +1,7 @@
 // Starts a program as another user through `setpriv`, because posix_spawn cannot change the user.
 //
-// setpriv reports a program that does not start only by its own exit code. So it is used only for programs that the
-// user may surely execute; child_process starts the others and reports the error of the system.
+// If the program does not start, setpriv reports that only by its own exit code. So setpriv is used only for programs
+// that the user can certainly execute; child_process starts the others and reports the error of the system.
 
 import { closeSync, openSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
 import * as path from 'node:path';
@@ -31,13 +31,13 @@ export function commandForUser({ file, argv, uid, gid, env }: StartRequest): Com
     ...(gid === undefined ? [] : [`--regid=${gid}`]),
     '--clear-groups',
   ];
-  // A bare name stays, because programs see it as their own name. setpriv finds it in the same PATH.
+  // Keep a name without a path, because the program sees it as its own name. setpriv finds it in the same PATH.
   const [name, ...args] = argv;
   const program = env['PATH'] === undefined ? file : name;
   return { file: setpriv, argv: ['setpriv', ...options, '--', program, ...args] };
 }
 
-/** Returns false if permissions or the interpreter could prevent the start. Does not know access control lists. */
+/** Returns false if permissions or the interpreter could prevent the start. Ignores access control lists. */
 function maySurelyExecute(file: string, user: Identity): boolean {
   try {
     const real = realpathSync(file);
@@ -58,7 +58,7 @@ function allows({ mode, uid, gid }: Stats, user: Identity, wanted: number): bool
   return ((mode >> shift) & wanted) === wanted;
 }
 
-/** Returns true for an ELF file, and for a script whose interpreter is one that the user may execute. */
+/** Returns true for an ELF file, and for a script whose interpreter is an ELF file that the user may execute. */
 function isComplete(file: string, user: Identity): boolean {
   const head = readHead(file);
   if (head.startsWith('\x7fELF')) return true;
