@@ -62,14 +62,17 @@ export class CleanupScope {
     return this.#track({ run: this.#deps.run, kind, id, facts }, this.#deps);
   }
 
-  /** Like `openObligation`, for what the work uses that goes on when the run is stopped. */
+  /**
+   * Like `openObligation`, but a stop of the run does not release the obligation, because work that continues after the
+   * stop uses it.
+   */
   openFinalObligation(kind: ObligationKind, id: string, facts: Readonly<Record<string, Json>> = {}): Obligation {
     const tracked = this.#track({ run: this.#deps.run, kind, id, facts }, this.#deps);
     tracked.outlivesStop = true;
     return tracked;
   }
 
-  /** Adds deferred work, which only this process can do. Names need not be unique. */
+  /** Adds deferred work: a function, which only this process can call. Names need not be unique. */
   defer(name: string, work: () => void | Promise<void>): void {
     const release: Releaser = async () => {
       await work();
@@ -86,8 +89,8 @@ export class CleanupScope {
   }
 
   /**
-   * Releases what engines have opened, last in first out. With `stop`, keeps what outlives the stop of the run. Keeps
-   * deferred work for `release`, after the body. Idempotent; never rejects.
+   * Releases what engines have opened, last in first out. With `stop`, keeps what outlives the stop of the run. Leaves
+   * deferred work to `release`, which runs after the body. Idempotent; never rejects.
    */
   async stopWork(which: 'stop' | 'end' = 'stop'): Promise<void> {
     await (this.#stopping[which] ??= this.#releaseMatching(
@@ -114,7 +117,7 @@ export class CleanupScope {
     return { clean: left.length === 0, released, left };
   }
 
-  /** Resolves when nothing of an obligation whose release has failed is still being created. */
+  /** For an obligation whose release has failed: resolves when this process no longer creates anything of it. */
   async creationOf(id: string): Promise<void> {
     await this.#ended.find(({ tracked }) => tracked.entry.id === id)?.tracked.pending;
   }
@@ -149,7 +152,7 @@ interface ReleaseOutcome {
  * One obligation until its release. If the release fails, the journal entry stays, and the next gateway tries again.
  */
 class TrackedObligation implements Obligation {
-  /** A release that waits for the creation sees the facts that `update` has added meanwhile. */
+  /** The journal entry. `update` changes it, so a release that waits for the creation sees facts added meanwhile. */
   readonly entry: { -readonly [field in keyof ObligationEntry]: ObligationEntry[field] };
   /** True if the stop of the run does not release the obligation. */
   outlivesStop = false;
@@ -218,8 +221,8 @@ class TrackedObligation implements Obligation {
 }
 
 /**
- * Returns what the receipt says about an obligation, without its release. Deferred work has the name that its call gave
- * it.
+ * Returns the line of the receipt for an obligation, without the result of the release. The `id` of deferred work is
+ * the name that its call gave it.
  */
 export function receiptLine({ kind, id, facts: { name, outputCut } }: ObligationEntry): Omit<Left, 'why'> {
   return {

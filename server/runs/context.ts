@@ -14,7 +14,7 @@ export interface ContextDeps {
   readonly run: string;
   readonly spec: RunSpec;
   readonly signal: AbortSignal;
-  /** Returns the signal of work that goes on when the run is stopped. */
+  /** Returns the signal for work that continues when the run is stopped. */
   readonly finalSignal: () => AbortSignal;
   readonly input: Input;
   readonly log: RunLog;
@@ -25,7 +25,7 @@ export interface ContextDeps {
   readonly open: <T>(open: () => T) => T;
 }
 
-/** Also returns the ports, which the adoption of a container needs. */
+/** Returns the context and, for the adoption of a container, the ports. */
 export function createContext(deps: ContextDeps): { readonly context: Context; readonly ports: RunPorts } {
   const {
     run,

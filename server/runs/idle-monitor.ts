@@ -22,7 +22,7 @@ export interface MonitoredRun {
   readonly stallAfterMs: number;
   readonly log: {
     readonly lastWriteMs: number;
-    /** Absent, or a log of another format than `lines`: a line is reported only in silence. */
+    /** If this is absent, or `format` is not `lines`, a partial line is reported only while the run is silent. */
     readonly position?: { readonly line: number };
     readonly format?: LogFormat;
     /** True if the output is bytes: it has no lines that a user could read. */
@@ -33,7 +33,7 @@ export interface MonitoredRun {
     emit(type: string, facts?: Readonly<Record<string, Json>>): void;
     watch(wake: () => void): () => void;
   };
-  /** Numbers of bytes that clients have sent and that the work has taken. */
+  /** Number of bytes that clients have sent, and how many of them the work has taken. */
   input(): { readonly received: number; readonly taken: number };
 }
 
@@ -157,7 +157,7 @@ class RunMonitor {
   /** Start of the silence, or time of the last input, whichever is later. */
   #idleSinceMs = NaN;
   #emittedPartial = false;
-  /** The unfinished line that the last check has seen: when and with which text it was last reported. */
+  /** The partial line that the last check saw, with the time and the text of its last report. */
   #partial: { readonly line: number; reportedMs: number; text: string } | undefined;
   #emittedStalled = false;
   #emittedAwaitingInput = false;
@@ -194,7 +194,7 @@ class RunMonitor {
     this.#emitPartial();
     this.#emitStalled(now);
     if (now >= this.#probeMs) this.#probeInputWait(now);
-    // Reset the flag only here, because emitting an event has called `wake` as well.
+    // Reset the flag only here, because each emitted event has called `wake`, which sets it.
     this.#isDueSoon = false;
     this.dueMs = Math.min(
       this.#probeMs,

@@ -45,8 +45,8 @@ const outcomeByReason: { readonly [reason in StopReason]: Outcome } = {
 };
 
 /**
- * `stop` is the first reason to stop; undefined if the body returned before any. `logFailure` is set if the log could
- * not be stored. It decides the outcome only without `stop`, but the message always contains it.
+ * `stop` is the first reason to stop; undefined if the body returned before any request to stop. `logFailure` is set if
+ * the log could not be stored. It decides the outcome only if `stop` is undefined, but the message always contains it.
  */
 export function decideOutcome(end: BodyResult, stop: StopRequest | undefined, logFailure?: StopRequest): RunOutcome {
   if (logFailure !== undefined && logFailure !== stop) return decideOutcome(end, addFailure(stop, logFailure));

@@ -31,13 +31,13 @@ export interface RunSpec {
   /** The limit of the run's call key. The name of this field is part of the stored JSON. */
   readonly slot?: CallKeyLimit;
   readonly terminal?: TerminalSize;
-  /** Start of a container run, which another gateway process may continue. */
+  /** Time at which a container run started. A later gateway process needs it to continue the run. */
   readonly startedOn?: MachineTime;
   /** The directions in which the run exchanges bytes, not lines. */
   readonly bytes?: readonly ByteDirection[];
 }
 
-/** Returns the form of the log of such a run. */
+/** Returns the form of the log for a run with these settings. */
 export function chooseLogForm({ kind, bytes = [] }: Pick<RunSpec, 'kind' | 'bytes'>): LogForm {
   if (kind === 'terminal') return { format: 'raw' };
   return bytes.includes('output') ? { format: 'raw', exact: true } : { format: 'lines' };

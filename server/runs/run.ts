@@ -49,9 +49,9 @@ export interface RunDefinition {
 }
 
 export interface LateWork {
-  /** Set if the code of the call was abandoned. Resolves with its line of the receipt when it returns. */
+  /** Set if the code of the call was abandoned. Resolves with the receipt line of the code when the code returns. */
   readonly abandonedBody: Promise<Released> | undefined;
-  /** Resolves when nothing of an obligation that is left is still being created. */
+  /** Resolves when this process no longer creates anything of an obligation that is left. */
   creationOf(obligation: string): Promise<void>;
 }
 
@@ -77,7 +77,7 @@ export class Run implements RunView {
   readonly #scope: CleanupScope;
   readonly #stopController = new AbortController();
   readonly #forceController = new AbortController();
-  /** Ends work that goes on when the run is stopped. Absent if the body has none. */
+  /** Ends work that continues when the run is stopped. Absent if the body has none. */
   #finalController: AbortController | undefined;
   /** True once the work has started. */
   started = false;
@@ -168,8 +168,8 @@ export class Run implements RunView {
   }
 
   /**
-   * Leaves the run to the next gateway process: from now on this one stores and releases nothing of it. Resolves when
-   * the log is on disk. `ended` never resolves.
+   * Leaves the run to the next gateway process: from now on, this process stores and releases nothing of the run.
+   * Resolves when the log is on disk. `ended` never resolves.
    */
   async handOver(): Promise<void> {
     this.#handedOver = true;
@@ -287,7 +287,7 @@ export class Run implements RunView {
       if (this.spec.kind === 'container') this.#changeSpec({ startedOn: machineTime() });
       this.#state.transition('start', { startedAt: new Date().toISOString() });
     }
-    // An engine that journals before anything else stores the record with its first obligation.
+    // Do not wait if the engine journals before anything else: its first obligation is stored together with the record.
     if (!journalsFirst(this.spec)) await this.#state.settled;
     if (!this.isSaved) return { type: 'failed', message: this.#notStoredText() };
     const { timeoutMs } = this.spec;
@@ -343,7 +343,7 @@ export class Run implements RunView {
     return { type: 'abandoned' };
   }
 
-  /** Resolves after this time, or as soon as the grace is to be skipped. */
+  /** Resolves after `ms`, or as soon as the rest of the grace is skipped. */
   async #afterGrace(ms: number): Promise<void> {
     await Promise.race([delay(ms, { unref: true }), aborted(this.#forceController.signal)]);
   }
@@ -356,7 +356,7 @@ export class Run implements RunView {
   async #release(): Promise<Receipt> {
     const receipt = await this.#scope.release();
     if (this.#abandonedBody === undefined) return receipt;
-    // It may have returned during the release.
+    // The code may have returned during the release.
     const returned = await Promise.race([this.#abandonedBody, undefined]);
     return returned === undefined
       ? { ...receipt, clean: false, left: [...receipt.left, bodyLeft] }
@@ -408,7 +408,7 @@ export class Run implements RunView {
   #openObligation<T>(open: () => T): T {
     if (this.#bodyEnded) throw new WorkFailed('the run has ended; nothing can start in it');
     const opened = this.#journal(open);
-    // After a crash, a run whose record says `queued` would be reported as never started.
+    // Do not continue without a stored record: if it says `queued` after a crash, the run is reported as never started.
     if (!this.isSaved) throw new WorkFailed(this.#notStoredText());
     return opened;
   }
@@ -423,7 +423,7 @@ export class Run implements RunView {
   }
 }
 
-/** The line of the receipt for the code of a call that was abandoned. */
+/** The receipt line for abandoned code of a call. */
 const bodyLine = { kind: 'deferred', id: 'body' } as const;
 const bodyLeft: Left = { ...bodyLine, why: 'the code of the call did not return after it was stopped' };
 

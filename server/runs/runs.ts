@@ -47,7 +47,7 @@ export interface RunsDeps extends RunDeps, AcceptDeps {
   readonly onStored?: (record: RunRecord, lateWork: LateWork) => void;
 }
 
-/** A run with what one caller may do with it. */
+/** A run, and what one caller may do with it. */
 export interface AttachedRun {
   /** For watching: an active run, or an ended run that is read from its files. */
   readonly run: RunView;
@@ -68,7 +68,7 @@ export class Runs {
   readonly #active = new Map<string, Run>();
   readonly #queue: RunQueue;
   readonly #startScheduler = new StartScheduler();
-  /** Final records of runs that an earlier gateway lost, while the disk does not accept them. */
+  /** Final records of runs that an earlier gateway lost, until the disk accepts them. */
   readonly #unstored = new Map<string, RunRecord>();
   readonly #retryWrites = new RetryWrites();
   readonly #forceController = new AbortController();
@@ -204,7 +204,7 @@ export class Runs {
     for (const run of this.#active.values()) run.forceStop();
   }
 
-  /** Returns the record of a run that the store does not have in this form yet. */
+  /** Returns the present record of a run if the store may have an older one; otherwise undefined. */
   #unwritten(id: string): RunRecord | undefined {
     return this.#active.get(id)?.record ?? this.#unstored.get(id);
   }

@@ -31,7 +31,7 @@ export interface StartRequest {
   /** `cancel`, `detach` or `grace:30s`. Absent: the default of the call. */
   readonly onDisconnect?: string;
   readonly terminal?: TerminalSize;
-  /** The plan of a pipeline, if a part of the gateway has already planned its text. */
+  /** The plan of a pipeline, if a part of the gateway has already created it from the text. */
   readonly planned?: PlannedPipeline;
 }
 
@@ -41,7 +41,7 @@ export interface AcceptedStart {
   readonly caller: Caller;
   readonly onDisconnect: DisconnectPolicy;
   readonly terminal?: TerminalSize | undefined;
-  /** Not persisted. After a restart, the text of the pipeline is planned again. */
+  /** Not persisted. After a restart, the plan is created again from the text of the pipeline. */
   readonly planned?: PlannedPipeline | undefined;
 }
 
@@ -50,7 +50,7 @@ export interface AcceptDeps {
   readonly allows: (caller: Caller, scope: string | undefined) => boolean;
   /** Returns the name of a scope for the message to a caller who lacks it. */
   readonly missingScopeMessage: (scope: string) => string;
-  /** Returns the maximum size of a param that sets none itself. */
+  /** Returns the maximum size of a param that declares none. */
   readonly paramBytesMax: () => number;
 }
 
@@ -202,7 +202,7 @@ function readDisconnect(requested: string): DisconnectPolicy {
   }
 }
 
-/** All runs of the call share one key, or all its runs with the same value of the param `by`. */
+/** All runs of the call share one key. With `by`, only runs with the same value of that param share one. */
 function createKeyLimit(
   { name, concurrency }: Call,
   params: Readonly<Record<string, string>>,

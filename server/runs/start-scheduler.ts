@@ -43,8 +43,8 @@ export class StartScheduler {
   }
 
   /**
-   * Tries again after everything that can be read by then. A pause without requests counts only if the event loop was
-   * idle.
+   * Tries again after `burstGapMs`, when the event loop has handled everything that arrived. A pause without requests
+   * ends the burst only if the event loop was idle.
    */
   #retryLater(): void {
     setTimeout(() => {

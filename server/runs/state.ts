@@ -78,7 +78,7 @@ export class RunStateTracker {
   }
 
   /**
-   * Ends the run. Resolves when the record is stored or the store has rejected it; only then do others see the end.
+   * Ends the run. Resolves when the record is stored or the store has rejected it; only then are listeners notified.
    * `diskBytes` is the size of the run's files; absent: unknown. Never rejects.
    */
   async end(changes: Partial<RunRecord>, diskBytes?: number): Promise<void> {
@@ -94,7 +94,7 @@ export class RunStateTracker {
     return this.#settled;
   }
 
-  /** Stores nothing more. Call it if the first record could not be stored, or if another gateway takes over. */
+  /** From now on, stores nothing. Call it if the first record could not be stored, or if another gateway takes over. */
   discard(): void {
     this.#discarded = true;
   }

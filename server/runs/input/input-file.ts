@@ -8,9 +8,9 @@ import { close, ftruncate, readAt, writeAt } from '../log/storage/file-io.ts';
 import { chunkBytesMax, MemoryQueue } from './memory-queue.ts';
 
 export interface InputFileOptions {
-  /** Number of bytes that the queue holds, those included that are not yet written. */
+  /** Maximum number of bytes in the queue, including those that are not yet written. */
   readonly bytesMax: number;
-  /** From this number of bytes on that are not yet written, the disk is behind. */
+  /** The disk counts as behind while at least this many bytes are not yet written. */
   readonly pendingBytesMax: number;
   /** Creates the file and returns its descriptor, which the queue closes. */
   readonly create: () => Promise<number>;
@@ -26,7 +26,7 @@ export class InputFile {
   #pushed = 0;
   #written = 0;
   #read = 0;
-  /** The write, the truncation or the close in progress, and the read. Neither rejects. */
+  /** `#work`: the write, truncation or close in progress. `#reading`: the read in progress. Neither rejects. */
   #work: Promise<void> | undefined;
   #reading: Promise<unknown> | undefined;
   #closed = false;
@@ -95,7 +95,7 @@ export class InputFile {
     }
   }
 
-  /** Does one step after another while there is work. */
+  /** Starts the next step if there is work and no step is in progress. */
   #schedule(): void {
     if (this.#work !== undefined || !this.#hasWork) return;
     this.#work = this.#step().finally(() => {
@@ -148,7 +148,7 @@ export class InputFile {
   async #closeFile(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
-    // The number of a closed file may belong to another one by the time the read begins.
+    // Await the read: after the close, its file descriptor could belong to another file.
     await this.#reading;
     if (file === undefined) return;
     // The run may go on for long without its input, so free the disk now.

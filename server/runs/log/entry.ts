@@ -56,7 +56,7 @@ interface AttachedEncoding {
   readonly encoding: Encoding;
 }
 
-/** Returns the bytes that the entry occupies in memory, encodings included. */
+/** Returns how many bytes the entry and the encodings attached to it occupy in memory. */
 export function entryBytes(entry: LogEntry): number {
   if (entry.type === 'event') return entry.json.length;
   let bytes = 0;

@@ -30,7 +30,7 @@ import { type PartialLine, WatchableLog } from './watchable-log.ts';
 export type { LogLimits } from './options.ts';
 
 /**
- * Logs of format `lines` hold one line per row, from all streams.
+ * Logs of format `lines` hold whole lines, from all streams.
  *
  * Logs of format `raw` hold bytes, and their lines are counted as watchers of lines receive them. The bytes of a
  * terminal are repaired to valid UTF-8 before they are stored, because cursors count the bytes on the wire. In an exact
@@ -203,7 +203,9 @@ export class RunLog extends WatchableLog {
     return super.dropSegments(below);
   }
 
-  /** Accepts no more output. Resolves when the output so far is on disk, from where another process can continue. */
+  /**
+   * Accepts no more output. Resolves when the output so far is on disk, so that another process can continue the log.
+   */
   suspend(): Promise<void> {
     return (this.#closing ??= this.#writer.flush());
   }
@@ -298,7 +300,7 @@ export class RunLog extends WatchableLog {
     if (bytes.length < text.length) this.#truncate(text.length - bytes.length);
   }
 
-  /** Splits the bytes into two entries if the next segment can begin within them, at a line. */
+  /** Appends the bytes. Splits them into two entries if the next segment can begin at a line within them. */
   #appendBytes(raw: RawText, source: OutputSource, bytes: Uint8Array): void {
     const start = this.position;
     const line = start.line + raw.countLines(bytes);
@@ -424,7 +426,7 @@ function scanOptions({ format, exact = false, limits }: LogOptions): ScanOptions
   return { format, exact, lineBytesMax: limits.lineBytesMax };
 }
 
-/** Without `part`, the output has no parts: it returns itself. */
+/** Without `part`, the parts of the output are the output itself. */
 function createOutput(log: RunLog, source: Pick<RunLog, 'write' | 'endStream'>, part?: Output['part']): Output {
   const output: Output = {
     write: (stream, chunk) => source.write(stream, chunk),

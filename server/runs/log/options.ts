@@ -1,4 +1,4 @@
-// Options to create or resume a log.
+// Types of the options to create or resume a log, and of its complete segments.
 
 import type { Limits } from '../../../protocol/limits.ts';
 import type { LogFormat } from './storage/read-page.ts';
@@ -11,8 +11,8 @@ export type LogLimits = Pick<
 export interface LogForm {
   readonly format: LogFormat;
   /**
-   * True if the bytes of both streams are stored as the work printed them, in the order of arrival. False, with the
-   * format `raw`: the bytes of a terminal, repaired to valid UTF-8. Absent: false.
+   * True if the bytes of both streams are stored as the work printed them, in the order of arrival. If false or absent,
+   * a log of the format `raw` holds the bytes of a terminal, repaired to valid UTF-8.
    */
   readonly exact?: boolean;
 }
@@ -28,6 +28,9 @@ export interface ClosedSegment {
   readonly number: number;
   /** Size of its files. */
   readonly bytes: number;
-  /** Time of its end (`performance.now()`). For a segment of an earlier gateway process: the start of this one. */
+  /**
+   * Time of its end (`performance.now()`). For a segment of an earlier gateway process: the start of the present
+   * process.
+   */
   readonly closedMs: number;
 }

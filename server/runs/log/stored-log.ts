@@ -47,7 +47,7 @@ export class StoredLog extends WatchableLog {
     return this.position.byte;
   }
 
-  /** Ignores errors here: watchers get them when they read. */
+  /** Ignores errors, because watchers get the same errors when they read. */
   async #scan(): Promise<void> {
     this.files = await SegmentSet.load(this.#folder).catch(() => new SegmentSet(this.#folder, [0]));
     const scan =

@@ -167,8 +167,8 @@ export abstract class WatchableLog {
   }
 
   /**
-   * Makes `position`, `written` and `ended` match the files, and resolves then; returns undefined if they already
-   * match. Never rejects.
+   * Makes `position`, `written` and `ended` match the files and resolves when they do; returns undefined if they
+   * already match. Never rejects.
    */
   protected abstract ensureScanned(): Promise<void> | undefined;
 
@@ -177,7 +177,7 @@ export abstract class WatchableLog {
     return undefined;
   }
 
-  /** Where watchers of lines start that want only new output. */
+  /** The byte at which a watcher of lines starts if it wants only new output. */
   protected abstract readonly lineByte: number;
 
   /** Marks the log as ended at `end`, with everything in the files. */

@@ -10,7 +10,8 @@ import type { RunSpec } from '../run-spec.ts';
  * Undefined for all other runs.
  *
  * A run that is being cancelled does not continue. Neither does a code call with a container, because its code ends
- * with its gateway. The engine's log replaces invalid UTF-8, so the rest of an output of bytes cannot be read from it.
+ * with its gateway. Nor does a run whose output is bytes: the engine's log, which has the rest of the output, replaces
+ * invalid UTF-8.
  */
 export function adoptableContainer(
   { state }: Pick<RunRecord, 'state'>,
@@ -23,7 +24,7 @@ export function adoptableContainer(
   return isCreated && others.length === 0 ? entry : undefined;
 }
 
-/** True for the file of unread input, which is no work. */
+/** True for the folder of unread input. Such an obligation is not work that could continue. */
 export function isInput({ kind, id }: ObligationEntry): boolean {
   return kind === 'folder' && id === inputObligationId;
 }

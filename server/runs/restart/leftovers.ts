@@ -111,7 +111,10 @@ export class Leftovers {
   }
 }
 
-/** Moves what is released by now from `left` to `released`. Each line moves once, because names may be equal. */
+/**
+ * Moves the lines of `now` from `left` to `released`. Each line of `now` moves only one line of `left`, because several
+ * lines may have the same name.
+ */
 export function completeReceipt({ released, left }: Receipt, now: readonly Released[]): Receipt {
   const still = [...left];
   const moved = now.filter(({ kind, id }) => {

@@ -1,6 +1,6 @@
 // Removes old runs that exceed the maximum age or number, and the oldest output that exceeds the maximum size.
 //
-// A sweep costs in proportion to what it removes: the store keeps the totals and the order of the runs.
+// A sweep takes time proportional to what it removes: the store knows the totals and the order of the runs.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Retention as Rule } from '../../../calls/contract/call.ts';
@@ -58,7 +58,7 @@ const batchSize = 200;
 const measuredMax = 2_000;
 const saveClockEveryMs = 600_000;
 
-/** The runs that one rule applies to, and what it did. */
+/** A rule and the runs that it applies to. */
 interface Scope {
   /** Absent: runs of all calls. */
   readonly call?: string;
@@ -183,8 +183,8 @@ export class Retention {
   }
 
   /**
-   * Removes the oldest output: that of ended runs, and complete segments of active runs. A run without output is not
-   * worth a record, so the record is removed with the last segment.
+   * Removes the oldest output: output of ended runs, and complete segments of active runs. If an ended run would have
+   * no output left, removes its record as well.
    */
   async #applyBytes({ call, rule: { bytes = Infinity }, activeRuns }: Scope): Promise<void> {
     let excess = this.#total(call, 'bytes') + activeRuns.reduce((sum, { log }) => sum + log.storedBytes, 0) - bytes;
@@ -212,7 +212,10 @@ export class Retention {
     }
   }
 
-  /** Frees `excess` bytes of an ended run. Adds it to `whole` if it has to be removed. Returns the freed bytes. */
+  /**
+   * Frees `excess` bytes of an ended run. Adds the run to `whole` if it has to be removed entirely. Returns the freed
+   * bytes.
+   */
   async #shorten(id: string, bytes: number, excess: number, whole: string[]): Promise<number> {
     if (bytes > excess) {
       const freed = await this.#files.shorten(id, excess);
@@ -228,8 +231,8 @@ export class Retention {
 
   /**
    * Removes the files before the records: on a full disk, records can be deleted only when there is space again. After
-   * a crash in between, the record says that its output was removed, and the next sweep removes it. Returns the number
-   * of removed runs.
+   * a crash in between, the run is listed with its output removed, and the next sweep removes the record. Returns the
+   * number of removed runs.
    */
   async #remove(ids: readonly string[]): Promise<number> {
     if (ids.length === 0 || this.#stopped) return 0;
@@ -248,8 +251,8 @@ export class Retention {
   }
 
   /**
-   * Removes logs without a record. They exist if a power failure lost records. A new run has its record before its
-   * folder.
+   * Removes logs without a record, which exist if a power failure lost records. A new run is never affected, because
+   * its record exists before its folder.
    */
   async #removeOrphans(): Promise<void> {
     for await (const unrecorded of this.#files.unknown((run) => this.#deps.store.get(run) !== undefined)) {

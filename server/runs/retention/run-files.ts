@@ -1,4 +1,4 @@
-// Removes the files of ended runs. They wait in a trash folder, so that another run can use the name at once.
+// Removes the files of ended runs. Moves them to a trash folder first, so that another run can use the name at once.
 
 import { renameSync } from 'node:fs';
 import { opendir, readdir } from 'node:fs/promises';
@@ -29,7 +29,7 @@ export class RunFiles {
   /** Completes the removals of an earlier gateway process. Works on a full disk. */
   async open(): Promise<void> {
     await this.#emptyTrash();
-    // A full disk may have no space for the folder. Then runs are removed where they are.
+    // A full disk may have no space for the trash folder. Then the files of runs are removed without the move.
     try {
       makeFolder(this.#trash, 0o750);
     } catch (error) {
@@ -79,7 +79,7 @@ export class RunFiles {
     yield names.filter((run) => !isKnown(run));
   }
 
-  /** Returns false if the disk is too full to rename. A run without files needs nothing. */
+  /** Returns false if the folder of the run could not be moved: it does not exist, or the disk is full. */
   #moveToTrash(run: string): boolean {
     try {
       renameSync(join(this.#folder, run), join(this.#trash, newId()));

@@ -1,7 +1,7 @@
 // The clock by which runs age. It counts the time that the gateway can measure: while the machine is on.
 //
 // The wall clock may be set at any moment, while the gateway runs and while it is stopped. A machine may also start
-// with a wrong one. If runs aged by it, a wrong clock would remove all of them.
+// with a wrong one. If runs aged by the wall clock, a wrong time would remove all of them.
 
 import { type MachineTime, machineTime } from '../../support/machine-time.ts';
 
@@ -15,7 +15,7 @@ export class AgeClock {
   #last: AgeReading;
   readonly #machine: () => MachineTime;
 
-  /** Continues after `stored`, the last stored reading. After a restart of the machine, its off time does not count. */
+  /** Continues after `stored`, the last stored reading. The time during which the machine was off does not count. */
   constructor(stored: AgeReading | undefined, machine: () => MachineTime = machineTime) {
     this.#machine = machine;
     this.#last = stored ?? { elapsedMs: 0, at: machine() };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 /** Size of the reserve; less on a small disk. */
 const reserveBytesMax = 1 << 20;
-/** Part of the disk that the reserve may use. */
+/** The reserve has at most the size of the disk divided by this number. */
 const diskShare = 64;
 
 export class DiskReserve {

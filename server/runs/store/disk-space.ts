@@ -34,9 +34,9 @@ interface DiskState {
   readonly reason: string | undefined;
 }
 
-/** A check costs a system call, so a good result counts for this time. */
+/** A check costs a system call, so a check that found enough space is valid for this time. */
 const validMs = 200;
-/** Without a configured minimum: this part of the disk, but not more than these bytes. */
+/** If no minimum is configured, it is the size of the disk divided by `minShare`, but at most `minBytesMax`. */
 const minShare = 20;
 const minBytesMax = 64 << 20;
 
@@ -93,7 +93,7 @@ export class DiskSpace {
     return { freeBytes, minFreeBytes, reason: this.#writeProblem() };
   }
 
-  /** After a rejected write, tries another one. */
+  /** If the last write was rejected, tries another one. Returns why that was rejected; undefined if writes succeed. */
   #writeProblem(): string | undefined {
     const { store } = this.#deps;
     if (store.writeError() === undefined) return undefined;

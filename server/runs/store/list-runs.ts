@@ -1,4 +1,5 @@
-// Lists runs by call, caller, outcome, state and time. Costs in proportion to the listed runs, not to the stored ones.
+// Lists runs by call, caller, outcome, state and time. Takes time proportional to the listed runs, not to the stored
+// ones.
 
 import type Database from 'libsql';
 import { type Outcome, outcomes, type RunRecord, type RunState } from '../../../protocol/run-record.ts';
@@ -96,14 +97,14 @@ function readRange(query: RunListQuery, range: NumberRange, all: Query): readonl
   if (who.length === 0 && outcome === undefined)
     return state === undefined || state === 'ended' ? select([...common, ...endedConditions(state)]) : selectActive();
   const found = outcome === undefined && state !== 'ended' ? selectActive() : [];
-  // Each of these is one range of an index, which has the order of the numbers.
+  // Each query reads one range of an index, in the order of the numbers.
   if (state === undefined || state === 'ended')
     for (const one of outcome === undefined ? outcomes : [outcome])
       found.push(...select([...common, ...who, endedCondition, ...equals('outcome', one)]));
   return found.sort((a, b) => b.number - a.number).slice(0, limit);
 }
 
-/** The planner would scan all runs otherwise. */
+/** Without `INDEXED BY`, the query planner would scan all runs. */
 const activeRuns = 'runs INDEXED BY runs_active';
 
 const endedCondition: Condition = { sql: "state = 'ended'", values: [] };

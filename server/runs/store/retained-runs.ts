@@ -1,4 +1,4 @@
-// What retention reads and deletes. Every query costs in proportion to its result.
+// The queries and deletions of retention. Each query takes time proportional to its result.
 
 import { timeBlockBits } from './schema.ts';
 import { afterWrites, type StoreDeps } from './store-deps.ts';
@@ -44,7 +44,7 @@ export interface RetainedRuns {
   deleteRuns(ids: readonly string[]): readonly string[];
   /** Stores the age clock, so that a restart of the machine does not set it back. Throws if the disk rejects it. */
   saveAgeClock(): void;
-  /** True if the machine was restarted since the last gateway: a power failure may have lost the newest records. */
+  /** True if the machine was restarted since the last gateway ran: a power failure may have lost the newest records. */
   readonly machineRestarted: boolean;
 }
 

@@ -5,11 +5,11 @@ import type Database from 'libsql';
 /** Number of the present schema, stored as `user_version`. The first versions of the gateway stored 0. */
 const schemaVersion = 1;
 
-/** Runs in one row of `run_times`, as a power of two. */
+/** Each row of `run_times` covers 2 to the power of `timeBlockBits` runs. */
 export const timeBlockBits = 10;
 
 /**
- * The tables of version 0. `facts` has the settings of a run; the very first stores do not have this column. A number
+ * The tables of version 0. `facts` has the settings of a run; the very first stores do not have this column. `number`
  * follows the order of arrival.
  */
 const tables = `

@@ -1,4 +1,4 @@
-// What the parts of the store share.
+// The dependencies that the parts of the store share, and reads that include all pending writes.
 
 import type Database from 'libsql';
 import type { AgeClock } from './age-clock.ts';

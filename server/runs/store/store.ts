@@ -43,7 +43,7 @@ export interface RunStore extends RetainedRuns {
   getSpec(id: string): RunSpec | undefined;
   /** Replaces the settings of an existing run. */
   updateSpec(id: string, spec: RunSpec): void;
-  /** Returns records, newest first, at most `limit`: those that satisfy all parts of the query. */
+  /** Returns at most `limit` records that satisfy all parts of the query, newest first. */
   list(query: RunListQuery): readonly RunRecord[];
   /** Returns the runs that have not ended, oldest first. */
   listUnfinished(): readonly RunRecord[];
@@ -245,7 +245,7 @@ function prepareObligations(
     saveObligation: (entry) => batch.addNow(() => saveRow(entry)),
     updateObligation: (entry, onSettled) => {
       const write = (): void => saveRow(entry);
-      // The mark of a process leads a later gateway to it. Other work may be found only by these facts.
+      // A later gateway can find a process by its mark. It may find other work only by these facts.
       if (entry.kind === 'process') batch.addLater(write, onSettled);
       else batch.add(write, onSettled);
     },

@@ -54,7 +54,7 @@ export class WriteBatch {
     });
   }
 
-  /** Like `add`, for a write that is not urgent: it is performed with the next other one, or after `laterMs`. */
+  /** Like `add`, for a write that is not urgent: it is performed with the next other write, or after `laterMs`. */
   addLater(perform: () => void, onSettled: OnSettled = () => {}): void {
     this.#pending.push({ perform, onSettled });
     this.#laterTimer ??= setTimeout(() => this.flush(), laterMs);

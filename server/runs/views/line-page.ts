@@ -55,8 +55,8 @@ export interface LogInfo {
 }
 
 /**
- * Reads a page. A missing folder is an empty log; if the record counts lines, they were removed. Rejects if the log
- * cannot be read.
+ * Reads a page. A missing folder is an empty log; lines that the record counts are then reported as removed. Rejects if
+ * the log cannot be read.
  */
 export function readLines(folder: string, query: LinesQuery, facts: LogInfo): Promise<LinesPage> {
   return withSegments(folder, (files) => readPageOfLines(files, query, facts));

@@ -18,7 +18,10 @@ export interface TextSink extends Omit<LogSink, 'output'> {
 }
 
 export interface RawWatcherOptions extends Pick<WatcherOptions, 'onEnd' | 'onError'> {
-  /** Output is collected for this time and up to `chunkBytesMax` for one chunk, which never cuts a character. */
+  /**
+   * Output is collected for this time, up to `chunkBytesMax`, and sent as one chunk. A chunk never ends within a
+   * character.
+   */
   readonly chunkMs: number;
   readonly chunkBytesMax: number;
 }
@@ -151,7 +154,7 @@ export class RawWatcher {
 
   #flush(): void {
     this.#timer = undefined;
-    // Do nothing now: the owner of the sink calls `wake` when it has capacity.
+    // Do nothing now: the owner of the sink calls `wake` when the sink has capacity.
     if (this.#sink.full) return;
     try {
       if (comparePositions(this.position, this.#log.position) === 0) this.#bufferPartialLines();

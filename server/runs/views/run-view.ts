@@ -1,4 +1,4 @@
-// What watchers see of a run, whether it is active or ended.
+// Types of a run as watchers see it, whether it is active or ended.
 
 import type { ByteDirection } from '../../../calls/contract/call.ts';
 import type { Json, RunRecord } from '../../../protocol/run-record.ts';

@@ -5,7 +5,7 @@ import { beginning, type Position } from '../position.ts';
 import type { LogFormat } from './read-page.ts';
 
 export interface Checkpoint {
-  /** Events before the position may have come after the line began, but only in a terminal's log. */
+  /** In a terminal's log, the events before this position may include events that came after its line began. */
   readonly position: Position;
   /**
    * Bytes of each stream as the work printed them. With the format `raw`, they count all stored bytes, including the

@@ -41,7 +41,7 @@ export interface SegmentReader {
 export interface Page<E = LogEntry> {
   readonly entries: readonly E[];
   /**
-   * Makes the memory of the output, and of its encodings, reusable. The caller must not use the entries afterwards.
+   * Makes the memory of the entries and of their encodings reusable. The caller must not use the entries afterwards.
    * Optional: the garbage collector frees pages that are never released. Idempotent.
    */
   release(): void;

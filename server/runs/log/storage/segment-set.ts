@@ -175,7 +175,7 @@ export class SegmentSet {
   async #switchSegment(segment: Segment): Promise<void> {
     const { number, start } = segment;
     const exists = this.#numbers.includes(number);
-    // If the previous segment is still read, it is opened again for reading.
+    // Watchers that still read the previous segment open it again.
     for (const old of [number, this.#writing]) if (old !== undefined) this.#closeSegment(old);
     // Set the number before the files are open: a watcher that leaves meanwhile closes all other segments.
     this.#writing = number;

@@ -109,7 +109,7 @@ export class SegmentFiles {
     return (await this.#findLastCheckpoint(holds)).checkpoint;
   }
 
-  /** Truncates the files at `position`, and the index after its last checkpoint before that. */
+  /** Truncates the files at `position`, and the index after the last checkpoint up to `position`. */
   async truncate(position: SegmentEnds): Promise<void> {
     await ftruncate(this.#lines, position.byte - this.start.position.byte);
     await ftruncate(this.#events, position.eventByte - this.start.position.eventByte);

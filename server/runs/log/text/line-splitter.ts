@@ -27,8 +27,8 @@ export interface Region {
 export class LineSplitter {
   readonly #lineBytesMax: number;
   /**
-   * Its first `#carried` bytes are the partial line. They are a copy, because a view would keep a whole chunk in
-   * memory.
+   * The first `#carried` bytes of this buffer are the partial line. They are a copy, because a view would keep a whole
+   * chunk in memory.
    */
   #carry: Uint8Array = new Uint8Array(0);
   #carried = 0;

@@ -14,7 +14,7 @@ export interface SourceName {
   readonly job?: string;
   /** The service of the job that printed the lines; absent: the job itself. Clients show such lines on request only. */
   readonly service?: string;
-  /** The service of the job whose lines the job repeats, because the service has failed. */
+  /** The failed service whose lines the job repeats. */
   readonly repeats?: string;
 }
 
@@ -114,7 +114,7 @@ export function isSameSource(a: SourceName, b: SourceName): boolean {
   return a.stream === b.stream && a.job === b.job && a.service === b.service && a.repeats === b.repeats;
 }
 
-/** Returns the source that the JSON text of an event names; undefined if it is no event `stream`. */
+/** Returns the source that the JSON text of an event names; undefined if the event is not a `stream` event. */
 export function readSource(json: Uint8Array): SourceName | undefined {
   const event = JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.length).toString('utf8')) as SourceName & {
     readonly type: string;

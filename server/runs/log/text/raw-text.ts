@@ -23,7 +23,7 @@ export class RawText {
     return this.#splitter.partialLine;
   }
 
-  /** Returns a copy of the chunk: of its complete characters, if it is to be repaired. Keeps an incomplete one. */
+  /** Returns a copy of the chunk. For a terminal, repairs it, and buffers an incomplete character at its end. */
   decode(chunk: Uint8Array): Buffer {
     if (this.#decoder === undefined) return Buffer.from(chunk);
     return Buffer.from(this.#decoder.decode(chunk, { stream: true }), 'utf8');
@@ -34,7 +34,10 @@ export class RawText {
     return Buffer.from(this.#decoder?.decode() ?? '', 'utf8');
   }
 
-  /** Returns how many of the first `max` bytes can be stored alone. */
+  /**
+   * Returns how many bytes, at most `max`, can be stored without the rest. Never splits a character, except in an exact
+   * log.
+   */
   cut(bytes: Uint8Array, max: number): number {
     return this.#decoder === undefined ? Math.min(max, bytes.length) : characterStart(bytes, max);
   }

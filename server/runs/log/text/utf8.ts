@@ -11,7 +11,10 @@ export function wholeCharacters(bytes: Uint8Array): number {
   return bytes.length;
 }
 
-/** Returns the end of a text, at most `bytesMax` bytes, without incomplete characters at either end. */
+/**
+ * Returns the last bytes of a text, at most `bytesMax`, without an incomplete character at the start or end of the
+ * result.
+ */
 export function lastCharacters(bytes: Uint8Array, bytesMax: number): Uint8Array {
   const end = wholeCharacters(bytes);
   let from = Math.max(0, end - bytesMax);
