@@ -1,4 +1,4 @@
-// A gateway for the time of one command: in the same process, on a Unix socket that only the same user can open.
+// A gateway for the duration of one command: in the same process, on a Unix socket that only the same user can open.
 
 import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
@@ -16,7 +16,7 @@ import { createLogger } from './support/create-logger.ts';
  * stays open.
  */
 export async function startPrivateGateway(config: Config | undefined, version: string): Promise<PrivateGateway> {
-  // Its log would mix with the output of the command.
+  // By default, log only fatal errors: other messages would mix with the output of the command.
   const log = createLogger({ ...process.env, LOG_LEVEL: process.env['LOG_LEVEL'] || 'fatal' });
   // mkdtemp creates the folder with mode 0700.
   const folder = await mkdtemp(join(tmpdir(), 'distillery-'));
@@ -49,7 +49,7 @@ export async function startPrivateGateway(config: Config | undefined, version: s
   }
 }
 
-/** Everything but what the command itself needs is off: other listeners, and pages of browsers. */
+/** Switches off what the command itself does not need, such as other listeners and requests from web pages. */
 function withoutListeners(config: Config): Config {
   return Object.freeze({
     ...config,

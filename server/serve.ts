@@ -20,7 +20,8 @@ export async function serveGateway(options: ServeOptions, version: string): Prom
   const config = withListenAddress(options.config, options.listen);
   logStart(config, { file: options.file, version, log });
   if (options.newIdentity) renewIdentity(config.data);
-  // Before the engine: the record of a copied private engine names the processes of the original.
+  // Check this before the engine starts: in a copied data folder, the record of the private engine names processes of
+  // the original gateway.
   else if (options.privateEngine) await assertIdentityFree(config.data);
   const engine = options.privateEngine ? await startEngineIfNone(config, log) : undefined;
   const watcher = new AbortController();
@@ -113,7 +114,7 @@ function applyConfigChange(change: ConfigChange, { gateway, log, listen }: Reloa
     log.warn({ keys: change.restartNeeded }, 'these keys take effect after a restart');
 }
 
-/** Logs what the changed file would remove, and how the operator can decide. */
+/** Logs what the changed file would remove, and how the operator can apply it at once. */
 function logDelay({ confirmMs, ...loss }: DelayedChange, log: Logger): void {
   log.warn(
     { ...loss, appliesAfterMs: confirmMs },

@@ -74,7 +74,7 @@ export class RunAttachment {
     // A client that does not expect bytes receives them as lines.
     const asRun = run.log.exact && !options.sink.sendsBytes ? 'lines' : run.log.format;
     this.#logFormat = text === 'as-run' ? asRun : text;
-    // Clients that may not stop a run do not keep it connected.
+    // A client that may not control the run does not count as connected to it.
     this.#presence = mayControl ? activeRun?.connectClient(options.owns ? 'owner' : 'guest') : undefined;
   }
 
@@ -106,7 +106,7 @@ export class RunAttachment {
     // The lease can be lost again, and the client must learn that as well.
     this.#sentNotices.delete('input-taken');
     this.#sentNotices.delete('read-only');
-    // The first announcement has not been sent yet, and it names the lease.
+    // If the first announcement has not been sent yet, it will report the lease.
     if (this.#watcher === undefined || this.#input === undefined) return;
     this.#announce(attached.run.record);
     const { taken, received } = this.#input as InputLease;
@@ -175,7 +175,7 @@ export class RunAttachment {
     else this.#input.end();
   }
 
-  /** Without a size, the client has sent one that no terminal can have. */
+  /** `size` is undefined if the client has sent a size that no terminal can have. */
   resize(size: TerminalSize | undefined): void {
     if (size === undefined) return this.#sendNotice('invalid-size', invalidSizeText);
     // Ignore the size of other clients: only the session that writes input determines the terminal size.

@@ -32,7 +32,7 @@ export interface SessionDeps {
   readonly log: Logger;
 }
 
-/** The run of a session, and what the session wants of it. */
+/** The run of a session, and how the session uses it. */
 type Target = Pick<RunAttachmentOptions, 'attached' | 'owns' | 'writesInput' | 'bytes' | 'cursor'>;
 
 export interface Connection {
@@ -62,7 +62,7 @@ export class Session {
   #readingStopped = false;
   /** True while the session does not read because the disk is behind. */
   #paused = false;
-  /** True while messages of the client wait for a turn. The session then reads no more of them. */
+  /** True while messages of the client wait for a later event-loop turn. The session then reads no more of them. */
   #busy = false;
   readonly #messages: MessageQueue;
   /**
@@ -248,7 +248,7 @@ export class Session {
     try {
       const target = resolve();
       this.#attached = target.attached;
-      // Like after a crash, the client connects again, to the next gateway.
+      // Drop the client: as after a crash, it connects again, to the next gateway.
       target.attached.activeRun?.onHandOver(() => this.#dropClient());
       this.#attachment = new RunAttachment({
         ...target,
@@ -299,8 +299,8 @@ export class Session {
   }
 
   /**
-   * Stops reading from the client only while the disk is behind with its input. Control messages would wait as well, so
-   * the session never waits for the work.
+   * Writes input to the run. Pauses reading from the client only while the disk is behind with its input. Never pauses
+   * for the work, because control messages would wait as well.
    */
   #writeInput(frame: InputFrame): void {
     this.#attachment?.writeInput(frame);
@@ -344,7 +344,7 @@ export class Session {
     this.#handle('ended');
   }
 
-  /** The log cannot be read, so the session cannot send its lines. The session stops the run if it started it. */
+  /** The log cannot be read, so the session cannot send its lines. If the session started the run, it stops the run. */
   #onLogUnreadable(error: unknown): void {
     this.#deps.log.error({ run: this.#attached?.run.id, err: error }, 'cannot read the log of a run');
     this.#handle('fault');
@@ -352,8 +352,8 @@ export class Session {
   }
 
   /**
-   * Sends the result, and sends Close after the result was flushed. Close starts a short timeout, and a slow client may
-   * still have much to read before.
+   * Sends the result, and sends Close only when the result was flushed. Close starts a short timeout, but a slow client
+   * may still have much output to read.
    */
   #finish(): void {
     clearTimeout(this.#callTimer);

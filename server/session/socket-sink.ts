@@ -17,7 +17,10 @@ let allWaitingBytes = 0;
 
 export interface SocketSinkOptions {
   readonly dialect: Dialect;
-  /** The sink is full from this number of queued bytes on: in this socket, or in all sockets together. */
+  /**
+   * The sink is full when this many bytes are queued: `bytesMax` in this socket, or `allBytesMax` in all sockets
+   * together.
+   */
   readonly bytesMax: number;
   readonly allBytesMax?: number;
 }
@@ -30,7 +33,10 @@ export class SocketSink implements LogSink, TextSink {
   readonly #dialect: Dialect;
   readonly #bytesMax: number;
   readonly #allBytesMax: number;
-  /** True if the next output comes from a service and the dialect cannot say so. The client does not receive it. */
+  /**
+   * True if the next output comes from a service and the dialect cannot mark it as such. The client does not receive
+   * it.
+   */
   #isHidden = false;
   #corked = false;
   /** The part of `allWaitingBytes` that belongs to this socket. */

@@ -71,7 +71,7 @@ function runChecks(
   const identification = access.identify(request.headers);
   if ('rejected' in identification) return reject('invalid_credentials', identification.rejected);
   const { caller } = identification;
-  // This endpoint requires a login. At the other one, each call has its own scope.
+  // The pow endpoint requires a login. At the other endpoint, each call has its own scope.
   if (endpoint === '/api/v1/pow' && !access.allows(caller, 'user.valid')) return reject('login_required');
   const dialect = negotiateDialect(offeredSubprotocols(request), endpoint);
   return 'code' in dialect ? { rejected: dialect } : { caller, dialect };

@@ -1,10 +1,10 @@
-// Decodes the bytes of a text file, or says why they are no text.
+// Decodes the bytes of a text file, or reports why they are not text.
 
 import { isUtf8 } from 'node:buffer';
 
 export type DecodedText =
   | { readonly ok: true; readonly text: string }
-  /** `line` is the line of the first byte that is wrong, from 1. */
+  /** `line`, counted from 1, has the first invalid byte. */
   | { readonly ok: false; readonly message: string; readonly line: number };
 
 /** Accepts UTF-8 only, with or without a byte order mark, which is removed. */
@@ -15,7 +15,7 @@ export function decodeText(bytes: Buffer): DecodedText {
   return { ok: true, text: bytes.toString('utf8').replace(/^\uFEFF/, '') };
 }
 
-/** True for a byte order mark of UTF-16, and for a text without one whose first characters are ASCII. */
+/** True if the file begins with a byte order mark of UTF-16, or with an ASCII character in UTF-16. */
 function isUtf16(bytes: Buffer): boolean {
   const [first, second] = bytes;
   if (first === undefined || second === undefined) return false;

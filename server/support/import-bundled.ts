@@ -53,8 +53,9 @@ export async function importBundle(code: string): Promise<Exports> {
 }
 
 /**
- * Matches an `import()` that may depend on where the bundle is: of a computed name, or of one that was not found. Its
- * lookup would also use the temporary folder, in which any user can put code; from memory it is rejected.
+ * Matches an `import()` whose result may depend on where the bundle is: its name is computed, or was not found. Node
+ * rejects it in code that is imported from memory. In a file, the lookup would also search the temporary folder, in
+ * which any user can put code.
  */
 const relativeImport = /\bimport\((?!"(?:file|node):|pathToFileURL\d*\(|`data:)/;
 

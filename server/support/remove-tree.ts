@@ -7,7 +7,7 @@ import { systemCode } from './system-error.ts';
 
 /** Number of entries that are removed at once. */
 const batchMax = 32;
-/** Files can appear in a folder while it is removed. */
+/** Maximum number of attempts to remove a folder. Files can appear in it meanwhile. */
 const roundsMax = 3;
 
 /**
@@ -63,7 +63,7 @@ async function* batches(folder: Dir): AsyncGenerator<readonly ByteEntry[]> {
   yield batch;
 }
 
-/** Resolves with undefined if the path does not exist, or no longer. */
+/** Resolves with undefined if the path does not exist, or was removed meanwhile. */
 async function unlessGone<T>(operation: Promise<T>): Promise<T | undefined> {
   try {
     return await operation;

@@ -1,4 +1,5 @@
-// Text of a file-system error without the path. The caller names the file in words that the reader knows.
+// Reduces file-system errors to texts without the path, and reads their codes. The caller names the file in words that
+// the reader knows.
 
 /** Turns `EACCES: permission denied, open '/srv/x'` into `permission denied`. */
 export function systemErrorText(error: unknown): string {

@@ -12,7 +12,7 @@ export async function untilAborted<T, L>(
   const aborted = new Promise<void>((resolve) => {
     wake = resolve;
   });
-  // A run may wait for many things at once.
+  // Disable Node's warning about many listeners, because a run may wait for many things at once.
   setMaxListeners(0, signal);
   signal.addEventListener('abort', wake, { once: true });
   if (signal.aborted) wake();

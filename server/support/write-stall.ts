@@ -2,7 +2,7 @@
 
 /**
  * Measures how long a socket has made no progress. Call `stalledMs` periodically. The timeout of the socket itself does
- * not help: received data counts as activity there, but a client that only sends has stalled as well.
+ * not help: received data counts as activity there, even if the client reads nothing.
  */
 export class WriteStall {
   readonly #socket: SocketState;

@@ -51,7 +51,7 @@ export function readYaml(text: string): YamlDocument {
   };
 }
 
-/** YAML allows no NUL, and a text with half of a surrogate pair has no UTF-8. */
+/** YAML does not allow NUL, and half of a surrogate pair cannot be encoded as UTF-8. */
 function findInvalidCharacter(text: string): YamlError | undefined {
   const nul = text.indexOf('\0');
   if (nul !== -1) return { kind: 'bound', offset: nul, message: 'the text has a NUL character; remove it' };
@@ -189,7 +189,7 @@ function duplicatesInMapping(map: YAMLMap, lines: LineCounter): readonly YamlErr
   const first = new Map<string, number>();
   const errors: YamlError[] = [];
   for (const { key } of map.items) {
-    // Several merge keys count as one with a list.
+    // Several merge keys are not duplicates: they count as one merge key with a list.
     if (!isScalar(key) || isMergeKey(key)) continue;
     const name = String(key.value);
     const offset = key.range?.[0] ?? 0;

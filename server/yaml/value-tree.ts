@@ -23,7 +23,10 @@ export interface YamlEntry {
   readonly key: string;
   readonly at: TextRange;
   readonly value: YamlValue;
-  /** True if a merge key (`<<`) added the entry. Its range is in the mapping that it comes from. */
+  /**
+   * True if a merge key (`<<`) added the entry. The range of the entry is then in the mapping that the entry comes
+   * from.
+   */
   readonly merged?: true;
 }
 
@@ -51,7 +54,7 @@ export interface BooleanValue extends TextRange {
   readonly written: string;
 }
 
-/** The value `null`, or no value at all. The range of the latter has no width. */
+/** The value `null`, or no value at all. Without a value, the range is empty. */
 export interface NullValue extends TextRange {
   readonly is: 'null';
 }
@@ -63,8 +66,8 @@ export interface ValueTree {
 }
 
 /**
- * Converts a readable document. Takes time proportional to the text, however often aliases repeat a value, and to the
- * merged entries, of which there are at most `repeatedMax`.
+ * Converts a readable document. Takes time proportional to the text and to the merged entries, of which there are at
+ * most `repeatedMax`. Values that aliases repeat take no additional time.
  */
 export function buildValueTree(
   { document, aliases: { targets } }: Pick<YamlDocument, 'document' | 'aliases'>,

@@ -1,4 +1,4 @@
-// An error of a YAML text itself, whatever the text means.
+// Errors of a YAML text itself, independent of the meaning of the text.
 
 import type { LineCounter } from 'yaml';
 
