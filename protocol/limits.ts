@@ -151,6 +151,12 @@ export const limits = {
     min: 64,
     summary: 'size of the `buffer` of `/api/v1/pow/status/{id}`; long lines reduce the number of lines',
   },
+  powSearchLinesMax: {
+    default: 20_000,
+    unit: 'count',
+    min: 1,
+    summary: 'number of newest lines, those of services included, that are searched for lines of that `buffer`',
+  },
   outputDrainMs: {
     default: 2_000,
     unit: 'ms',

@@ -32,7 +32,7 @@ limits: { ${limits} }
 pipelines: { hostJobs: true }
 calls:
   tidied: { pipeline: { file: tidied.yaml, workspace: . } }
-  late: { pipeline: { file: tidied.yaml, workspace: . }, timeout: 1s }
+  late: { pipeline: { file: tidied.yaml, workspace: . }, timeout: 3s }
   stubborn: { pipeline: { file: stubborn.yaml, workspace: . }, stop: { grace: 100ms } }
 `,
       { 'tidied.yaml': tidied, 'stubborn.yaml': stubborn },

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { leftoverContainers, leftoverProcesses } from './leftovers.ts';
 import { limitRunEnd } from './run-end.ts';
+import { tearDown } from './teardown.ts';
 
 // Set the folder while this file loads, before any test needs it. Child processes inherit the variable.
 const folder = mkdtempSync(join(tmpdir(), 'dt-'));
@@ -14,7 +15,7 @@ process.env['TMPDIR'] = folder;
 export async function mochaGlobalTeardown(): Promise<void> {
   limitRunEnd();
   const left = [...leftoverProcesses(), ...(await leftoverContainers())];
-  await stopEngine();
+  await tearDown();
   left.push(
     ...readdirSync(folder)
       .filter((name) => !isCache(name))
@@ -22,14 +23,6 @@ export async function mochaGlobalTeardown(): Promise<void> {
   );
   rmSync(folder, { recursive: true, force: true });
   if (left.length > 0) throw new Error(`the tests left behind:\n  ${left.join('\n  ')}`);
-}
-
-/** Stops the engine if a test started one. */
-async function stopEngine(): Promise<void> {
-  if (process.env['DISTILLERY_TEST_ENGINE'] === undefined) return;
-  // Load this late: the code of engines takes longer to load than most test files.
-  const { stopSharedEngine } = await import('./docker/shared-engine.ts');
-  await stopSharedEngine();
 }
 
 /** Returns true for folders of compiled code, which tsx and Node cache for the next start. */

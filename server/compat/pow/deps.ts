@@ -32,5 +32,11 @@ export interface PowDeps {
 /** The limits of this API. */
 export type PowLimits = Pick<
   Limits,
-  'powIdleMs' | 'powRunsMax' | 'powLinesMax' | 'powBufferBytesMax' | 'messageBytesMax' | 'requestMs'
+  | 'powIdleMs'
+  | 'powRunsMax'
+  | 'powLinesMax'
+  | 'powBufferBytesMax'
+  | 'powSearchLinesMax'
+  | 'messageBytesMax'
+  | 'requestMs'
 >;

@@ -5,7 +5,7 @@ import type { LocateResult } from '../../runs/log/storage/locate.ts';
 import { readSource } from '../../runs/log/text/output-sources.ts';
 import type { WatchableLog } from '../../runs/log/watchable-log.ts';
 
-type LastLinesLimits = Pick<Limits, 'powLinesMax' | 'powBufferBytesMax'>;
+type LastLinesLimits = Pick<Limits, 'powLinesMax' | 'powBufferBytesMax' | 'powSearchLinesMax'>;
 
 /**
  * Reads the last lines that are not of services: at most `powLinesMax` lines and `powBufferBytesMax` bytes, but at
@@ -54,12 +54,13 @@ class NewestLines {
 
 /** Reads ranges of lines, the last one first, until `newest` is full. */
 async function readBackwards(log: WatchableLog, count: number, newest: NewestLines): Promise<void> {
-  const { powLinesMax, powBufferBytesMax } = newest.limits;
+  const { powLinesMax, powBufferBytesMax, powSearchLinesMax } = newest.limits;
   // `locate` waits until the lines are on disk. For an ended log, only `locate` returns the number of lines.
   let until = await log.locate({ after: count }, 'lines');
+  const firstAfter = Math.max(0, until.line - powSearchLinesMax);
   let wanted = powLinesMax;
-  while (until.line > 0 && !newest.full) {
-    wanted = Math.min(wanted, until.line);
+  while (until.line > firstAfter && !newest.full) {
+    wanted = Math.min(wanted, until.line - firstAfter);
     const start = await log.locateWithSource({ after: until.line - wanted }, 'lines');
     // A single long line is read in any case, because a buffer has at least one line.
     if (wanted > 1 && until.byte - start.position.byte > powBufferBytesMax) {

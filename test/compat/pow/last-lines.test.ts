@@ -6,7 +6,7 @@ import type { RunLog } from '../../../server/runs/log/log.ts';
 import { newLog, pick, type RandomInteger, seededRandom, withTempFolder } from '../../helpers/runs/test-log.ts';
 import { seeds } from '../../helpers/seeded-random.ts';
 
-const limits = { powLinesMax: 1000, powBufferBytesMax: 1 << 20 };
+const limits = { powLinesMax: 1000, powBufferBytesMax: 1 << 20, powSearchLinesMax: 1e6 };
 
 /** Prints lines of the run, of a job and of its service. Returns those that are not of the service. */
 function print(log: RunLog, random: RandomInteger): readonly string[] {
@@ -22,7 +22,10 @@ function print(log: RunLog, random: RandomInteger): readonly string[] {
 }
 
 /** Returns the last lines that fit, but at least one. */
-function newest(lines: readonly string[], { powLinesMax, powBufferBytesMax }: typeof limits): readonly string[] {
+function newest(
+  lines: readonly string[],
+  { powLinesMax, powBufferBytesMax }: Omit<typeof limits, 'powSearchLinesMax'>,
+): readonly string[] {
   let bytes = 0;
   const at = lines.findLastIndex((line, i) => {
     bytes += Buffer.byteLength(line) + 1;
@@ -73,6 +76,17 @@ describe('the buffer of the pow-1 REST API', () => {
       expect(reads).to.equal(2);
     }));
 
+  it('lines before the newest powSearchLinesMax lines are not searched', () =>
+    withTempFolder(async (folder) => {
+      const log = newLog(folder);
+      log.part('a').write('stdout', Buffer.from('1\n2\n'));
+      log.part('a', 'db').write('stdout', Buffer.from('db\n'.repeat(5000)));
+      await log.close();
+      expect(await lastLines(log, { ...limits, powSearchLinesMax: 5000 })).to.equal('');
+      expect(await lastLines(log, { ...limits, powSearchLinesMax: 5001 })).to.equal('2');
+      expect(await lastLines(log, { ...limits, powSearchLinesMax: 5002 })).to.equal('1\n2');
+    }));
+
   it('the buffer has one line, even if that is longer than the limit', () =>
     withTempFolder(async (folder) => {
       const log = newLog(folder);
@@ -91,12 +105,14 @@ describe('the buffer of the pow-1 REST API', () => {
         const expectBuffer = async (stored: readonly string[]): Promise<void> => {
           for (let i = 0; i < 20; i++) {
             const own = { powLinesMax: 1 + random(3000), powBufferBytesMax: 64 + random(100_000) };
-            expect((await lastLines(log, own)).split('\n'), JSON.stringify(own)).to.deep.equal(newest(stored, own));
+            expect((await lastLines(log, { ...limits, ...own })).split('\n'), JSON.stringify(own)).to.deep.equal(
+              newest(stored, own),
+            );
           }
         };
         await expectBuffer(shown);
         await log.dropSegments((await log.segments()).at(-1)!.number);
-        const rest = (await lastLines(log, { powLinesMax: 1e6, powBufferBytesMax: 1e9 })).split('\n');
+        const rest = (await lastLines(log, { ...limits, powLinesMax: 1e6, powBufferBytesMax: 1e9 })).split('\n');
         expect(rest.length).to.be.within(1, shown.length - 1);
         expect(rest).to.deep.equal(shown.slice(-rest.length));
         await expectBuffer(rest);

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type PrivateEngine, startPrivateEngine } from '../../../server/docker/private/engine.ts';
+import { atTeardown } from '../teardown.ts';
 
 /** Variable with the address of the engine for tests. */
 const hostVariable = 'DISTILLERY_TEST_ENGINE';
@@ -58,6 +59,7 @@ async function startEngine(): Promise<string> {
   try {
     const engine = await startPrivateEngine({ folder, dieWithParent: true });
     started = { engine, folder };
+    atTeardown(stopSharedEngine);
     return engine.host;
   } catch (error) {
     await rm(folder, { recursive: true, force: true });

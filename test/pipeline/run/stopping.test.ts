@@ -1,7 +1,11 @@
 // Stops jobs and services with a timeout, a cancel or the end of their job: signal, reach, grace, kill, verification.
 
 import { expect } from 'chai';
-import { openTestPipelineEngine, type TestPipelineEngine } from '../../helpers/pipeline/test-pipeline-engine.ts';
+import {
+  type FinishedPipeline,
+  openTestPipelineEngine,
+  type TestPipelineEngine,
+} from '../../helpers/pipeline/test-pipeline-engine.ts';
 import { endlessGraceMs } from '../../helpers/wait-until.ts';
 
 describe('stopping jobs', function () {
@@ -18,44 +22,52 @@ describe('stopping jobs', function () {
 
   const endless = { signal: 'SIGTERM', graceMs: endlessGraceMs } as const;
 
-  it('P3: a job that times out receives the stop signal and can print within the grace', async () => {
-    const { stdout, events, receipt } = await engine.run(
-      `a: { image: busybox, network: none, timeout: 1s,
-            script: ["trap 'echo bye; exit 0' TERM", "while :; do sleep 0.1; done"] }`,
-      { stop: endless },
-    );
-    expect(stdout('a')).to.equal('bye\n');
-    expect(events('job-ended')[0]).to.include({ status: 'failed', message: 'job timed out after 1s' });
-    expect(receipt.released.map(({ how }) => how)).to.deep.equal(['SIGTERM']);
-  });
+  describe('P3: a timeout', () => {
+    // A slow machine needs seconds to start a container. All jobs wait at the same time.
+    const timeout = '8s';
+    let patient: FinishedPipeline;
+    let impatient: FinishedPipeline;
+    before(async () => {
+      [patient, impatient] = await Promise.all([
+        engine.run(
+          `
+           a: { image: busybox, network: none, timeout: ${timeout},
+                script: ["trap 'echo bye; exit 0' TERM", "while :; do sleep 0.1; done"] }
+           b: { image: busybox, network: none, timeout: ${timeout}, retry: { attempts: 2, delay: 0 },
+                script: ["trap 'echo bye; exit 0' TERM", "echo up", "while :; do sleep 0.1; done"] }
+           c: { image: busybox, network: none, timeout: ${timeout}, soloExecution: true,
+                script: ["echo up", "trap 'echo bye; exit 0' TERM; sleep 300"] }`,
+          { stop: endless },
+        ),
+        engine.run(
+          `a: { image: busybox, network: none, timeout: ${timeout},
+                script: ["trap '' TERM", "while :; do sleep 0.1; done"] }`,
+          { stop: { signal: 'SIGTERM', graceMs: 300 } },
+        ),
+      ]);
+    });
 
-  it('P3: a job that times out and ignores the stop signal is killed after the grace', async () => {
-    const { receipt, events } = await engine.run(
-      'a: { image: busybox, network: none, timeout: 1s, script: ["trap \'\' TERM", "while :; do sleep 0.1; done"] }',
-      { stop: { signal: 'SIGTERM', graceMs: 300 } },
-    );
-    expect(receipt.released.map(({ how }) => how)).to.deep.equal(['SIGKILL']);
-    expect(events('job-ended')[0]).to.include({ message: 'job timed out after 1s' });
-  });
+    it('P3: a job that times out receives the stop signal and can print within the grace', () => {
+      expect(patient.stdout('a')).to.equal('bye\n');
+      expect(patient.events('job-ended', 'a')[0]).to.include({
+        status: 'failed',
+        message: `job timed out after ${timeout}`,
+      });
+      expect(patient.receipt.released.map(({ how }) => how)).to.deep.equal(Array(4).fill('SIGTERM'));
+    });
 
-  it('P3: an attempt that times out ends by the stop policy before the next attempt starts', async () => {
-    const { stdout, receipt } = await engine.run(
-      `a: { image: busybox, network: none, timeout: 1s, retry: { attempts: 2, delay: 0 },
-            script: ["trap 'echo bye; exit 0' TERM", "echo up", "while :; do sleep 0.1; done"] }`,
-      { stop: endless },
-    );
-    expect(stdout('a')).to.equal('up\nbye\nup\nbye\n');
-    expect(receipt.released.map(({ how }) => how)).to.deep.equal(['SIGTERM', 'SIGTERM']);
-  });
+    it('P3: a job that times out and ignores the stop signal is killed after the grace', () => {
+      expect(impatient.receipt.released.map(({ how }) => how)).to.deep.equal(['SIGKILL']);
+      expect(impatient.events('job-ended')[0]).to.include({ message: `job timed out after ${timeout}` });
+    });
 
-  it('P3: the command of a job with soloExecution that times out receives the stop signal', async () => {
-    const { stdout, receipt } = await engine.run(
-      `a: { image: busybox, network: none, timeout: 1s, soloExecution: true,
-            script: ["echo up", "trap 'echo bye; exit 0' TERM; sleep 300"] }`,
-      { stop: endless },
-    );
-    expect(stdout('a')).to.equal('up\nbye\n');
-    expect(receipt.released.map(({ how }) => how)).to.deep.equal(['SIGTERM']);
+    it('P3: an attempt that times out ends by the stop policy before the next attempt starts', () => {
+      expect(patient.stdout('b')).to.equal('up\nbye\nup\nbye\n');
+    });
+
+    it('P3: the command of a job with soloExecution that times out receives the stop signal', () => {
+      expect(patient.stdout('c')).to.equal('up\nbye\n');
+    });
   });
 
   it('P4: the shell of a cancelled job handles the stop signal although it waits for a process', async () => {
