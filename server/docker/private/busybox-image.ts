@@ -22,7 +22,7 @@ export async function importBusybox(host: string, options: BusyboxOptions): Prom
   if ('why' in engine) throw new Error(engine.why);
   try {
     for (const name of options.names) {
-      if (!(await has(engine, name))) await importAs(engine, name, options.busybox);
+      if (!(await has(engine, name))) await importWithRetry(engine, name, options.busybox);
     }
   } finally {
     engine.close();
@@ -36,6 +36,21 @@ async function has(engine: Connection, name: string): Promise<boolean> {
   } catch (error) {
     if (httpStatus(error) === 404) return false;
     throw error;
+  }
+}
+
+const importsMax = 3;
+
+/** An engine that has just started, on a busy machine, sometimes closes the connection before it has read the image. */
+async function importWithRetry(engine: Connection, name: string, busybox: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await importAs(engine, name, busybox);
+      return;
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (attempt === importsMax || !['EPIPE', 'ECONNRESET'].includes(code)) throw error;
+    }
   }
 }
 

@@ -96,8 +96,10 @@ export function describeChaos(title: string, options: ChaosOptions): void {
     });
 
     after(async () => {
-      served.child.kill('SIGKILL');
-      await served.result;
+      // Undefined if `before` failed.
+      const gateway = served as RunningCli | undefined;
+      gateway?.child.kill('SIGKILL');
+      await gateway?.result;
       await disk?.remove();
       await engine?.close();
       await rm(folder, { recursive: true, force: true });
