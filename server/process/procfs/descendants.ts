@@ -21,7 +21,7 @@ export interface OwnChildren {
 
 export interface Stray {
   readonly info: ProcessInfo;
-  /** The mark of the obligation that the stray belongs to. Absent if the stray has removed its mark or never had one. */
+  /** The mark of the obligation of the stray. Absent if the stray has removed its mark or never had one. */
   readonly mark: string | undefined;
 }
 
