@@ -30,7 +30,7 @@ calls:
 `;
 
 describe('distillery call', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let gateway: TestGateway;
   before(async () => {
     gateway = await startTestGateway(yaml);

@@ -45,7 +45,7 @@ interface Listing {
 }
 
 describe('a machine on which something is missing', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let folder: string;
   let served: RunningCli | undefined;
   let url: string;

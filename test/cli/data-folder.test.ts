@@ -10,7 +10,7 @@ import { type CliOptions, type CliResult, runCli, startCli } from '../helpers/cl
 const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--'];
 
 describe('the data folder of distillery serve', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let folder: string;
 
   // Some tests run serve as another user. That user must be able to enter the folder.

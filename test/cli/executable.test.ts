@@ -21,7 +21,7 @@ export async function main(args: readonly string[]): Promise<number> {
 }`;
 
 describe('the executable', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let folder: string;
   let temporary: string;
   let workingFolder: string;

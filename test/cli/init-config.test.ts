@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { type RunningCli, runCli, startCli } from '../helpers/cli/run-cli.ts';
 
 describe('a folder without a configuration', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let folder: string;
   let served: RunningCli | undefined;
 

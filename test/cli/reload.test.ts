@@ -18,7 +18,7 @@ calls:
 `;
 
 describe('the configuration file of a running gateway', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let folder: string;
   let file: string;
   let served: RunningCli | undefined;

@@ -24,7 +24,7 @@ calls:
 `;
 
 describe('the command distillery', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let folder: string;
   let file: string;
   const started: RunningCli[] = [];

@@ -42,7 +42,7 @@ interface Collected {
 }
 
 describe('calls that exchange bytes', function () {
-  this.timeout(40_000);
+  this.timeout(60_000);
   let gateway: TestGateway;
   before(async () => {
     gateway = await startTestGateway(yaml);

@@ -33,7 +33,7 @@ interface ClientOutput {
 }
 
 describe('a run whose jobs print in parallel', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let gateway: TestGateway;
   before(async () => {
     gateway = await startTestGateway(`modules: [${JSON.stringify(module)}]\nlimits: { partialMs: 10ms }\n`);

@@ -20,7 +20,7 @@ interface Status {
 }
 
 describe('the REST API of pow-1', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let gateway: TestGateway;
   before(async () => {
     gateway = await startTestGateway(yaml);

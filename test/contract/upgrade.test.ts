@@ -308,7 +308,7 @@ describe('the websocket upgrade', () => {
 });
 
 describe('the switch http.api', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let folder: string;
   let served: RunningCli;
 

@@ -13,7 +13,7 @@ import { createTestEngine } from '../helpers/docker/test-engine.ts';
 import { fakePorts } from '../helpers/runs/fake-run-ports.ts';
 
 describe('docker availability', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it('an engine that answers is available', async () => {
     const engine = createTestEngine(await sharedEngineHost());

@@ -69,5 +69,5 @@ describe('a damaged configuration', () => {
         ).to.equal(true);
         expect(formatDiagnostics(loaded.diagnostics)).to.be.a('string');
       }
-    })).timeout(30_000);
+    })).timeout(60_000);
 });

@@ -31,7 +31,7 @@ interface LogEntry {
 }
 
 describe('the log of a gateway', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let gateway: TestGateway;
   beforeEach(async () => {
     gateway = await startTestGateway(yaml, { 'calls.ts': module, 'p.yaml': pipeline });

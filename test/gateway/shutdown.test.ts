@@ -118,7 +118,7 @@ describe('the shutdown of a gateway', () => {
     await stopped;
     expect(await client.closed).to.equal(1001);
     expect(client.received.at(-1)).to.deep.include({ status: 'cancelled', signal: 'SIGKILL' });
-  }).timeout(15_000);
+  }).timeout(60_000);
 
   it('the shutdown ends at once if no run is active', async () => {
     await start('60s');

@@ -1,7 +1,7 @@
 // Polls a condition, or limits the time of a promise.
 
 /** Resolves when the condition is true. Rejects with `what` if that takes longer than `ms`. */
-export async function waitUntil(what: string, condition: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
+export async function waitUntil(what: string, condition: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
   const deadline = performance.now() + ms;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
@@ -10,7 +10,7 @@ export async function waitUntil(what: string, condition: () => boolean | Promise
 }
 
 /** Returns the value of `promise`. Rejects with `what` after `ms`. */
-export async function withDeadline<T>(what: string, promise: Promise<T>, ms = 10_000): Promise<T> {
+export async function withDeadline<T>(what: string, promise: Promise<T>, ms = 30_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${what}`)), ms);

@@ -204,5 +204,5 @@ describe('artifacts over HTTP', () => {
       socket.destroy();
       await closed;
     }
-  }).timeout(20_000);
+  }).timeout(60_000);
 });

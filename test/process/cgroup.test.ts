@@ -25,7 +25,7 @@ async function createCgroupFiles(folder: string, names = 'cpuset cpu io memory p
 }
 
 describe('limits of a process', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it('the limits of a process become the files of its cgroup', () => {
     const values = limitFiles({ memoryBytes: 64 << 20, cpus: 1.5, pidsMax: 20 }).map(({ file, value }) => [
@@ -111,7 +111,7 @@ const controllers = ['memory', 'cpu', 'pids'];
 
 if ('folder' in own && canCreate(own.folder))
   describe('a process in a cgroup', function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     /** Sets only the limits that this kernel offers. */
     const cgroups = createCgroups({
       own,

@@ -84,7 +84,7 @@ function findEscaped(tag: string): number[] {
 
 forEachStarter((starter) => {
   describe('releasing a process', function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
 
     it('releasing an exited process needs no signal', async () => {
       const at = createTestRun();
@@ -274,7 +274,7 @@ forEachStarter((starter) => {
   });
 
   describe('a process that exits before its children do', function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
 
     it('a run waits for the output of a background child after the exit of its process', async () => {
       const at = createTestRun();
@@ -401,7 +401,7 @@ forEachStarter((starter) => {
   // With child_process, the gateway cannot find out to which run such a process belongs.
   if (starter === 'posix_spawn')
     describe('a process that has lost the environment, session, parent and pipes of its run', function () {
-      this.timeout(30_000);
+      this.timeout(60_000);
 
       const escapeScript = (tag: string): string =>
         `(env -i setsid sh -c "sleep 1000; true ${tag}" >/dev/null 2>&1 </dev/null &); echo started; exec sleep 1000`;
@@ -482,7 +482,7 @@ forEachStarter((starter) => {
     });
 
   describe('a process that a crashed gateway has left', function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
 
     /** Creates a living process and its journal entry, as left by a crashed gateway. */
     async function left(

@@ -25,7 +25,7 @@ const root = process.getuid?.() === 0;
 
 forEachStarter(() => {
   describe('running a process', function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
 
     it('a process returns its exit code and both output streams', async () => {
       const {

@@ -28,7 +28,7 @@ async function runShell(
 }
 
 describe('standard streams', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   for (const { who, user } of [
     { who: 'a process', user: {} },
@@ -79,7 +79,7 @@ describe('standard streams', function () {
 
 forEachStarter((starter) => {
   describe('a starter', function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
 
     it('the engine names the starter that it uses', () => {
       const { engine } = createTestRun();

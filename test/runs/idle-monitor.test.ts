@@ -38,7 +38,7 @@ calls:
 type Event = Readonly<Record<string, unknown>> & { readonly type: string };
 
 describe('a silent run', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let gateway: TestGateway;
   before(async () => {
     gateway = await startTestGateway(yaml);

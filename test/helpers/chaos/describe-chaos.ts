@@ -19,7 +19,7 @@ import { drawPlans, type SessionPlan } from './session-plan.ts';
 
 const atOnce = 20;
 const graceMs = 300;
-const settledMs = 20_000;
+const settledMs = 60_000;
 /** Number of consecutive checks, at least 5 ms apart, in which the open files must be the same. */
 const stableLooks = 40;
 

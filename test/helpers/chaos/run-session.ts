@@ -22,7 +22,7 @@ export interface SessionResult {
   readonly closeCode: number;
 }
 
-const closedMs = 30_000;
+const closedMs = 60_000;
 const outputMs = 1_000;
 
 /** Runs a plan. Rejects if the connection stays open long after the end of the plan. */

@@ -110,7 +110,7 @@ export function fakePorts(options: FakePortsOptions = {}): FakePorts {
       final.abort();
     },
     resize: (size) => onResize?.(size),
-    waitForEvent: (type, ms = 20_000) => events.first(type, ms),
+    waitForEvent: (type, ms = 30_000) => events.first(type, ms),
     releaseAll: (releasers, when = 'end') => journal.releaseAll(releasers, when),
   };
 }
@@ -220,7 +220,7 @@ class FakeOutput {
   }
 
   /** Resolves when `stream` contains `text`. Rejects after `ms`. */
-  async waitForText(text: string, stream: OutputStream = 'stdout', ms = 20_000): Promise<void> {
+  async waitForText(text: string, stream: OutputStream = 'stdout', ms = 30_000): Promise<void> {
     await waitWithDeadline<void>(ms, `${stream} has no "${text}"`, (done) => {
       const resolveIfFound = (): void => {
         if (!this.bytes(stream).includes(text)) return;

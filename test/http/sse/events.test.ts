@@ -108,7 +108,7 @@ describe('an event stream', () => {
       await whole.end();
       expect(received).to.deep.equal(whole.summaries.filter((summary) => !summary.startsWith('run ')));
       expect(received.filter((summary) => summary.startsWith('line ')).length).to.equal(printed);
-    })).timeout(30_000);
+    })).timeout(60_000);
 
   it('an event stream starts at the requested line, counted from the start or the end', () =>
     withStream(async ({ port, run }) => {
@@ -290,7 +290,7 @@ describe('an event stream', () => {
         expect(reader.text.split('event: line').length - 1).to.equal(30_000);
       },
       { limits: { writeStallMs: 60_000 } },
-    )).timeout(20_000);
+    )).timeout(60_000);
 
   it('an event stream disconnects a client that accepts no data for too long', () =>
     withStream(
@@ -307,7 +307,7 @@ describe('an event stream', () => {
         reader.cut();
       },
       { limits: { writeStallMs: 100 } },
-    )).timeout(20_000);
+    )).timeout(60_000);
 
   it('an event stream detaches from its run when its client disconnects', () =>
     withStream(async ({ port, run, streams }) => {

@@ -72,7 +72,7 @@ describe('the start after a gateway was killed', () => {
       } finally {
         await testRuns.close();
       }
-    })).timeout(30_000);
+    })).timeout(60_000);
 
   it('a run whose record cannot be stored does not affect the others', () =>
     withTempFolder(async (folder) => {
