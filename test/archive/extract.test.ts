@@ -46,7 +46,10 @@ describe('ArchiveExtractor', () => {
   const unpack = (bytes: Uint8Array, quota = testQuota()): Promise<void> =>
     new ArchiveExtractor(folder.at('tree'), quota).extract(singleChunk(bytes));
 
-  /** Returns the error of extracting these entries. Also checks that nothing outside the target folder has changed. */
+  /**
+   * Extracts entries that must be rejected and returns the message. Checks that nothing outside the target folder has
+   * changed.
+   */
   async function rejectExtraction(entries: readonly TarEntry[], quota = testQuota()): Promise<string> {
     rmSync(folder.at('tree'), { recursive: true });
     mkdirSync(folder.at('tree'));
@@ -165,7 +168,7 @@ describe('ArchiveExtractor', () => {
     });
   });
 
-  it('the extractor creates hard links to files of the archive, but rejects those to files outside', async () => {
+  it('the extractor creates hard links to files of the archive, and rejects hard links to any other file', async () => {
     await unpack(
       await createTar([
         { name: 'a', content: 'same' },
@@ -219,7 +222,7 @@ describe('ArchiveExtractor', () => {
     ).to.equal('"z/y" leads through "z", which is a file');
   });
 
-  it('the extractor drops set-user-id bits, and the gateway can read and remove everything', async () => {
+  it('the extractor drops set-user-id bits, and leaves everything readable and removable by the gateway', async () => {
     await unpack(
       await createTar([
         { name: 'run', mode: 0o6755, content: '' },
@@ -274,7 +277,7 @@ describe('ArchiveExtractor', () => {
     expect(readdirSync(folder.at('tree'))).to.deep.equal([]);
   });
 
-  it('the extractor stops early at an archive bomb of any kind', async () => {
+  it('the extractor rejects every kind of archive bomb before it has read 8 MiB', async () => {
     const zeros = Buffer.alloc(1 << 20);
     const bombs: Record<string, Buffer> = {
       'one large file': gzipSync(await createTar([{ name: 'a', content: Buffer.alloc(24 << 20) }])),
@@ -337,7 +340,7 @@ describe('ArchiveExtractor', () => {
     expect(await extractionError(corrupt)).to.equal('this is not a tar archive, or it is broken');
   });
 
-  it('the extractor rethrows errors of its source', async () => {
+  it('the extractor rejects with the error of its source', async () => {
     const sourceError = new Error('the engine went away');
     async function* broken(): AsyncGenerator<Uint8Array> {
       yield (await createTar([{ name: 'a', content: 'x'.repeat(2_000) }])).subarray(0, 1000);
@@ -353,7 +356,7 @@ describe('ArchiveExtractor', () => {
     ).to.equal(sourceError);
   });
 
-  it('the extractor rejects the archive when writing fails', async () => {
+  it('the extractor rejects an archive if a file cannot be written', async () => {
     const error = await catchError(async () => unpack(await createTar([{ name: `${'n'.repeat(300)}`, content: '' }])));
     expect(error).to.be.instanceOf(ArchiveError);
     expect(error.message).to.match(/^cannot write "n+": name too long$/);

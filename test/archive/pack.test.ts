@@ -47,7 +47,7 @@ describe('packFolder', () => {
     expect(lstatSync(folder.at('out/sub')).mtimeMs).to.equal(5_000);
   });
 
-  it('a packed folder belongs to root, and the archive has no entry for the folder itself', async () => {
+  it('all entries of a packed folder belong to root, and the archive has no entry for the folder itself', async () => {
     writeFiles(folder.at('in'), { 'a/b': 'x' });
     const listed = spawnSync('tar', ['--list', '--verbose', '--numeric-owner'], {
       input: await readBytes(packFolder(folder.at('in'))),
@@ -115,7 +115,7 @@ describe('packFolder', () => {
     expect(warnings).to.deep.equal(['pipe', 'socket'].map((name) => `${name}: not a file, folder or link: left out`));
   });
 
-  it('packing reports the number of files and bytes after each entry', async () => {
+  it('packing reports the number of files and bytes so far after each entry', async () => {
     writeFiles(folder.at('in'), { a: '12345', 'sub/b': '123', 'sub/c': { to: 'b' }, 'sub/empty/': '' });
     const counted: ArchiveStats[] = [];
     await readBytes(packFolder(folder.at('in'), { onPacked: (tally) => counted.push(tally) }));
@@ -232,7 +232,7 @@ describe('packFolder', () => {
     expect(readFolder(folder.at('out'))).to.deep.equal({ x: 'folder', 'x/y': 'folder', 'x/y/kept': '1' });
   });
 
-  it('packFolders merges folders, lets later files replace earlier ones, and adds prefixes', async () => {
+  it('packFolders merges folders, prefers the files of later folders, and adds prefixes', async () => {
     writeFiles(folder.at('one'), { a: 'one', b: 'one' });
     writeFiles(folder.at('two'), { b: 'two' });
     untar(
@@ -336,7 +336,7 @@ describe('filterByGitignore', () => {
     }
   });
 
-  it('the gitignore filter gives the same result for the ten-thousandth path', () => {
+  it('the gitignore filter gives the same results after tens of thousands of paths', () => {
     const filter = filterByGitignore(['*.o']);
     for (let i = 0; i < 25_000; i++)
       expect(filter(`d${i}/x.o`, false) + filter(`d${i}/x.c`, false)).to.equal('excludeinclude');

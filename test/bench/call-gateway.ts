@@ -8,7 +8,7 @@ export interface CallMeasurement {
   readonly result: Result;
   readonly lines: readonly string[];
   readonly run: string;
-  /** Time from before the connection to the result. */
+  /** Time from opening the connection to the result. */
   readonly ms: number;
   /** Time from the cancel to the result, or 0 without a cancel. */
   readonly cancelMs: number;
@@ -24,7 +24,7 @@ export interface CallRequest {
 
 const resultMs = 30_000;
 
-/** Uses `distillery.v2`. Rejects if no result arrives before the deadline. */
+/** Makes a call in `distillery.v2`. Rejects if no result arrives before the deadline. */
 export async function callGateway(port: number, { call, cancelAfter, onLine }: CallRequest): Promise<CallMeasurement> {
   const started = performance.now();
   const ws = new WebSocket(`ws://127.0.0.1:${port}/api/v1/ws`, ['distillery.v2'], { perMessageDeflate: false });

@@ -52,7 +52,7 @@ export async function measureConnect(): Promise<readonly Figure[]> {
   ];
 }
 
-/** Returns the 95th percentile, in milliseconds. */
+/** Returns the 95th percentile of the times from connecting to the first frame, in milliseconds. */
 async function slowestFirstFrameMs(target: ClientTarget): Promise<number> {
   const gathered = await connectClients(clients, target);
   await disconnectClients(gathered);

@@ -22,7 +22,7 @@ export async function measureContainers(): Promise<readonly Figure[]> {
   );
   const measured: { readonly own: number; readonly peer: number }[] = [];
   try {
-    // Do not count the first round.
+    // The first round is a warm-up and does not count.
     for (let round = 0; round <= rounds; round += 1) {
       const pair =
         round % 2 === 0

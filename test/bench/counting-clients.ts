@@ -79,7 +79,7 @@ class CountingSocket implements CountingClient {
   readonly counter = new FrameCounter();
   readonly startedAt = performance.now();
   firstAt = 0;
-  /** Rest of the last read: an incomplete frame header. */
+  /** Unused bytes of earlier reads: an incomplete handshake, header or frame. */
   #rest: Buffer | undefined;
   #open = false;
   readonly #setup: ClientSetup;

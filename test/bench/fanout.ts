@@ -1,5 +1,5 @@
-// Measures a run with many watchers: CPU time per delivered frame, compared with one `ws.send` per watcher, and the
-// memory that a thousand watchers take.
+// Measures a run with many watchers: CPU time per delivered frame, compared with a server that calls `ws.send` for each
+// watcher, and the memory that a thousand watchers take.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ const rounds = 3;
 const watchers = 100;
 const lineBytes = 80;
 const lines = 100_000;
-/** Fewer lines for the peer, because it is slow and its cost per frame does not depend on their number. */
+/** Fewer lines for the peer, because it is slow and its cost per frame does not depend on the number of lines. */
 const peerLines = 5_000;
 const requiredShare = 1 / 50;
 const deliveryMs = 60_000;
@@ -103,7 +103,7 @@ function waitForDelivery(clients: readonly CountingClient[], count: number): Pro
   );
 }
 
-/** Measures memory while most clients stop reading at different lines and resume later. */
+/** Measures the peak memory while most watchers stop reading, each at a different line, and resume at the end. */
 async function measureCrowd(folder: string, file: string): Promise<readonly Figure[]> {
   const { argv, openGate } = createGatedProcess(await mkdtemp(join(folder, 'crowd-')), [`cat ${file}`, 'true']);
   const ours = await startBenchGateway(

@@ -161,8 +161,8 @@ export class FrameCounter {
   }
 
   /**
-   * Counts the frames in `bytes`. Returns the number of bytes used: a header or control message at the end may be
-   * incomplete.
+   * Counts the frames in `bytes`. Returns the number of bytes used. The rest is an incomplete header or frame: pass it
+   * again, followed by more bytes.
    */
   count(bytes: Buffer): number {
     if (this.#closed) return bytes.length;

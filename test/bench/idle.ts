@@ -25,7 +25,7 @@ export async function measureIdle(): Promise<readonly Figure[]> {
   ];
 }
 
-/** Returns KiB per session. */
+/** Returns the memory of one session, in KiB. */
 async function measure(): Promise<number> {
   const ours = await startBenchGateway(
     'calls:\n  quiet: { process: [sleep, "600"], stop: { grace: 1s } }\n',

@@ -10,7 +10,7 @@ const lines = 3000;
 const required = { p50Ms: 1, p99Ms: 5 } as const;
 const runMs = 30_000;
 
-/** Prints the time of a clock that all processes of a machine share. */
+/** Prints the current time in each line, from a clock that all processes of a machine share. */
 const printer = `
   const { writeSync } = require('node:fs');
   let left = ${lines};

@@ -14,7 +14,7 @@ type Reading = 'in place' | 'by events';
 
 const rounds = 5;
 const copyMs = 60_000;
-/** Rounds that include the slow peer. */
+/** Number of rounds that also measure the slow peer. */
 const peerRounds = 3;
 const required = { overWebsocketd: 30, shareOfCopy: 0.5 } as const;
 
@@ -22,7 +22,7 @@ interface Load {
   /** Bytes per line, including the line break. */
   readonly bytes: number;
   readonly lines: number;
-  /** Fewer lines for the peer, because it is slow and its rate does not depend on their number. */
+  /** Fewer lines for the peer, because it is slow and its rate does not depend on the number of lines. */
   readonly peerLines: number;
   /** False if the figure is for information only. */
   readonly counts: boolean;
@@ -52,7 +52,7 @@ export async function measureLines(): Promise<readonly Figure[]> {
   return figures;
 }
 
-/** Computes ratios as medians over the ratios of the rounds. */
+/** Computes each ratio as the median of the ratios of the rounds. */
 function toFigures({ bytes, counts }: Load, measured: readonly Round[]): Figure[] {
   const withPeer = measured.filter(({ websocketd }) => websocketd !== undefined);
   const over = median(withPeer.map(({ ours, websocketd }) => ours / websocketd!));

@@ -20,7 +20,7 @@ export async function writeLines(file: string, lines: number, bytes: number): Pr
 
 /**
  * Fills this much memory with file content and frees it. A virtual machine may return unused memory to its host. The
- * next access is then ten times slower than a write, which would slow down the first server measured.
+ * next access to that memory is then ten times slower than a write, and would slow down the first server measured.
  */
 export function touchMemory(bytes: number): void {
   const file = join(tmpdir(), 'touched');

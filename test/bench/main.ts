@@ -61,7 +61,7 @@ async function main(): Promise<number> {
   const asked = parseArguments();
   if (typeof asked === 'number') return asked;
   const folder = await mkdtemp(join(tmpdir(), 'bench-'));
-  // Child processes inherit the folder for temporary files, so removing it removes all files.
+  // Child processes inherit the folder for temporary files, so removing it removes their files as well.
   process.env['TMPDIR'] = folder;
   const cleanUp = async (): Promise<void> => {
     await stopAllServers();

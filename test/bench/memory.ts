@@ -16,7 +16,10 @@ const rounds = 3;
 const lineBytes = 80;
 const lines = 6_250_000;
 const requiredMb = 64;
-/** Up to this ratio a process counts as not slowed, because a shared machine cannot measure smaller differences. */
+/**
+ * Up to this ratio of durations, with and without a stalled client, the process counts as not slowed. A shared machine
+ * cannot measure smaller differences.
+ */
 const requiredRatio = 1.1;
 const runMs = 45_000;
 /** The client stops reading after this many bytes. */

@@ -26,7 +26,7 @@ const image = 'busybox:latest';
 const peerMs = 120_000;
 
 const names = Array.from({ length: jobs }, (_, i) => `job-${i + 1}`);
-/** Prints the time of the clock that all containers of a machine share, in hundredths of a second. */
+/** Prints the time of the clock that all containers of a machine share, in seconds with two decimals. */
 const now = 'read up rest < /proc/uptime; echo $up';
 const print = `yes ${'x'.repeat(lineBytes - 1)} | head -n ${lines}`;
 
@@ -88,7 +88,7 @@ interface Cost {
   readonly name: string;
   readonly what: string;
   readonly peer: string;
-  /** Shell command that does the same with docker. */
+  /** Shell command that does the work of the call with docker. */
   readonly shell: string;
 }
 
@@ -106,7 +106,7 @@ async function cost({ port }: BenchServer, { name, what, peer, shell }: Cost): P
     return performance.now() - started;
   };
   const measured: { readonly own: number; readonly peer: number }[] = [];
-  // Do not count the first round.
+  // The first round is a warm-up and does not count.
   for (let round = 0; round <= rounds; round += 1) {
     const pair =
       round % 2 === 0 ? { own: await own(), peer: await theirs() } : { peer: await theirs(), own: await own() };
@@ -209,7 +209,7 @@ function valid(text: string) {
   return tree;
 }
 
-/** Each job needs up to three earlier jobs. */
+/** Returns a pipeline in which each job needs up to three earlier jobs. */
 function graph(size: number): string {
   const needs = (i: number): string =>
     [1, 2, 7]
@@ -237,7 +237,7 @@ function longFile(length: number): string {
   return text + '# a comment\n'.repeat(Math.max(0, length - text.split('\n').length + 1));
 }
 
-/** Returns the longest time in milliseconds. The first round counts, because users wait for it too. */
+/** Returns the time of the slowest round in milliseconds. The first round counts, because users wait for it too. */
 function slowest(work: () => void): number {
   return Math.max(
     ...Array.from({ length: fileRounds }, () => {

@@ -41,7 +41,7 @@ export async function measureReplay(): Promise<readonly Figure[]> {
   }
 }
 
-/** Returns the lines per second of one run, live and late. */
+/** Returns the lines per second of one run, for a live and for a late watcher. */
 async function measure(folder: string, file: string): Promise<{ readonly live: number; readonly late: number }> {
   const { argv, openGate } = createGatedProcess(await mkdtemp(join(folder, 'run-')), [`cat ${file}`, 'true']);
   const ours = await startBenchGateway(
@@ -65,7 +65,7 @@ async function measure(folder: string, file: string): Promise<{ readonly live: n
   }
 }
 
-/** Returns the lines per second, counted from the first frame. */
+/** Connects a client and returns its lines per second, counted from its first frame. */
 async function rate(port: number, message: object): Promise<number> {
   const [client] = await connectClients(1, { port, subprotocol: 'distillery.v2', message });
   try {

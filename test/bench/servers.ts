@@ -134,7 +134,7 @@ export async function readMemory(pid: number): Promise<{ readonly now: number; r
   return { now: bytes('VmRSS'), peak: bytes('VmHWM') };
 }
 
-/** Returns the number of child processes. */
+/** Returns the number of child processes of a process. */
 export async function countChildren(pid: number): Promise<number> {
   const lists = (await readdir(`/proc/${pid}/task`)).map((thread) =>
     readFile(`/proc/${pid}/task/${thread}/children`, 'utf8').catch(() => ''),
@@ -145,7 +145,7 @@ export async function countChildren(pid: number): Promise<number> {
     .filter((child) => child !== '').length;
 }
 
-/** Resets the peak to the current value (proc_pid_clear_refs(5)). */
+/** Resets the peak memory of a process to its current memory (proc_pid_clear_refs(5)). */
 export async function resetPeakMemory(pid: number): Promise<void> {
   await writeFile(`/proc/${pid}/clear_refs`, '5');
 }

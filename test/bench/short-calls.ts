@@ -1,5 +1,5 @@
-// Measures what a short run costs, against websocketd. The calls run `true`, one after the other and many at once. A
-// thousand clients each run `sleep 3`. Then measures how long starts delay the lines of another run.
+// Measures short runs against websocketd: `true`, one after the other and many at once, and `sleep 3` for a thousand
+// clients. Then measures how long starts delay the lines of another run.
 
 import type { Socket } from 'node:net';
 import { encodeFrame } from '../helpers/websocket/raw-frames.ts';
@@ -18,7 +18,7 @@ const rates = [
 
 const manyClients = { clients: 1000, rounds: 3, requiredRatio: 1.15, argv: ['sleep', '3'] } as const;
 
-/** The gateway of the last measurement has this much memory in addition to its own, all of it resident. */
+/** Additional resident memory of the gateway in the last measurement. The gateway for comparison has none. */
 const ballastBytes = 440_000_000;
 const starts = { processes: 200, lineMs: 1, rounds: 3 } as const;
 
@@ -40,7 +40,7 @@ async function measureRates(): Promise<readonly Figure[]> {
   try {
     for (const { atOnce, calls, requiredRatio } of rates) {
       const measured: Pair[] = [];
-      // The first round does not count: servers run for a long time.
+      // The first round does not count: servers run for a long time, so the first second is not representative.
       for (let round = -1; round < rounds; round += 1) {
         const pair = {
           own: await callsPerSecond(own, { calls, atOnce }),
@@ -118,7 +118,7 @@ async function measureManyClients(): Promise<readonly Figure[]> {
   });
 }
 
-/** Returns how long each client waited from its connection to its end, in milliseconds. */
+/** Makes one call per client, all at once. Returns the milliseconds from connecting to the server's close for each. */
 function callAtOnce(target: ClientTarget, clients: number): Promise<readonly number[]> {
   return Promise.all(Array.from({ length: clients }, () => callToEnd(target)));
 }
@@ -164,7 +164,7 @@ async function measureGaps(): Promise<readonly Figure[]> {
   ];
 }
 
-/** Returns the longest time between two lines of a run that prints a line every millisecond. */
+/** Returns the longest time between two lines of a run that prints a line every millisecond, while other runs start. */
 async function gapWhileStarting(addedBytes: number): Promise<number> {
   const printer = `setInterval(() => require('node:fs').writeSync(1, '.\\n'), ${starts.lineMs})`;
   const ticks = JSON.stringify([process.execPath, '-e', printer]);

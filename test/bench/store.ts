@@ -96,7 +96,7 @@ const filters = [
   'state=running&call=call-2',
 ];
 
-/** Measures the slowest of the filters over HTTP. */
+/** Measures the list over HTTP with each filter. The figure is the median of the slowest one. */
 async function measureList(data: string): Promise<Figure> {
   const gateway = await startBenchGateway(retainAll, [], data);
   const times: { readonly filter: string; readonly ms: number }[] = [];
@@ -168,7 +168,7 @@ function sweepFigure(name: string, ms: number, requiredMs: number): Figure {
   };
 }
 
-/** Compares the rate of short calls in a gateway with many runs with that in an empty one. */
+/** Compares the rates of short calls in a gateway with many stored runs and in a gateway without any. */
 async function measureEnd(): Promise<readonly Figure[]> {
   const yaml = 'calls:\n  short: { process: ["true"] }\n  pause: { process: [sleep, "600"], stop: { grace: 1s } }\n';
   const data = await mkdtemp(join(tmpdir(), 'some-runs-'));

@@ -111,7 +111,7 @@ describe('defineCall', () => {
     }
   });
 
-  it('defineCall marks a call whose definition declares no grace', () => {
+  it('defineCall sets declaresGrace to false if the definition declares no grace', () => {
     expect(defineCall({ name: 'it', run() {} })).to.deep.include({ declaresGrace: false, params: [], needs: [] });
   });
 
@@ -145,7 +145,7 @@ describe('defineCall', () => {
     ['a function', () => {}],
     ['a big integer', 1n],
   ] as const) {
-    it(`a call fails with a readable message if the value is ${title}`, async () => {
+    it(`a call fails with a readable message if its value is ${title}`, async () => {
       const failure = await runToFailure(() => ({ value: value as never }));
       expect(failure).to.be.instanceOf(WorkFailed);
       expect(failure.message).to.equal('result cannot be serialised');

@@ -41,7 +41,7 @@ async function buildSpec(
 }
 
 describe('declared calls', () => {
-  it('declared calls share the common keys, converted to exact units', () => {
+  it('a declared call has the common keys, with durations in milliseconds', () => {
     const { body, ...call } = declare({
       summary: 'Does it',
       params: [{ name: 'a' }],
@@ -129,7 +129,7 @@ describe('the kind process', () => {
     expect(await buildSpec({ process: ['pwd'] })).to.deep.equal({ argv: ['pwd'], cwd: '/base' });
   });
 
-  it('the kind process resolves a program with a slash beside the configuration and a bare name in PATH', async () => {
+  it('the kind process resolves a path from the folder of the configuration, and a bare name in PATH', async () => {
     expect(await buildSpec({ process: ['./tool', 'x/y'] })).to.deep.include({ argv: ['/base/tool', 'x/y'] });
     expect(await buildSpec({ process: ['/bin/ls'] })).to.deep.include({ argv: ['/bin/ls'] });
   });
@@ -151,7 +151,7 @@ describe('the kind terminal', () => {
 });
 
 describe('the kind container', () => {
-  it('the kind container passes on every declared key in exact units', async () => {
+  it('the kind container passes on every declared key, with the memory in bytes', async () => {
     expect(
       await buildSpec(
         {

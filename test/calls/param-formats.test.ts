@@ -25,7 +25,7 @@ describe('the schema of a param', () => {
     });
 
   for (const $schema of ['http://json-schema.org/draft-04/schema#', 'https://example.org/own', 'toString', 7])
-    it(`S13: the unsupported $schema ${$schema} is rejected with the supported ones`, () => {
+    it(`S13: the unsupported $schema ${$schema} is rejected, and the error lists the supported ones`, () => {
       expect(() => compileParamSchema({ $schema }))
         .to.throw(`$schema ${JSON.stringify($schema)} is not supported`)
         .with.property('message')
@@ -86,7 +86,7 @@ describe('the schema of a param', () => {
     expect(accepts({ type: 'number', format: 'double' }, '0.5')).to.equal(true);
   });
 
-  it('S13: an unknown format is rejected with the nearest known one', () => {
+  it('S13: an unknown format is rejected, and the error suggests the nearest known one', () => {
     expect(() => compileParamSchema({ type: 'string', format: 'emial' })).to.throw(
       'invalid JSON Schema: unknown format "emial"; did you mean "email"?',
     );

@@ -11,7 +11,7 @@ import { createRandomInteger, seeds } from '../helpers/seeded-random.ts';
 const kiB = 1 << 10;
 
 describe('the pattern of a param', () => {
-  // With JavaScript's own regular expressions, each of these takes seconds or longer.
+  // With JavaScript's own regular expressions, each of these matches takes seconds or longer.
   for (const [pattern, value] of [
     ['^(a|aa)+$', `${'a'.repeat(400 * kiB)}!`],
     ['^(a+)+$', `${'a'.repeat(400 * kiB)}!`],

@@ -78,7 +78,7 @@ describe('durations, ages and sizes', () => {
     expect(() => parseDuration(Number.POSITIVE_INFINITY)).to.throw(UnitError, 'Infinity');
   });
 
-  it('parseAge reads durations up to the largest exact number', () => {
+  it('parseAge reads ages, and rejects those above Number.MAX_SAFE_INTEGER milliseconds', () => {
     expect([parseAge('30d'), parseAge('1000h'), parseAge(5), parseAge('0s')]).to.deep.equal([
       2_592_000_000, 3_600_000_000, 5, 0,
     ]);
@@ -88,11 +88,11 @@ describe('durations, ages and sizes', () => {
     expect(parseAge(formatDuration(2_592_000_000))).to.equal(2_592_000_000);
   });
 
-  it('parseSize rejects a size above the largest exact number', () => {
+  it('parseSize rejects a size above Number.MAX_SAFE_INTEGER bytes', () => {
     expect(() => parseSize('999999999999999g')).to.throw(UnitError, 'too large');
   });
 
-  it('formatDuration and formatSize write what the parsers read back', () => {
+  it('the parsers return the original value for the text of formatDuration and formatSize', () => {
     for (const ms of [0, 1, 999, 1_000, 1_500, 60_000, 90_000, 600_000, 7_200_000])
       expect(parseDuration(formatDuration(ms))).to.equal(ms);
     for (const bytes of [1_024, 65_536, 1 << 20, 3 << 29]) expect(parseSize(formatSize(bytes))).to.equal(bytes);

@@ -17,7 +17,7 @@ describe('the end of a test run', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  /** Runs a test file with the text as `npm run test:unit -- FILE` does. */
+  /** Runs a test file with this content, like `npm run test:unit -- FILE`. */
   function runTests(text: string): { readonly code: number | null; readonly output: string } {
     const file = join(folder, 'sample.test.mjs');
     writeFileSync(file, text);
@@ -29,7 +29,7 @@ describe('the end of a test run', () => {
     return { code: status, output: stdout + stderr };
   }
 
-  it('a run with a failed test repeats the failure at the end, without the number of failures', () => {
+  it('a test run with a failed test repeats the failure at the end, without the number of failures', () => {
     const { code, output } = runTests(`
       it('a test passes', () => {});
       it('a test fails', () => { throw new Error('the value is 3'); });
@@ -41,7 +41,7 @@ describe('the end of a test run', () => {
     expect(code).to.equal(1);
   });
 
-  it('a run whose tests leave a server and a child process open fails and names both', () => {
+  it('a test run that leaves a server and a child process open fails and names both', () => {
     const { code, output } = runTests(`
       import { spawn } from 'node:child_process';
       import { createServer } from 'node:net';
@@ -57,7 +57,7 @@ describe('the end of a test run', () => {
     expect(code).to.equal(1);
   });
 
-  it('a run whose tests leave its output open in another process fails and names the process', () => {
+  it('a test run whose output another process keeps open fails and names that process', () => {
     const { code, output } = runTests(`
       import { spawn } from 'node:child_process';
       it('a test passes', () => spawn('sleep', ['60'], { stdio: 'inherit', detached: true }).unref());

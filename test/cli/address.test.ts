@@ -55,7 +55,7 @@ describe('the address of a gateway', function () {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** Returns `host:port`. */
+  /** Listens on a free port and returns `host:port`. */
   async function listen(server: Server | TcpServer): Promise<string> {
     servers.push(server);
     server.listen(0, '127.0.0.1');
@@ -72,7 +72,7 @@ describe('the address of a gateway', function () {
     return results;
   }
 
-  /** A proxy that ends TLS, checks credentials, and passes everything on to the gateway. */
+  /** A proxy that terminates TLS, checks credentials, and forwards everything to the gateway. */
   function createProxy(options: { readonly certificate?: Certificate; readonly authorization?: string }): Server {
     const sockets = new Set<Socket>();
     const handler: RequestListener = (request, response) => {
@@ -110,7 +110,7 @@ describe('the address of a gateway', function () {
   }
 
   describe('another server', () => {
-    it('T4: every command explains a server that accepts and closes at once', async () => {
+    it('T4: every command explains that a server accepts its connection and closes it at once', async () => {
       const at = await listen(createTcpServer((socket) => socket.destroy()));
       for (const { code, stderr, stdout } of await runAll(`http://${at}`)) {
         expect(stderr).to.equal(
@@ -139,7 +139,7 @@ describe('the address of a gateway', function () {
       }
     });
 
-    it('T11: every command says that a server without HTTP is not a gateway', async () => {
+    it('T11: every command says that a server that does not speak HTTP is not a gateway', async () => {
       const at = await listen(
         createTcpServer(
           (socket) =>
@@ -170,7 +170,7 @@ describe('the address of a gateway', function () {
       }
     });
 
-    it('T11: a websocket server of another kind is not a gateway', async () => {
+    it('T11: the command call says that a websocket server of another kind is not a gateway', async () => {
       const server = createServer();
       server.on('upgrade', (_request, socket) => {
         socket.end(
@@ -194,7 +194,7 @@ describe('the address of a gateway', function () {
     const trusted = (): CliOptions => ({ env: { NODE_EXTRA_CA_CERTS: authority.file } });
     const names = 'IP:127.0.0.1';
 
-    it('T11: a gateway behind TLS is reached if its private authority is trusted', async () => {
+    it('T11: the commands reach a gateway behind TLS if its private certificate authority is trusted', async () => {
       const at = await listen(createProxy({ certificate: await authority.sign({ names, days: 1 }) }));
       expect(await distillery(['call', 'say', '-q', '--url', `https://${at}`], trusted())).to.include({
         stdout: 'hello\n',
@@ -203,7 +203,7 @@ describe('the address of a gateway', function () {
       expect((await distillery(['runs', '--url', `wss://${at}`], trusted())).code).to.equal(0);
     });
 
-    it('T11: every command names NODE_EXTRA_CA_CERTS if the authority is not trusted', async () => {
+    it('T11: every command names NODE_EXTRA_CA_CERTS if the certificate authority is not trusted', async () => {
       const at = await listen(createProxy({ certificate: await authority.sign({ names, days: 1 }) }));
       for (const { code, stderr } of await runAll(`https://${at}`)) {
         expect(stderr).to.equal(
@@ -230,7 +230,7 @@ describe('the address of a gateway', function () {
       }
     });
 
-    it('T11: every command says which scheme is right: http for https, and https for http', async () => {
+    it('T11: every command names the right scheme if the address has http for https, or https for http', async () => {
       const at = await listen(createProxy({ certificate: await authority.sign({ names, days: 1 }) }));
       for (const { code, stderr } of await runAll(`http://${at}`)) {
         expect(stderr).to.equal(`distillery: http://${at} expects TLS: use https://${at}\n`);
@@ -322,7 +322,7 @@ describe('the address of a gateway', function () {
   });
 
   describe('the file for the result', () => {
-    it('T6: a command reports a file that it cannot write, and starts no run', async () => {
+    it('T6: a command reports a result file that it cannot write, and starts no run', async () => {
       const before = await readdir(gateway.runsFolder).catch(() => []);
       for (const command of [
         ['call', 'say'],
@@ -341,7 +341,7 @@ describe('the address of a gateway', function () {
       expect(await readdir(gateway.runsFolder).catch(() => [])).to.deep.equal(before);
     });
 
-    it('T6: a result that cannot be written at the end is an error of the command', async () => {
+    it('T6: a command fails if it cannot write the result at the end', async () => {
       const { code, stderr, stdout } = await distillery(['call', 'say', '--result', '/dev/full', '--url', gateway.url]);
       expect(stderr).to.match(/\ndistillery: cannot write the result to "\/dev\/full": no space left on device\n$/);
       expect([code, stdout]).to.deep.equal([125, 'hello\n']);

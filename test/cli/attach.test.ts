@@ -44,7 +44,9 @@ describe('commands for existing runs', function () {
   const getRun = (run: string) => gateway.getJson(`/api/v1/http/runs/${run}`) as Promise<RunRecord>;
   const runs: string[] = [];
 
-  /** Starts a run over the websocket and detaches from it, so that its input stays open. Returns the id of the run. */
+  /**
+   * Starts a run over the websocket and detaches, so that the input of the run remains open. Returns the id of the run.
+   */
   async function startDetached(call: string): Promise<string> {
     const run = `${call}-${runs.length}`;
     runs.push(run);
@@ -251,7 +253,7 @@ describe('commands for existing runs', function () {
       expect(await distillery(['cancel', 'nowhere'])).to.include({ code: 2 });
     });
 
-    it('every command rejects an invalid run id with the rule for ids', async () => {
+    it('every command rejects an invalid run id and states the rule for ids', async () => {
       for (const args of [
         ['cancel', 'a b'],
         ['attach', '../x'],

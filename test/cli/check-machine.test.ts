@@ -30,7 +30,7 @@ calls:
 const deploy = 'workflow: [a]\na: { host: true, secrets: [TOKEN], script: ls }\n';
 const build = 'workflow: [a]\na: { host: true, secrets: [THERE], script: ls }\n';
 
-/** Hides a package from the gateway. */
+/** Hides the package node-pty from the gateway. */
 const withoutPty = `const { Module } = require('node:module');
 const resolve = Module._resolveFilename;
 Module._resolveFilename = function (request, ...rest) {
@@ -80,7 +80,7 @@ describe('a machine on which something is missing', function () {
     const { code, stdout, stderr } = await runCli(['validate', 'distillery.yaml'], { cwd: folder });
     expect([code, stdout]).to.deep.equal([0, 'distillery.yaml: valid (9 calls, 0 systems, API on at 127.0.0.1:0)\n']);
     const warnings = stderr.split('\n').filter((line) => line.startsWith('distillery.yaml:'));
-    // The key of the engine is above those of the calls.
+    // The warning about the engine is the first, because its key precedes those of the calls.
     expect(warnings.shift())
       .to.contain('docker.host: no Docker engine answers')
       .and.to.contain('container, deploy, build');

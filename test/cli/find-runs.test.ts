@@ -70,7 +70,7 @@ calls:
     return text.replace(/\u001b\[[\d;?]*[A-Za-z]/g, '').replaceAll('\r', '');
   }
 
-  it('T9: the command runs lists more runs than one page of the gateway has', async () => {
+  it('T9: the command runs lists more runs than the gateway returns per page', async () => {
     const { stdout, code } = await distillery('runs', '--limit', '200', '--json');
     expect(code).to.equal(0);
     expect(stdout.trimEnd().split('\n')).to.have.length(17);

@@ -9,7 +9,7 @@ import { waitUntil } from '../helpers/wait-until.ts';
 
 const head = 'http: { api: true, listen: "127.0.0.1:0" }\nshutdown: { grace: 0s }\n';
 
-/** A file that would remove something waits until the test sends SIGHUP. */
+/** With these limits, only SIGHUP makes the gateway apply a file that removes something. */
 const patient = `${head}limits: { configQuietMs: 10ms, configConfirmMs: 1h, retentionIntervalMs: 10ms }\n`;
 const rest = `retention: { runs: 100 }
 calls:

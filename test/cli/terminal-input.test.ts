@@ -98,7 +98,7 @@ describe('a terminal whose keys the run does not receive', function () {
     const { first, second } = await takenOver('shell');
     first.type('\u0014');
     await first.waitFor(/this terminal has the input of the run again\r\n/);
-    // The second session can lose the input before its terminal is connected.
+    // Do not match the start of the notice: the second session can lose the input before its terminal is connected.
     await second.waitFor(/; keys are discarded\. Ctrl-C leaves the run, Ctrl-T takes the input back/);
     first.clear();
     first.type('echo "mine $((6 * 7))"\r');

@@ -21,7 +21,7 @@ describe('distillery call at a terminal', function () {
   after(() => gateway.stop());
   afterEach(() => terminal.kill());
 
-  /** Prints the settings of the terminal before and after the call, and the exit code. */
+  /** Makes the call at a terminal. Prints the settings of the terminal before and after the call, and the exit code. */
   function open(call: string): Terminal {
     const script =
       'echo "before $(stty -g)"; "$0" "$1" call "$2"; code=$?; echo "after $(stty -g)"; echo "code $code."';

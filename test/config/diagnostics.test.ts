@@ -540,7 +540,7 @@ describe('diagnostics of a configuration', () => {
       );
     }));
 
-  it('diagnostics of a long line show its neighbourhood, without control characters', () =>
+  it('diagnostics show only the neighbourhood of their position in a long line, without control characters', () =>
     inFolder(async ({ write }) => {
       const loaded = await loadConfig(await write('distillery.yaml', `node: "${' '.repeat(500)}"; x\u001b[31m`));
       const lines = loaded.ok ? [] : formatDiagnostics(loaded.diagnostics).split('\n');

@@ -144,7 +144,7 @@ calls:
     expect(result).to.have.nested.property('cleanup.clean', true);
   });
 
-  it('a session stays attached and gets a notice if the call does not allow detach', async () => {
+  it('a session that requests a detach gets a notice and stays attached if the call does not allow it', async () => {
     const { client } = await startCall({ call: 'tied' });
     client.sendControl({ signal: 'detach' });
     expect(await nextJsonWith(client, 'notice')).to.include({ code: 'detach-refused' });

@@ -27,7 +27,7 @@ calls:
   lines: { process: [cat] }
 `;
 
-/** Bytes of every value. */
+/** Returns random bytes of all values. */
 function noise(bytes: number, seed: number): Buffer {
   const random = seededRandom(seed);
   return Buffer.from(Array.from({ length: bytes }, () => random(256)));
@@ -151,7 +151,7 @@ describe('calls that exchange bytes', function () {
     expect(json.at(-1)).to.include({ success: true, next: 9 });
   });
 
-  it('the HTTP API returns one stream unchanged, and its record says that the output is bytes', async () => {
+  it('the HTTP API returns one stream unchanged, and the run record says that the output is bytes', async () => {
     await call('both', 'both-2', []);
     const url = `${gateway.url}/api/v1/http/runs/both-2`;
     const headers = { accept: 'application/octet-stream' };

@@ -46,7 +46,7 @@ describe('more input than fits into memory', function () {
   for (const { name, offered, newline } of dialects) {
     const connect = (): Promise<WsClient> => connectWsClient(gateway.wsUrl, offered);
 
-    it(`P7: ${name} echoes 1000 frames of 2000 bytes that were sent at once`, async () => {
+    it(`P7: a ${name} client receives back 1000 frames of 2000 bytes that it sent at once`, async () => {
       const client = await connect();
       client.sendControl({ call: 'cat' });
       for (const line of lines) client.sendText(line + newline);
@@ -58,7 +58,7 @@ describe('more input than fits into memory', function () {
       expect(JSON.stringify(json.at(-1))).to.match(/"success":true|"fulfilled"/);
     });
 
-    it(`P7: ${name} stops at a cancel that was sent after 20 MB of unread input`, async () => {
+    it(`P7: a run of a ${name} client stops at a cancel that was sent after 20 MB of unread input`, async () => {
       const client = await connect();
       client.sendControl({ call: 'deaf' });
       for (let i = 0; i < 20; i++) client.sendText('x'.repeat(1_000_000));

@@ -12,7 +12,7 @@ import { connectWsClient, type WsClient } from '../helpers/websocket/ws-client.t
 
 const module = fileURLToPath(new URL('../fixtures/parallel-output-calls.ts', import.meta.url));
 
-/** Returns every line with its source, as `job/stream: line`. */
+/** Every line of the run with its source, as `job/stream: line`. */
 const completeOutput = [
   '/stdout: planned',
   'test/stderr: warning',
@@ -48,7 +48,7 @@ describe('a run whose jobs print in parallel', function () {
     return client;
   };
 
-  /** Six whole lines are stored, and a seventh has begun. */
+  /** Starts a run and waits until six whole lines are stored. A seventh line has begun. */
   async function startRun(): Promise<{ readonly run: string; readonly client: WsClient; finish(): Promise<void> }> {
     const run = `jobs-${(runs += 1)}`;
     const client = await attachClient({ call: 'jobs', run });
@@ -152,7 +152,7 @@ describe('a run whose jobs print in parallel', function () {
     expect(await getPage(run, 9)).not.to.have.property('sources');
   });
 
-  it('older clients receive whole lines, and pow-1 clients never get one line inside another', async () => {
+  it('v1 clients receive whole lines, and pow-1 clients never get one line inside another', async () => {
     const v1 = await connectWsClient(gateway.wsUrl);
     v1.sendControl({ call: 'jobs', params: [] });
     v1.sendText('go');

@@ -72,7 +72,7 @@ describe('the REST API of pow-1', function () {
     }
   });
 
-  it('the REST API rejects ids that it did not issue as unknown', async () => {
+  it('the REST API returns 404 for an id that it did not issue', async () => {
     for (const route of ['input/x', 'closeInput/x', 'cancel/x'])
       expect(await readJson(post(route, 'in'))).to.deep.equal([404, plain, 'process not found']);
     expect(await readJson(request('status/x'))).to.deep.equal([404, plain, 'process not found']);
@@ -113,7 +113,7 @@ describe('the REST API of pow-1', function () {
     expect(await getStatus(id)).to.deep.equal({ result: { status: 'fulfilled', value: null } });
   });
 
-  it('a run without requests is cancelled, and its result is deleted later', async () => {
+  it('a run without requests is cancelled, and its id becomes unknown after more time without requests', async () => {
     const idle = await startTestGateway(
       `limits: { powIdleMs: 400ms, graceMs: 200ms }\n${yaml.slice(yaml.indexOf('calls:'))}`,
     );

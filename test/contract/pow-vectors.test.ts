@@ -26,7 +26,7 @@ describe('the pow-1 vectors', () => {
     );
   });
 
-  it('pow-1 sessions end with 1000, except for broken frames', () => {
+  it('pow-1 sessions end with the code 1000, except after broken frames', () => {
     const codes: Readonly<Record<string, number>> = { 'bad-frame': 1002, 'not-utf8': 1007 };
     for (const { name, situation, close } of vectors.cases)
       if (situation !== 'disconnected') expect(close.code, name).to.equal(codes[situation] ?? 1000);

@@ -109,7 +109,7 @@ describe('defects of an earlier server of this API', function () {
     expect((await client.readToEnd()).json).to.deep.equal([{ status: 'rejected', reason: cancelled }]);
   });
 
-  it('defect 3: 200 short calls whose clients close at once all close cleanly', async () => {
+  it('defect 3: 200 short calls whose clients end the input at once all close cleanly', async () => {
     for (let round = 0; round < 10; round++) {
       await Promise.all(
         Array.from({ length: 20 }, async () => {
@@ -197,7 +197,7 @@ describe('defects of an earlier server of this API', function () {
     });
   });
 
-  it('defect 9: a call whose value cannot be JSON fails with a reason', async () => {
+  it('defect 9: a call whose value cannot be written as JSON fails with a reason', async () => {
     expect((await (await call('cyclic')).readToEnd()).json).to.deep.equal([
       { status: 'rejected', reason: 'process returned error: result cannot be serialised' },
     ]);
@@ -290,7 +290,7 @@ describe('defects of an earlier server of this API', function () {
     ]);
   });
 
-  it('defect 17: no path below /api/ answers while the API is off', async () => {
+  it('defect 17: the paths of the API answer 501 while the API is off', async () => {
     const off = await startTestGateway('http: { listen: "127.0.0.1:0" }\ncalls: { it: { process: ["true"] } }\n');
     try {
       expect(
@@ -313,7 +313,7 @@ describe('defects of an earlier server of this API', function () {
     }
   });
 
-  it('defect 18: an invalid token is rejected, and a token without the scope too', async () => {
+  it('defect 18: an invalid token is rejected, and so is a token without the scope', async () => {
     const headers = { Authorization: 'Bearer GARBAGE', 'Sec-WebSocket-Protocol': 'pow-1' };
     expect((await connectRawClient(gateway.wsUrl, { path: '/api/v1/pow/', headers })).status).to.equal(401);
     expect((await post('new', '{"call":"print"}', { authorization: 'Bearer GARBAGE' })).status).to.equal(401);
@@ -335,7 +335,7 @@ describe('defects of an earlier server of this API', function () {
     expect((await getNewestRuns(gateway))[0]?.id).to.equal(before);
   });
 
-  it('defect 20: OPTIONS runs nothing, HEAD has no body, other methods get the allowed ones', async () => {
+  it('defect 20: OPTIONS runs nothing, HEAD has no body, other methods get the list of allowed ones', async () => {
     for (const [path, allow] of [
       ['pow/status/x', 'GET, HEAD'],
       ['pow/new', 'POST'],
@@ -415,13 +415,13 @@ describe('defects of an earlier server of this API', function () {
     expect(Math.max(...texts.map(({ payload }) => payload.length))).to.be.at.most(defaultLimits.chunkBytesMax);
   });
 
-  it('defect 26: a program that fails is a failure', async () => {
+  it('defect 26: a call fails if its program fails', async () => {
     const reason = 'process returned error: exited with code 1';
     expect((await (await call('cron')).readToEnd()).json).to.deep.equal([{ status: 'rejected', reason }]);
     expect((await waitUntilEnded(await startCall('cron'))).result).to.deep.equal({ status: 'rejected', reason });
   });
 
-  it('defect 27: the second of two calls on one system is rejected', async () => {
+  it('defect 27: the second of two concurrent calls on one system is rejected', async () => {
     const first = await call('rebuild', 'herbarium');
     await first.nextLine();
     const [rejection] = (await (await call('rebuild', 'herbarium')).readToEnd()).json;
@@ -435,7 +435,7 @@ describe('defects of an earlier server of this API', function () {
     await Promise.all([first.readToEnd(), other.readToEnd()]);
   });
 
-  it('defect 28: the chunking of output does not change it, and a buffer of three lines has three', async () => {
+  it('defect 28: output does not depend on its chunking, and a buffer of three lines has the last three', async () => {
     const [whole, pieces] = await Promise.all([(await call('whole')).readToEnd(), (await call('pieces')).readToEnd()]);
     expect(whole.texts.join('')).to.equal('a\n\nb\n\n\nc\n');
     expect(pieces.texts.join('')).to.equal(whole.texts.join(''));
@@ -510,7 +510,7 @@ describe('defects of an earlier server of this API', function () {
       expect(rejection).to.deep.equal({ status: 'rejected', reason: 'failed to get process: invalid args' });
     });
 
-    it('every response has its headers', async () => {
+    it('responses have the headers Content-Type and Cache-Control', async () => {
       const answer = await post('new', '{"call":"none"}');
       expect([answer.headers.get('content-type'), answer.headers.get('cache-control')]).to.deep.equal([
         'application/json',

@@ -1,4 +1,4 @@
-// Defects of the first server of this protocol, with one test for each. The numbers are those of
+// Shows that the gateway has none of the defects of the first server of this protocol. The numbers are those of
 // upstream-defects.test.ts.
 
 import { readdirSync } from 'node:fs';
@@ -152,7 +152,7 @@ describe('defects of the first server of this protocol', () => {
     });
   });
 
-  it('defect 9: a call whose value cannot be sent fails with a reason', async () => {
+  it('defect 9: a call whose value cannot be written as JSON fails with a reason', async () => {
     const client = await connectWsClient(gateway.wsUrl);
     client.sendControl({ call: 'cyclic' });
     expect(await client.readToEnd()).to.deep.equal({
@@ -216,7 +216,7 @@ describe('defects of the first server of this protocol', () => {
   });
 });
 
-/** Sends frames, reads everything and answers Close. */
+/** Sends frames and answers Close. Checks that only one binary frame arrives before Close. */
 async function sendFrames(gateway: TestGateway, frames: readonly Buffer[]): Promise<void> {
   const client = await connectRawClient(gateway.wsUrl);
   client.write(...frames);

@@ -126,7 +126,7 @@ describe('distillery.v2', () => {
     expect(textMessages(received)).to.deep.equal(['four', 'ünf']);
   });
 
-  it('v2 grants credit for input that the work does not read', async () => {
+  it('v2 cancels a run although input arrives after the cancel', async () => {
     const client = await connectClient();
     client.sendControl({ call: 'sleep' });
     await readUntilLine(client);
@@ -205,7 +205,7 @@ describe('distillery.v2', () => {
     { cols: [80], rows: { rows: 24 } },
     { cols: 80 },
   ]) {
-    it(`W1: the terminal keeps its size after a resize to ${JSON.stringify(size)}, and the run goes on`, async () => {
+    it(`W1: the terminal keeps its size after a resize to ${JSON.stringify(size)}, and the run continues`, async () => {
       const client = await connectClient();
       client.sendControl({ call: 'size', terminal: { cols: 101, rows: 33 } });
       expect(await readChunk(client)).to.equal('33 101\r\n');

@@ -17,7 +17,7 @@ const spec = (script: string): ContainerSpec => ({ image: 'busybox', command: ['
 const ignoresSignals = spec('trap "" TERM; echo ready; while :; do sleep 1; done');
 const sleeps = spec('echo ready; exec sleep 60');
 
-/** Set FUZZ_SEED to the seed of a failed run to repeat its moments. */
+/** Set FUZZ_SEED to the seed of a failed test to repeat its moments. */
 const seed = Number(process.env['FUZZ_SEED'] ?? randomInt(1_000_000));
 
 describe('docker: cancelling a container', function () {
@@ -71,7 +71,7 @@ describe('docker: cancelling a container', function () {
     await exit;
   });
 
-  it('P4: the stop signal reaches processes that any user started in the container later', async () => {
+  it('P4: the stop signal reaches processes that another user has started in the running container', async () => {
     const run = fakePorts({ stop: { signal: 'SIGTERM', graceMs: endlessGraceMs } });
     const exit = engine.container(run.ports)({
       ...spec('trap "" TERM; echo ready; while [ ! -e /tmp/end ]; do sleep 0.1; done'),

@@ -417,7 +417,7 @@ describe('docker: chownArchive', () => {
   }
 
   for (const size of [1, 7, 511, 512, 513, 100_000]) {
-    it(`a chowned archive differs only in its owner, when split into pieces of ${size}`, async () => {
+    it(`a chowned archive differs only in the owner of its entries, when split into pieces of ${size}`, async () => {
       const before = await whole(createArchive(entries));
       const after = await whole(chownArchive(cut(before, size), { uid: 1234, gid: 3_000_000 }));
       const found = await readArchive(cut(after, 4_096));

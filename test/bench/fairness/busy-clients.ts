@@ -34,7 +34,7 @@ export async function sendWorkspace({ port }: Target): Promise<void> {
   if (!result.includes('"success":true')) throw new Error(`the pipeline did not succeed: ${result.slice(0, 500)}`);
 }
 
-/** Yields a tar archive in pieces whose sizes are multiples of 3, so that each is a base64 text of its own. */
+/** Yields a tar archive in pieces of a multiple of 3 bytes, so that only the last base64 text can have padding. */
 async function* smallFiles(): AsyncGenerator<Buffer> {
   const archive = pack();
   void (async () => {
@@ -51,7 +51,10 @@ async function* smallFiles(): AsyncGenerator<Buffer> {
   yield rest;
 }
 
-/** Sends binary messages that are not JSON, as fast as the gateway reads them: once without a call, once after one. */
+/**
+ * Sends binary messages that are not JSON, as fast as the gateway reads them: on one connection without a call, then on
+ * another one after a call.
+ */
 export async function sendMalformed({ port }: Target): Promise<void> {
   for (const call of ['', '{"call":"wait"}']) await sendFrames(port, call);
 }

@@ -1,4 +1,4 @@
-// A client that measures the time of responses while others keep the gateway busy. It has a thread of its own.
+// A client that measures response times while other clients keep the gateway busy. It has a thread of its own.
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -32,7 +32,7 @@ const prober = `
   });
   parentPort.postMessage('ready');`;
 
-/** Returns the milliseconds of each response while `work` runs. */
+/** Starts `work`. Returns how many milliseconds each response took until `work` ended. */
 export async function probeDuring(
   { port }: Pick<BenchServer, 'port'>,
   work: () => Promise<void>,

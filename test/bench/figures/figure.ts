@@ -5,7 +5,7 @@ export interface Figure {
   readonly value: string;
   /** The required value. Absent if the figure is for information only. */
   readonly required?: string;
-  /** What the same run of the benchmark compares the figure with. */
+  /** What the benchmark compares the figure with, and the value measured for it. `none` without a comparison. */
   readonly peer: string;
   /** Number of measurements. */
   readonly samples: number;

@@ -35,7 +35,7 @@ describe('distillery run without a gateway', function () {
     await rm(temporary, { recursive: true, force: true });
   });
 
-  /** Port 1 is never open, so no gateway answers. */
+  /** Writes a configuration whose gateway never answers, because port 1 is never open. */
   const configure = (more: string): Promise<void> =>
     writeFile(
       join(folder, 'distillery.yaml'),

@@ -133,7 +133,7 @@ describe('rows of the live view', () => {
     return tracker;
   }
 
-  it('T3: a row shows the last line as a terminal does, or the unfinished line after it', () => {
+  it('T3: a row shows the unfinished line of a job, or else its last line, as a terminal would', () => {
     const { jobs } = track(
       planItem({ get: [], ask: [] }),
       eventItem('job-started', { job: 'get', attempt: 1, attempts: 1 }),
@@ -200,7 +200,7 @@ describe('rows of the live view', () => {
     expect(jobRows(jobs, { ...rowOptions, cols: 22, rows: 2 }).at(-1)).to.equal('… and 1 queued, 1 suc…');
   });
 
-  it('rows show the jobs of highest priority if they do not all fit', () => {
+  it('rows show the jobs of highest priority if not all jobs fit', () => {
     const ids = Array.from({ length: 30 }, (_, at) => `j${at}`);
     const { jobs } = track(
       planItem(Object.fromEntries(ids.map((id) => [id, []]))),

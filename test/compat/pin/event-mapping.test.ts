@@ -390,7 +390,7 @@ describe('the jobs of a record', () => {
     })),
   };
 
-  it('a job has the name from its file, a matrix job also its values', () => {
+  it('the name of a job is that in the pipeline file, and for a matrix job also contains the values', () => {
     expect(
       trackJobs(plan)
         .list()

@@ -31,7 +31,7 @@ const printLines = (count: number, text: (at: number) => string) => async (scrip
   return {};
 };
 
-/** Changes the stream with each line, so that each row of the event log names its source. */
+/** Prints lines to stdout and stderr in turn, so that each row of the event log names its source. */
 const printAlternately = (count: number) => async (script: ScriptContext) => {
   script.plan('build');
   for (let at = 0; at < count; at++) script.print('build', `line ${at}\n`, at % 2 === 0 ? 'stdout' : 'stderr');
@@ -93,7 +93,7 @@ describe('the event stream of the pin API', () => {
       reader.cut();
     }));
 
-  it('a client without an id receives daemon_start and then only new events', () =>
+  it('a client without a Last-Event-ID receives daemon_start and then only new events', () =>
     withPin(async ({ listen, trigger, ended }) => {
       await ended(await trigger('usual'));
       const reader = await listen();
@@ -306,7 +306,7 @@ describe('a client that reconnects to the pin API', () => {
       again.cut();
     }));
 
-  it('a client with the id 0 receives all events', () =>
+  it('a client with the Last-Event-ID 0 receives all events', () =>
     withPin(async ({ listen, trigger, ended }) => {
       await ended(await trigger('usual'));
       const reader = await listen('/events', { 'Last-Event-ID': '0' });
@@ -316,7 +316,7 @@ describe('a client that reconnects to the pin API', () => {
       reader.cut();
     }));
 
-  it('a client with an unknown or future id receives only new events', () =>
+  it('a client with an unknown or future Last-Event-ID receives only new events', () =>
     withPin(async ({ listen, trigger, ended }) => {
       await ended(await trigger('usual'));
       for (const id of ['nonsense', '999999999', '-1', '99999999999999999999']) {
@@ -328,7 +328,7 @@ describe('a client that reconnects to the pin API', () => {
       }
     }));
 
-  it('a client receives a gap if retention removed the events after its id', () =>
+  it('a client receives a gap if retention removed the events after its Last-Event-ID', () =>
     withPin(
       async ({ listen, trigger, ended, request }) => {
         const run = await trigger('lots');
@@ -435,7 +435,7 @@ describe('the event stream of one run', () => {
       expect(new Set(live.events.slice(1).map(({ run_id }) => run_id))).to.deep.equal(new Set([id]));
     }));
 
-  it('the stream of a run has no content for a client that already has all its events', () =>
+  it('the stream of a run has the status 204 for a client that already has all events of the run', () =>
     withPin(async ({ listen, trigger, request }) => {
       const id = await trigger('usual');
       const reader = await listen(`/runs/${id}/events`);

@@ -307,7 +307,7 @@ describe('the ids of events', () => {
       expect(ids).to.deep.equal([...new Set(ids)].sort((a, b) => a - b));
     }));
 
-  it('the ids of events start again if their file cannot be read', () =>
+  it('the ids of events start again without a shift if their file cannot be read', () =>
     withTempFolder(async (folder) => {
       const file = join(folder, 'starts.json');
       for (const text of ['', '{}', '[1,null,{"line":"x"}]']) {

@@ -193,7 +193,7 @@ describe('the Host header of a pin request', () => {
   ];
   const options: PinFixtureOptions = { options: { allowOrigins: ['https://app.example.org'] } };
 
-  it('the host must be this machine, an address, or the host of a listed origin', () =>
+  it('the host must be localhost or a subdomain of it, an IP address, or the host of a listed origin', () =>
     withPin(async (fixture) => {
       for (const host of accepted)
         expect((await send(fixture, '/health', { headers: { Host: host } })).status, host).to.equal(200);

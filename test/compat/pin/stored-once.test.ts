@@ -401,7 +401,7 @@ describe('the references of the event log', () => {
     ]);
   });
 
-  it('a row names its source at least every thousand rows, and after every other event', () => {
+  it('every thousandth row names its source, and so does the first row after an event of another kind', () => {
     const rows = new OutputRows();
     const context = { run: 'r', stream: 'stdout', timestamp: '2026-01-01T00:00:00.000Z' } as const;
     const { text, count } = rows.encode({ lines: numbers(2_500), line: 0, ...context });

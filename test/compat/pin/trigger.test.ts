@@ -214,7 +214,7 @@ describe('POST /trigger?wait=true', () => {
       reader.cut();
     }));
 
-  it('other values of the parameter wait are rejected', () =>
+  it('values of the parameter wait other than true and false are rejected', () =>
     withPin(async ({ request }) => {
       expect((await request('/trigger?wait=maybe', post(scriptedPipeline('usual')))).json).to.include({
         error: 'invalid_request',
@@ -419,7 +419,7 @@ describe('the errors of the pin API', () => {
         const response = await send(fixture);
         expect([response.status, response.json['error']]).to.deep.equal([status, error]);
         expect(response.json['message']).to.be.a('string').and.not.equal('').and.not.contain('secret cause');
-        // The response does not wait for the removal of what was received.
+        // The response can arrive before the received files are removed.
         await waitUntil(
           'no upload is left',
           async () => (await readdir(join(fixture.folder, 'pin', 'uploads'))).length === 0,
@@ -653,7 +653,7 @@ describe('a trigger request with files', () => {
       },
     ));
 
-  it('the files of a queued run are read only up to the input buffer, and cancelling the run removes them', () =>
+  it('the files of a queued run are read until the input buffer is full, and a cancel removes them', () =>
     withPin(async ({ request, trigger, testRuns, folder, ended }) => {
       const first = await trigger('waits');
       const { json } = await request(
@@ -673,7 +673,7 @@ describe('a trigger request with files', () => {
       await request(`/runs/${first}/cancel`, { method: 'POST' });
     }));
 
-  it('files that the run does not read are removed', () =>
+  it('the received files are removed after a run that does not read them', () =>
     withPin(async ({ request, folder }) => {
       const { status } = await request(
         '/trigger?wait=true',

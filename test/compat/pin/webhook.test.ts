@@ -19,9 +19,9 @@ const push = { ref: 'refs/heads/main', after: 'c0ffee', head_commit: { id: 'c0ff
 
 interface Delivery {
   readonly payload?: unknown;
-  /** Null: no header. */
+  /** Value of the header X-GitHub-Event, `push` by default. Null: no header. */
   readonly event?: string | null;
-  /** Content type of the body. Default: that of `form`. */
+  /** Content type of the body. The default depends on `form`. */
   readonly type?: string;
   readonly signature?: string;
   readonly form?: boolean;
@@ -148,7 +148,7 @@ describe('the GitHub webhook', () => {
       expect((await fixture.request('/runs')).json['runs']).to.deep.equal([]);
     }));
 
-  it('other branches, tags and deleted branches are skipped', () =>
+  it('pushes to other branches and pushes of tags or deleted branches are skipped', () =>
     withHook(async (fixture) => {
       for (const [ref, branch] of [
         ['refs/heads/feature/x', 'feature/x'],

@@ -21,7 +21,7 @@ function print(log: RunLog, random: RandomInteger): readonly string[] {
   return shown;
 }
 
-/** Returns the last lines that fit, but at least one. */
+/** Returns the last lines that the limits allow, but at least one. */
 function newest(
   lines: readonly string[],
   { powLinesMax, powBufferBytesMax }: Omit<typeof limits, 'powSearchLinesMax'>,
@@ -72,7 +72,7 @@ describe('the buffer of the pow-1 REST API', () => {
         return locateWithSource(...query);
       };
       expect(await lastLines(log, { ...limits, powLinesMax: 2 })).to.equal('1\n2');
-      // The end of the log, and one range of lines.
+      // One call locates the end of the log, the other one the start of the last two lines.
       expect(reads).to.equal(2);
     }));
 
@@ -87,7 +87,7 @@ describe('the buffer of the pow-1 REST API', () => {
       expect(await lastLines(log, { ...limits, powSearchLinesMax: 5002 })).to.equal('1\n2');
     }));
 
-  it('the buffer has one line, even if that is longer than the limit', () =>
+  it('the buffer has the last line, even if it is longer than the limit', () =>
     withTempFolder(async (folder) => {
       const log = newLog(folder);
       log.write('stdout', Buffer.from(`short\n${'x'.repeat(500)}\n`));

@@ -25,7 +25,7 @@ function nullAt([key, ...rest]: readonly string[]): unknown {
 const { systems: _, calls, secrets: __, ...sections } = topKeys;
 
 describe('a key without a value', () => {
-  // A token or a secret needs one of these keys.
+  // A token or a secret needs one of these keys, so the key cannot be absent.
   const isSource = (path: readonly string[]): boolean => ['file', 'variable'].includes(path.at(-1) ?? '');
   for (const path of keyPaths({ properties: sections }).filter((one) => !isSource(one)))
     it(`C4: ${path.join('.')} without a value counts as absent`, () =>

@@ -168,7 +168,7 @@ compat:
       });
     }));
 
-  it('loadConfig builds declared calls, relative to the file, with the configured grace', () =>
+  it('loadConfig builds declared calls in their order, with the grace of the call or else that of the limits', () =>
     inFolder(async ({ load }) => {
       const { calls } = await load(
         'limits: { graceMs: 3s }\ncalls: { b: { process: [ls] }, a: { terminal: [sh], stop: { grace: 1s } } }',

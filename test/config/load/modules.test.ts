@@ -14,7 +14,7 @@ const engines = pathToFileURL(new URL('../../../calls/contract/engines.ts', impo
 const head = `import { defineCall } from ${JSON.stringify(definitions)};\n`;
 
 describe('modules of a configuration', () => {
-  it('modules export calls as default and as a list', () =>
+  it('modules export a call as the default export, or several as the list calls', () =>
     inFolder(async ({ load, write }) => {
       await write(
         'one.ts',

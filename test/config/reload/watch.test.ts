@@ -33,7 +33,7 @@ function createQueue<T>() {
 }
 
 const hourMs = 3_600_000;
-/** A file that would remove something waits until the test sends SIGHUP. */
+/** With these limits, only SIGHUP applies a file that removes something. */
 const quickLimits = { configQuietMs: 10, configConfirmMs: hourMs };
 
 interface Watched {

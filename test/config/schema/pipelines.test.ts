@@ -76,7 +76,7 @@ describe('the pipelines of a configuration', () => {
       expect(printed).to.contain(file.replace('distillery.yaml', 'a.yaml:2:6:'));
     }));
 
-  it('a diagnostic of a pipeline file is reported once for several calls, and a warning rejects nothing', () =>
+  it('a diagnostic of a pipeline file of several calls is reported once; a warning rejects no configuration', () =>
     inFolder(async (folder) => {
       await folder.write('a.yaml', 'a warning\n');
       expect(
@@ -127,7 +127,7 @@ describe('the pipelines of a configuration', () => {
       ]);
     }));
 
-  it('pipeline calls of the wrong shape are skipped', () =>
+  it('the check of pipelines ignores permissions and secrets of the wrong shape', () =>
     inFolder(async (folder) => {
       await folder.write('a.yaml', '');
       expect(
