@@ -17,7 +17,7 @@ describe('docker: create options', () => {
     expect(body.StopSignal).to.equal('SIGINT');
   });
 
-  it('a container has an init and a log that can be read again, and the engine never removes the container', () => {
+  it('a container has an init, the engine stores its output, and the engine never removes the container', () => {
     expect(host({})).to.deep.include({
       Init: true,
       AutoRemove: false,

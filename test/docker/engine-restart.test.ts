@@ -33,7 +33,7 @@ for (const liveRestore of [true, false])
     const lines = Array.from({ length: 30 }, (_, at) => `line ${at + 1}\n`).join('');
 
     for (const signal of ['SIGTERM', 'SIGKILL'] as const)
-      it(`P6: ${signal} of the engine ends a container run with an exit code, unless live-restore is on`, async () => {
+      it(`P6: ${signal} to the engine ends a container run with an exit code, unless live-restore is on`, async () => {
         const run = fakePorts();
         const work = engine.container(run.ports)({
           image: 'busybox',
@@ -42,7 +42,8 @@ for (const liveRestore of [true, false])
         });
         await run.output.waitForText('line 3\n');
         await daemon.stop(signal);
-        // An engine that is stopped in an orderly way reports the ends of its containers.
+        // Without live-restore, an engine that receives SIGTERM first ends its containers and reports their exits, so
+        // `engine-lost` may not occur.
         if (liveRestore || signal === 'SIGKILL') await run.waitForEvent('engine-lost');
         await daemon.start();
         const exit = await work;
@@ -94,7 +95,7 @@ for (const liveRestore of [true, false])
         expect(released[0]?.outputCut).to.deep.equal({ reason: 'engine' });
       });
 
-    it('P6: a run that is cancelled while its engine is down ends; its container is released afterwards', async () => {
+    it('P6: a run cancelled while its engine is down ends; its container is released after the restart', async () => {
       const run = fakePorts({ stop: { signal: 'SIGTERM', graceMs: endlessGraceMs } });
       const work = engine.container(run.ports)({ image: 'busybox', command: ['sleep', '300'], network: 'none' });
       await run.waitForEvent('container-started');

@@ -1,4 +1,4 @@
-// Tests a container that receives more input than fits into memory, and one that exchanges bytes.
+// Tests a container that receives much input at once, and one that exchanges bytes.
 
 import { expect } from 'chai';
 import { WebSocket } from 'ws';

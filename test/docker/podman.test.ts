@@ -69,7 +69,7 @@ for (const init of [true, false])
       expect(exit).to.deep.equal({ exitCode: 0, oomKilled: true });
     });
 
-    it('S6: a command in a container of Podman returns its exit code, as health checks need', async () => {
+    it('S6: a command in a container of Podman returns its exit code, which health checks need', async () => {
       if (podman === undefined) return;
       const { run, steps, sh } = await createStepRun(engine);
       const step = await steps.create(sh('exec sleep 60'));

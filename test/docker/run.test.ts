@@ -137,7 +137,7 @@ describe('docker: running a container', function () {
     expect(run.input.discarded).to.equal(true);
   });
 
-  it('a container waits while the log is behind, and no output is lost', async () => {
+  it('a container waits while the log accepts no output, and no output is lost', async () => {
     const { run } = await start(sh('head -c 20000000 /dev/zero | tr "\\0" y'), ({ output }) => {
       output.block();
       void output.waitForText('y').then(() => {
@@ -158,7 +158,7 @@ describe('docker: running a container', function () {
     const work = engine.container(run.ports)({ ...sh('echo ready; kill -9 $$'), memoryBytes: 64 << 20 });
     await run.output.waitForText('ready');
     const order: string[] = [];
-    // The end of the container takes about 0.1 s.
+    // The container takes about 0.1 s to end. A result after 1.5 s means that the run waited for something else.
     const late = setTimeout(() => order.push('late'), 1_500);
     expect(await work).to.deep.equal({ exitCode: 137 });
     order.push('result');
@@ -194,7 +194,7 @@ describe('docker: running a container', function () {
     expect(exit.exitCode).to.equal(1);
   });
 
-  it('a container has only the loopback device without a network, and one more device by default', async () => {
+  it('a container without a network has only the loopback device; by default, it has one more device', async () => {
     expect((await start(sh('ls /sys/class/net'))).run.output.stdout()).to.equal('lo\n');
     const { network: _, ...usual } = sh('ls /sys/class/net');
     expect((await start(usual)).run.output.stdout()).to.equal('eth0\nlo\n');
@@ -316,7 +316,7 @@ describe('docker: running a container', function () {
     });
     after(() => raw.close());
 
-    // Resuming by byte counts requires that the log of the engine holds the same bytes.
+    // The gateway resumes output at a number of bytes, so both logs must hold the same bytes.
     it("the engine's log holds the same bytes as the run's log", async () => {
       const run = fakePorts();
       const script =

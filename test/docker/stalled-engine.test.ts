@@ -57,7 +57,7 @@ describe('P6: an engine that does not answer a request', function () {
 
   const unanswered: Releasers = { container: async () => ({ left: 'the engine does not answer' }) };
 
-  /** Releases what the stopped run has left, with an engine that answers again. */
+  /** Lets the engine answer again, and releases what the stopped run has left. */
   async function releaseLater({ ports, obligations }: FakePorts): Promise<void> {
     daemon.pass();
     const options = { stop: ports.stop, force: new AbortController().signal, pending: Promise.resolve() };
@@ -86,7 +86,7 @@ describe('P6: an engine that does not answer a request', function () {
     await releaseLater(run);
   });
 
-  it('an adopted container run that is stopped ends at the latest with the release of its container', async () => {
+  it('a stopped run of an adopted container ends at the latest when its container is released', async () => {
     const first = fakePorts({ stop });
     void engine.container(first.ports)(sleeping);
     await first.waitForEvent('container-started');
@@ -105,7 +105,7 @@ describe('P6: an engine that does not answer a request', function () {
     await first.releaseAll(engineReleasers(engine));
   });
 
-  it('a run that is stopped while the engine does not answer gets no access to the engine', async () => {
+  it('opening the engine fails if the run is stopped while the engine does not answer', async () => {
     const run = fakePorts({ stop });
     daemon.stall(requests.ping);
     const opening = expectRejection(engine.steps(run.ports));
@@ -122,7 +122,7 @@ describe('P6: an engine that does not answer a request', function () {
   };
 
   for (const [what, [request, create]] of Object.entries(creations))
-    it(`a stopped run does not wait for its ${what} while the engine does not answer`, async () => {
+    it(`a stopped run does not wait for the creation of its ${what} while the engine does not answer`, async () => {
       const { run, steps, name } = await createStepRun(engine, { stop });
       daemon.stall(request);
       const creation = expectRejection(create(steps, name()));

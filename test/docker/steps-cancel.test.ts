@@ -49,7 +49,7 @@ describe('docker: cancelling step containers', function () {
     pending: Promise.resolve(),
   };
 
-  /** Runs a job with a service, as a pipeline does. Uses every member of the API. */
+  /** Runs a job with a service, a network, a volume, files and an additional command, as a pipeline does. */
   async function work({ steps, run, sh, name }: StepRun): Promise<void> {
     await steps.image({ image: 'busybox', pull: 'missing', signal: run.ports.signal, onPull: () => {} });
     const [network, volume] = await Promise.all([steps.network('n'), steps.volume('v')]);
@@ -66,7 +66,7 @@ describe('docker: cancelling step containers', function () {
     await Promise.all([job.remove(), service.remove()]);
   }
 
-  it(`runs stopped at 40 random moments leave nothing and have correct receipts (seed ${seed})`, async () => {
+  it(`runs stopped at 40 random moments leave nothing and have clean receipts (seed ${seed})`, async () => {
     const random = createRandom(seed);
     const moments = Array.from({ length: 40 }, () => random() * 1_500);
     for (let at = 0; at < moments.length; at += 4) {

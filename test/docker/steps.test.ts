@@ -102,7 +102,7 @@ describe('docker: step containers', function () {
       expect(setup.run.input.discarded).to.equal(false);
     });
 
-    it('a step container reads the end of input from its start', async () => {
+    it('the input of a step container has ended before the container starts', async () => {
       const { setup, exit } = await runStep('cat; echo "read to the end"');
       expect(exit).to.deep.equal({ exitCode: 0 });
       expect(setup.run.output.stdout()).to.equal('read to the end\n');
@@ -117,7 +117,7 @@ describe('docker: step containers', function () {
       expect(await ended).to.deep.equal({});
     });
 
-    it('a step container delivers 20 MB without loss and waits while the log is behind', async () => {
+    it('a step container delivers 20 MB without loss and waits while the log accepts none', async () => {
       const setup = await createStepRun(engine);
       const step = await setup.steps.create(setup.sh('head -c 20000000 /dev/zero | tr "\\0" y'));
       setup.run.output.block();
@@ -324,7 +324,7 @@ describe('docker: step containers', function () {
           .to.match(/^cannot run the command in the container: exec: /)
           .and.match(reason);
       }
-      // The command itself may exit with this code.
+      // A command that itself exits with 127 is not reported as missing.
       expect(await step.exec(['sh', '-c', 'nosuch'], { output: setup.run.output })).to.deep.equal({ exitCode: 127 });
       await step.remove();
     });
@@ -368,7 +368,7 @@ describe('docker: step containers', function () {
       expect(await raw.docker.listContainers({ all: true, filters: { name: [step.name] } })).to.deep.equal([]);
     });
 
-    it('removing a container does not wait for a log that is behind', async () => {
+    it('removing a container does not wait for a log that accepts no output', async () => {
       const setup = await createStepRun(engine, { stop: { signal: 'SIGTERM', graceMs: endlessGraceMs } });
       const step = await setup.steps.create(setup.sh('yes'));
       setup.run.output.block();
@@ -410,7 +410,7 @@ describe('docker: step containers', function () {
       expect(await step.remove()).to.deep.equal({ how: 'SIGINT' });
     });
 
-    it('removing a container cuts its running stop short', async () => {
+    it('removing a container ends the grace of a stop in progress', async () => {
       const setup = await createStepRun(engine, { stop: { signal: 'SIGTERM', graceMs: endlessGraceMs } });
       const step = await setup.steps.create(
         setup.sh('trap "echo asked" TERM; echo ready; while :; do sleep 0.1; done'),
@@ -423,7 +423,7 @@ describe('docker: step containers', function () {
       expect(await stopped).to.have.property('how');
     });
 
-    it('a removed container starts nothing more and rejects file access', async () => {
+    it('the start of a removed container has no effect, and access to its files is rejected', async () => {
       const setup = await createStepRun(engine);
       const step = await setup.steps.create(setup.sh('true'));
       await step.remove();
@@ -541,7 +541,7 @@ describe('docker: step containers', function () {
       await setup.run.releaseAll(engineReleasers(engine));
     });
 
-    it('a cache volume remains and keeps its files for the next run of the gateway', async () => {
+    it('a cache volume and its files remain for the next run on the same gateway', async () => {
       let name = '';
       for (const script of ['echo warm > /c/file', 'cat /c/file']) {
         const setup = await createStepRun(engine);

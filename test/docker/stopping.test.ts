@@ -23,7 +23,7 @@ interface Row {
   start(engine: TestPipelineEngine, script: string, stop: StopPolicy): Promise<Started>;
   /** Prefix of the container names of this row. */
   readonly name: string;
-  /** What the engine lists while the script runs. */
+  /** Kinds of the resources that the engine lists while the script runs. */
   readonly opens: readonly string[];
 }
 

@@ -45,7 +45,7 @@ function readColumns(text: string, title: string): readonly (readonly string[])[
   );
 }
 
-/** Returns the keys of the file by path, such as `http.api`. */
+/** Returns the paths of the keys of the file, such as `http.api`; of `limits` and `pin` only the key itself. */
 function listKeyPaths(keys: Readonly<Record<string, JsonSchema>>): readonly string[] {
   return Object.entries(keys).flatMap(([key, schema]) => {
     const childProperties = schema['properties'] as Readonly<Record<string, JsonSchema>> | undefined;

@@ -13,7 +13,7 @@ const titles = [...document.matchAll(/^### (.* \(limit (\d+)\))$/gm)].map(([, ti
   limit: Number(limit),
 }));
 
-/** Ignores line breaks, `#` and `?`, so that formatting does not matter. */
+/** Removes line breaks, `#` and `?` from code, so that its formatting does not matter in a comparison. */
 const normalize = (text: string): string => text.replaceAll(/\s+|[#?]/g, ' ').replaceAll(/ ?([.(]) ?/g, '$1');
 
 const read = (file: string): string => normalize(readFileSync(root + file, 'utf8'));

@@ -94,7 +94,7 @@ const steps: Readonly<Record<JobStep['step'], true>> = {
 
 const documentText = readFileSync(new URL('../../docs/pipelines.md', import.meta.url), 'utf8');
 const examples = readExamples(documentText);
-/** Number of examples that start before their test, to shorten the total time. */
+/** Number of examples that run at the same time: each test also starts the next ones, to shorten the total time. */
 const ahead = 4;
 
 describe('docs/pipelines.md', function () {

@@ -20,7 +20,7 @@ describe('the document of pow-1', () => {
     expect(shown).to.deep.equal(names.map((name) => [name, endingReason(name), String(pow1.closeCode(name))]));
   });
 
-  it('the page of pow-1 shows valid client messages, and results as the dialect writes them', () => {
+  it('the page of pow-1 shows valid client messages, and a result as the dialect writes it', () => {
     const text = readFileSync(new URL('../../docs/pow.md', import.meta.url), 'utf8');
     const messages = [...text.matchAll(/binary `(\{"(?:call|signal)"[^`]*\})`/g)].map(
       ([, message]) => pow1.read(Buffer.from(message!)).type,

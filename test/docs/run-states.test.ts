@@ -17,7 +17,7 @@ describe('the table of runs', () => {
     );
   });
 
-  it('every run state but the last leads to the end, and none leads back', () => {
+  it('every run state but the last can end, and no transition leads to an earlier state', () => {
     for (const state of runStates) {
       expect(nextState(state, 'end')).to.equal(state === 'ended' ? undefined : 'ended');
       for (const transition of runTransitions) {

@@ -1,5 +1,5 @@
-// Tests clients that send invalid, excessive, too fast, too slow or no data. Each gets a clear result and leaves
-// nothing behind. The folder test/vectors contains more invalid websocket messages.
+// Tests clients that send invalid data, too much, too fast, too slowly or nothing. Each gets a response or is
+// disconnected, and leaves nothing behind. The folder test/vectors contains more invalid websocket messages.
 
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
@@ -28,7 +28,7 @@ calls:
 
 const encodeJsonFrame = (message: object): Buffer => encodeFrame('binary', JSON.stringify(message));
 
-/** Returns everything before the close frame, which it answers. Resolves when the connection has ended. */
+/** Answers a close frame and returns all other frames. Resolves when the connection has ended. */
 async function readUntilClose(client: RawClient): Promise<readonly Frame[]> {
   const frames: Frame[] = [];
   for (let frame = await client.next(); frame !== undefined; frame = await client.next()) {
@@ -123,7 +123,7 @@ docker: { host: ${JSON.stringify(await sharedEngineHost())} }
       ['half a handshake', 60],
       ['a handshake without its last line', -2],
     ] as const) {
-      it(`the gateway closes a connection with ${what}`, async () => {
+      it(`the gateway closes a connection that sends ${what}`, async () => {
         const { port, host } = new URL(gateway.url);
         const socket = await connectSocket(Number(port));
         socket.write(handshake(host).slice(0, bytes));
@@ -242,7 +242,7 @@ docker: { host: ${JSON.stringify(await sharedEngineHost())} }
       expect((await waitForNewestRun(gateway)).outcome).to.equal('succeeded');
     });
 
-    it('a client that is slow to read pongs receives them in order, and always the latest', async () => {
+    it('a client that sends 20000 pings at once receives pongs in order, and always the last one', async () => {
       const client = await connectRawClient(gateway.wsUrl);
       client.sendControl({ call: 'cat' });
       client.write(...Array.from({ length: 20_000 }, (_, at) => encodeFrame('ping', String(at))));
@@ -372,8 +372,8 @@ async function expectNumberedLines(client: RawClient, lines: number, between: (c
 }
 
 /**
- * Sends lines of every size through `cat`, with pings in both directions, and with credit and announcements between
- * them. The parser of the client is strict.
+ * Sends lines of many sizes through `cat`, with pings in both directions, and with credit and announcements between
+ * them. The strict parser of the client fails the test if a frame is broken.
  */
 async function fillSocket(client: RawClient): Promise<void> {
   const lines = 4_000;

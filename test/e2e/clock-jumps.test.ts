@@ -104,7 +104,8 @@ calls:
       await clock.set(offset);
       expect((await runCli(['call', '--url', url, 'hello'], { cwd: folder })).code).to.equal(0);
     }
-    // Each call requests a sweep. The sweep at each start certainly follows the jump before it.
+    // The sweep that a call requests may run only after the next jump. The sweep at each start certainly follows the
+    // jump before that start.
     await stop();
     await clock.set('+4000d');
     await start();

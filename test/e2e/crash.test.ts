@@ -1,5 +1,5 @@
-// Kills the gateway at random instants during twenty runs of every kind and starts it again, many times. No run may be
-// stuck, orphaned or wrong.
+// Kills the gateway at random instants while twenty runs of every kind are active, and starts it again, many times.
+// Every accepted run must end with one outcome and a clean receipt, and nothing may be left.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ const kills = Number(process.env['CRASH_KILLS'] ?? 12);
 const seed = Number(process.env['CRASH_SEED'] ?? 20_261_124);
 const atOnce = 20;
 const lifeMsMax = 600;
-/** Number of kills. Before some of them, a client cancels one run. */
+/** Probability that a client cancels one run before a kill. */
 const cancelShare = 0.6;
 const settledMs = 30_000;
 
@@ -79,7 +79,7 @@ describe(`a gateway that is killed ${kills} times during ${atOnce} runs (seed ${
   const liveRuns = async (): Promise<readonly RunRecord[]> =>
     (await allRecords()).filter(({ state }) => state !== 'ended');
 
-  /** Starts runs until enough are active. Each is accepted, and then its client disconnects. */
+  /** Starts runs until `atOnce` are active. Each client disconnects when its run is accepted. */
   async function fill(): Promise<void> {
     const live = (await liveRuns()).length;
     await Promise.all(
@@ -97,7 +97,10 @@ describe(`a gateway that is killed ${kills} times during ${atOnce} runs (seed ${
     client.ws.terminate();
   }
 
-  /** Does not wait for the result, because the gateway may be killed before or while it stops the run. */
+  /**
+   * Cancels a random active run. Does not wait for the result, because the test may kill the gateway before the run
+   * ends.
+   */
   async function cancelOne(): Promise<void> {
     const live = await liveRuns();
     const run = live[Math.floor(random() * live.length)]?.id;
@@ -183,7 +186,7 @@ describe(`a gateway that is killed ${kills} times during ${atOnce} runs (seed ${
       if (events.includes('adopted')) adopted += 1;
       if (!events.includes('container-created')) continue;
       expect(events.includes('output-lost'), id).to.equal(false);
-      // If no gateway had observed the run after its start, it would have another outcome.
+      // A run whose container had not started when the gateway was killed may have another outcome.
       if (events.includes('container-started') && !cancelled.has(id)) expect(outcome, id).to.equal('succeeded');
     }
     expect(adopted).to.be.greaterThan(0);

@@ -1,5 +1,5 @@
-// Tests a client that loses its connection a thousand times at random bytes. Every line and every input must arrive
-// once and in order.
+// Tests clients that lose their connection hundreds of times, after random numbers of bytes. Every line and every input
+// must arrive once and in order.
 
 import { expect } from 'chai';
 import { WebSocket as WsSocket } from 'ws';
@@ -73,8 +73,8 @@ describe('a client whose connection is cut many times', function () {
     });
     for (let text = 1; text <= texts; text += 1) {
       expect(await call.write(String(text))).to.equal(true);
-      // Send a part at a time, so that data moves in both directions during the whole test. If the client sent
-      // everything at once, the few longest connections would carry all of it.
+      // Limit the lines that are not echoed yet, so that data moves in both directions during the whole test. If the
+      // client sent everything at once, the few connections with late cuts would carry all of it.
       while (text - lines.length > linesAhead)
         await new Promise<void>((resolve) => {
           echoed = resolve;
@@ -132,8 +132,8 @@ interface DropPlan {
 }
 
 /**
- * Draws cuts that fall into the upgrade, between messages and within them. The upgrade takes about 160 bytes down and
- * 250 bytes up.
+ * Returns a function that draws the cut of the next connection: in the upgrade, between messages or within one. The
+ * upgrade takes about 160 bytes down and 250 bytes up.
  */
 function drawDrops({ seed, count, downMax, upMax }: DropPlan): () => DropRule | undefined {
   const random = createRandom(seed);
@@ -146,7 +146,9 @@ function drawDrops({ seed, count, downMax, upMax }: DropPlan): () => DropRule | 
   };
 }
 
-/** Returns the first line that differs from its own number, or undefined. */
+/**
+ * Describes a wrong number of lines, or the first line that is not its own number. Returns undefined if all are right.
+ */
 function findFirstWrongLine(lines: readonly string[], count: number): string | undefined {
   if (lines.length !== count) return `${lines.length} lines`;
   const at = lines.findIndex((line, index) => line !== String(index + 1));

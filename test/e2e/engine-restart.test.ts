@@ -78,7 +78,7 @@ describe('P6: a gateway whose engine restarts', function () {
   });
 
   for (const call of ['forever', 'jobs'])
-    it(`P6: a cancel ends "${call}" while its engine is down; the receipt is completed afterwards`, async () => {
+    it(`P6: a cancel ends "${call}" while its engine is down; the receipt is completed after the restart`, async () => {
       const { run, client } = await start(call);
       await waitUntil('the container runs', async () => {
         const text = await (await fetch(`${url}/api/v1/http/runs/${run}/events`)).body?.getReader().read();
@@ -94,7 +94,7 @@ describe('P6: a gateway whose engine restarts', function () {
       expect((await record(run)).cleanup?.left).to.deep.equal([]);
     });
 
-  it('P6: a run is adopted after the gateway was started before its engine', async () => {
+  it('P6: a gateway that starts before its engine adopts the run when the engine answers', async () => {
     const { run } = await start('slow');
     await waitUntil('the first lines arrive', hasLines(run, 3));
     served.child.kill('SIGKILL');

@@ -56,7 +56,10 @@ calls:
   const getJson = async (path: string): Promise<unknown> =>
     (await fetch(`${url}${path}`, { headers: { connection: 'close' } })).json();
 
-  /** Makes a call. Returns how it ended and how many lines arrived. */
+  /**
+   * Makes a call, and runs `after` when the first line has arrived. Returns the result, the number of lines and the run
+   * id.
+   */
   async function call(
     name: string,
     after?: () => Promise<void>,

@@ -189,7 +189,7 @@ ${more}`;
     expect(reader.events.some(({ stream, message }) => stream === 'stdout' && message === 'from here')).to.equal(true);
   });
 
-  it('a gateway rejects host jobs unless they are allowed, and then runs them', async () => {
+  it('a gateway rejects host jobs by default, and runs them if they are allowed', async () => {
     const text = 'workflow: [a]\na: { host: true, env: A=1, script: echo "host $A" }\n';
     await serve();
     const { status, json } = await request('/trigger', { method: 'POST', body: text });

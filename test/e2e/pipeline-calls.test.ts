@@ -171,7 +171,7 @@ describe('calls that start pipelines', function () {
       expect((await call('pipeline.run', [one, '{"workspace":"/etc"}'])).result).to.include({ status: 'rejected' });
     });
 
-    it('pipeline.run may use secrets that list it, but no relative mounts', async () => {
+    it('pipeline.run may use secrets whose configuration lists it, but no relative mounts', async () => {
       expect(
         (
           await call('pipeline.run', [
@@ -216,7 +216,7 @@ describe('calls that start pipelines', function () {
       ).to.deep.equal(['from the gateway']);
     });
 
-    it('pipeline.run is cancelled at once, whatever its jobs do', async () => {
+    it('a cancel ends pipeline.run while its jobs run, and the receipt is clean', async () => {
       const client = await connectWsClient(gateway.wsUrl, ['distillery.v2']);
       client.sendControl({
         call: 'pipeline.run',

@@ -83,7 +83,10 @@ calls:
     expect([...(await leftoverContainers()), ...(await leftoverNetworksAndVolumes())]).to.deep.equal([]);
   });
 
-  /** Milliseconds before the cancel. Absent: the run is not cancelled. */
+  /**
+   * Runs the pipeline and cancels it after `afterMs`; without `afterMs`, no client cancels it. Returns the record of
+   * the run.
+   */
   async function runPipeline(afterMs?: number): Promise<RunRecord> {
     const client = await connectWsClient(gateway.wsUrl, ['distillery.v2']);
     client.sendControl({ call: 'build' });
@@ -103,7 +106,7 @@ calls:
     return record;
   }
 
-  /** Inspects the engine directly, because the gateway could be wrong. */
+  /** Checks that the run has left nothing. Inspects the machine directly, because the gateway could be wrong. */
   async function expectNothingLeft({ id, outcome, cleanup }: RunRecord): Promise<void> {
     expect(await leftoverContainers(id), `${id}, ${outcome}`).to.deep.equal([]);
     expect(await leftoverNetworksAndVolumes(id), `${id}, ${outcome}`).to.deep.equal([]);

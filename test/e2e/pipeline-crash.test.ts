@@ -63,7 +63,7 @@ docker: { host: "${await sharedEngineHost()}" }
     return { ...serving, url };
   }
 
-  it('a restarted gateway leaves nothing of the pipeline, and its run is unknown with a receipt', async () => {
+  it('a restarted gateway leaves nothing of the pipeline; its run has the outcome unknown and a receipt', async () => {
     const first = await serve();
     const running = startCli(['run', 'busy.yaml', '--no-reconnect'], {
       cwd: folder,

@@ -79,7 +79,7 @@ describe('a published client of pow-1', function () {
   for (const [title, ask] of variants) {
     const byRequests = title.endsWith('requests');
     describe(title, () => {
-      it('a pow-1 client receives the output as printed, and the value', async () => {
+      it('a pow-1 client receives the output, the status and the value', async () => {
         const answer = await ask({ call: 'steps' });
         expect(answer).to.deep.include({
           text: byRequests ? 'one\ntwo\n\nthree' : 'one\ntwo\r\n\nthree',

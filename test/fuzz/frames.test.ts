@@ -83,7 +83,10 @@ interface SeedRange {
   readonly count: number;
 }
 
-/** Waits until no run is active. Resolves with the number of results. */
+/**
+ * Runs one conversation per seed, `atOnce` at a time, and then stops and checks all runs. Returns the number of
+ * results.
+ */
 async function runConversations(
   gateway: TestGateway,
   dialect: FuzzDialect,

@@ -16,9 +16,9 @@ type Random = (below: number) => number;
 
 const texts = Number(process.env['FUZZ_TEXTS'] ?? 3_000);
 const firstSeed = Number(process.env['FUZZ_SEED'] ?? 1);
-/** Uses the CPU time of this process, so that other load on the machine does not count. */
+/** Limit for one text, in CPU time of this process, so that other load on the machine does not count. */
 const cpuMsMax = 1_000;
-/** One of this many texts is as large as allowed. */
+/** One of this many texts has a random size up to slightly above the limit of 1 MiB. */
 const largeEvery = 1_000;
 
 const folder = new URL('../vectors/pipelines/', import.meta.url);
@@ -170,7 +170,7 @@ function measureCpuMs(work: () => void): number {
   return (user + system) / 1_000;
 }
 
-/** Returns how the text ended. Throws if the result is wrong. */
+/** Checks and plans the text, and returns how far that succeeded. Throws if the result or a diagnostic is wrong. */
 function classify(text: string): 'planned' | 'rejected' | 'not planned' {
   const { pipeline, diagnostics } = parsePipeline(text, { hostJobs: true });
   const lines = text.replace(/^\uFEFF/, '').split('\n');

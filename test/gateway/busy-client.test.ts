@@ -1,4 +1,4 @@
-// Tests that a client which sends many messages at once leaves turns of the event loop to others.
+// Tests that the gateway yields to the event loop while it handles many messages that one client sent at once.
 
 import { expect } from 'chai';
 import { countTurns } from '../helpers/count-turns.ts';

@@ -120,7 +120,7 @@ describe('a listener of the gateway', () => {
         expect(await ask(target), target).to.be.oneOf([400, 403, 404]);
     });
 
-  it('S8: every API ignores the Basic credentials that a reverse proxy passes on, and rejects a token', async () => {
+  it('S8: every API ignores Basic credentials that a proxy passes on; an invalid token is rejected', async () => {
     for (const { path, isPin } of targets)
       for (const value of ['Basic YWRhOnNlY3JldA==', 'basic x', 'Negotiate x']) {
         const lines = [`GET ${path} HTTP/1.1`, 'Host: localhost', `Authorization: ${value}`, closing];
@@ -211,7 +211,7 @@ describe('a listener of a gateway without http.keepAlive', () => {
       socket.on('data', (chunk) => answers.push(chunk.toString()));
       request(socket, '/healthz');
       await waitUntil('the first response arrives', () => answers.length > 0);
-      // Node checks the limit once a second.
+      // Node checks the limit only once a second, so wait for several checks.
       await new Promise((resolve) => setTimeout(resolve, 3_200));
       answers.length = 0;
       request(socket, '/healthz');

@@ -25,7 +25,7 @@ describe('a gateway with long params', () => {
     return json.at(-1)!;
   }
 
-  it('S12: clients are answered while others send values of 100 to 400 kB that nearly match a pattern', async () => {
+  it('S12: a client gets a response while others send 100 to 400 kB that nearly match a pattern', async () => {
     const values = [100_000, 250_000, 400_000].map((size) => `${'a'.repeat(size)}!`);
     const results = values.map((value) => call('evil', value));
     expect((await fetch(`${gateway.url}/api/v1/http/calls`)).status).to.equal(200);

@@ -25,7 +25,7 @@ calls:
 `;
 const authorization = `Basic ${Buffer.from(`${login.user}:${login.password}`).toString('base64')}`;
 
-/** Clients trust every certificate of the proxy. */
+/** TLS options with which a client accepts any certificate of the proxy. */
 const tls = { servername: proxyHost, rejectUnauthorized: false };
 
 interface Response {
@@ -112,7 +112,7 @@ for (const [name, start] of [
       expect(code).to.equal(1000);
     });
 
-    it('an event stream has each line while the run still waits for the next one', async () => {
+    it('an event stream delivers each line before the client sends the next one', async () => {
       const { client, id } = await startCat();
       const stream = await openStream(proxy.port, `/api/v1/http/runs/${id}/events`, {
         headers: headersFor(),
@@ -127,7 +127,7 @@ for (const [name, start] of [
       await stream.end();
     });
 
-    it('an upload is larger than the default limits of proxies', async () => {
+    it('an upload can be larger than the default limits of proxies', async () => {
       const bytes = 5 << 20;
       const id = JSON.parse(
         (await ask('/api/v1/pow/new', { method: 'POST', body: '{"call":"count"}' })).body,
@@ -146,7 +146,7 @@ for (const [name, start] of [
       expect((await ask('/api/v1/http/calls')).status).to.equal(200);
     });
 
-    it('the gateway sees the host that the client names, and rejects foreign hosts and pages', async () => {
+    it('a request for a foreign host gets no data, and only pages of the own origin are accepted', async () => {
       const [foreignHost, foreignOrigin] = [{ Host: 'evil.example' }, { Origin: 'https://evil.example' }];
       const own = { Origin: `https://${proxyHost}:${proxy.port}` };
       // Caddy has no site with the foreign name and answers the request itself, without the gateway.
@@ -165,13 +165,13 @@ for (const [name, start] of [
   });
 
 describe('S8: the timeouts of the recipes', () => {
-  it('nginx waits longer for an idle connection than the gateway is silent on it', () => {
+  it('the idle timeout of nginx is longer than the longest silence of the gateway', () => {
     const [, timeout = ''] = /proxy_read_timeout\s+(\S+);/.exec(readRecipe('nginx')) ?? [];
     const { pingMs, heartbeatMs } = defaultLimits;
     expect(parseDuration(timeout)).to.be.above(Math.max(pingMs, heartbeatMs));
   });
 
-  it('Caddy has no timeout for idle connections, unless the recipe sets one', () => {
+  it('the recipe for Caddy sets no timeout', () => {
     expect(readRecipe('caddy')).not.to.match(/timeout/);
   });
 });

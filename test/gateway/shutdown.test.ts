@@ -90,7 +90,7 @@ describe('the shutdown of a gateway', () => {
     expect(gateway.logText()).to.contain('the grace is over').and.to.contain('"left":1');
   });
 
-  it('the gateway cancels waiting runs at once when it shuts down', async () => {
+  it('the gateway cancels queued runs at once when it shuts down', async () => {
     await start('60s');
     const [first, second] = [await startRun('single'), await open()];
     send(second, { call: 'single' });

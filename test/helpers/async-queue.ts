@@ -2,7 +2,7 @@
 
 export interface AsyncQueue<T> {
   push(value: T): void;
-  /** Ends the queue: later reads return undefined. */
+  /** Ends the queue: after the remaining values, reads return undefined. */
   end(): void;
   next(): Promise<T | undefined>;
   readonly size: number;

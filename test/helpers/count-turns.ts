@@ -1,4 +1,4 @@
-// Counts the turns of the event loop during an operation, to test that the operation leaves turns to others.
+// Counts the turns of the event loop during an operation, to test that the operation yields to the event loop.
 
 /** Returns how many turns the event loop took until the work was done. Causes no turn itself. */
 export async function countTurns(work: () => Promise<unknown>): Promise<number> {

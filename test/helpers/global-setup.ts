@@ -11,7 +11,7 @@ import { tearDown } from './teardown.ts';
 const folder = mkdtempSync(join(tmpdir(), 'dt-'));
 process.env['TMPDIR'] = folder;
 
-/** Fails the test run if a process, a container or a file is left behind, or if the run does not end. */
+/** Fails the test run if a process, a container or a file is left behind, or if the test process does not end. */
 export async function mochaGlobalTeardown(): Promise<void> {
   limitRunEnd();
   const left = [...leftoverProcesses(), ...(await leftoverContainers())];

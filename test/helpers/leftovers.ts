@@ -5,7 +5,7 @@ import type Docker from 'dockerode';
 import { describeProcess } from './describe-process.ts';
 
 /**
- * Returns the processes with the marker of `run`, or of any run of these tests. Zombies have no environment and do not
+ * Returns the processes with the mark of `run`, or of any run of these tests. Zombies have no environment and do not
  * count.
  */
 export function leftoverProcesses(run?: string): string[] {
@@ -15,7 +15,8 @@ export function leftoverProcesses(run?: string): string[] {
 }
 
 /**
- * Returns true for processes of these tests, which have their temporary folder. Other tests may run on this machine.
+ * Returns true for a process of `run`, or of any run of these tests. TMPDIR distinguishes these tests from others on
+ * this machine.
  */
 function belongsToTests(environment: readonly string[], run: string | undefined): boolean {
   if (run !== undefined) return environment.includes(`DISTILLERY_RUN=${run}`);

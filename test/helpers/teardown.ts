@@ -1,5 +1,6 @@
-// What tests have to stop before a test run ends. Mocha loads the root fixture as CommonJS and the tests as ES modules,
-// so each has its own copy of this module. Both use one list, which belongs to the process.
+// Functions that stop what tests have started, before the test process ends. Mocha loads the root fixture as CommonJS
+// and the tests as ES modules, so each has its own copy of this module. Both use one list, which belongs to the
+// process.
 
 type Stop = () => Promise<void>;
 

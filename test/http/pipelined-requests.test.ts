@@ -66,7 +66,7 @@ describe('pipelined requests', () => {
     }).length;
   }
 
-  /** Opens a connection, sends `text`, and collects what arrives while it reads. */
+  /** Opens a connection, sends `text`, and collects what arrives. A test can pause the socket. */
   function open(text: string): { readonly socket: Socket; received(): string } {
     const socket = connect(serving.port, '127.0.0.1');
     sockets.push(socket);
@@ -179,7 +179,7 @@ describe('pipelined requests', () => {
     await waitUntil('the response is closed', () => streams[0]!.destroyed);
   });
 
-  it('S15: a file that was opened for a client that has gone is closed', async () => {
+  it('S15: a file that was opened for a client that has disconnected is closed', async () => {
     for (let n = 0; n < 50; n += 1) {
       const { socket } = open(head(artifactPath));
       if (n % 2 === 0) await new Promise((resolve) => socket.once('connect', resolve));

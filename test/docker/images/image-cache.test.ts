@@ -410,7 +410,7 @@ describe('docker: images', function () {
       );
     });
 
-    it('a build stops although the log is behind', async () => {
+    it('a build stops although the log accepts no output', async () => {
       const setup = await createStepRun(engine);
       const failure = expectRejection(build(setup, [dockerfile('FROM busybox\nRUN yes\n')], { tag: 'never-built' }));
       await setup.run.output.waitForText('Running in');

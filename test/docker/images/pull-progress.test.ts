@@ -23,7 +23,7 @@ describe('docker: pull progress', () => {
     expect(reports.length).to.equal(20);
   });
 
-  it('the progress is not repeated, and messages about other things are ignored', () => {
+  it('unchanged progress is reported once, and messages that are not about layers are ignored', () => {
     const { reports, progress, clock } = listen();
     for (let time = 0; time < 5; time += 1) {
       clock.ms += 1_000;

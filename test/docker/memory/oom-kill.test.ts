@@ -1,5 +1,5 @@
-// Asks the kernel log about containers of a real engine, as if the engine did not know why they ended.
-// If this user may not read the kernel log, the tests check nothing.
+// Asks the kernel log about containers of a real engine, as if the engine had not reported a lack of memory. If this
+// user may not read the kernel log, this file declares no tests.
 
 import { closeSync, openSync } from 'node:fs';
 import { expect } from 'chai';
@@ -50,7 +50,7 @@ describe('docker: lack of memory that the engine does not report', function () {
     expect(await run(`${child}; exit 3`)).to.deep.equal({ exitCode: 3, oomKilled: true });
   });
 
-  it('a container that ends itself by SIGKILL did not run out of memory', async () => {
+  it('a container that ends itself by SIGKILL is not reported as out of memory', async () => {
     expect(await run('kill -9 $$')).to.deep.equal({ exitCode: 137, oomKilled: false });
   });
 

@@ -9,7 +9,7 @@ import { createRandom } from '../../helpers/seeded-random.ts';
 const count = Number(process.env['CHAOS_RUNS'] ?? 150);
 const seed = Number(process.env['CHAOS_SEED'] ?? 20_261_201);
 const jumps = ['+0d', '-1h', '+1h', '+60d', '-60d', '+400d', '-1s', '+10s'];
-/** Longer than any run of this test, shorter than any wrong duration. */
+/** Longer than any run of this test, shorter than a duration that includes a jump of an hour. */
 const longestMs = 3_000_000;
 
 let clock: FakeClock;

@@ -1,5 +1,5 @@
-// Saves the configuration incompletely, empties it and damages it while mixed runs go on. Nothing that an incomplete
-// file lacks is closed or deleted, and all runs end as on an undisturbed gateway.
+// Saves empty, incomplete and damaged versions of the configuration during runs of every kind. The gateway keeps what
+// such a version lacks, and all runs end as on an undisturbed gateway.
 
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -30,7 +30,8 @@ async function saveInHalves({ configFile, url, pid }: ChaosGateway, signal: Abor
   const lastReload = async () => ((await getJson('status')) as { lastReload?: { ok: boolean } }).lastReload;
   const callNames = async (): Promise<readonly string[]> =>
     ((await getJson('calls')) as readonly { name: string }[]).map(({ name }) => name);
-  // With these limits, the gateway reads each version almost at once, but waits an hour before it removes anything.
+  // With these limits, the gateway reads each version almost at once, but waits an hour before it removes what the
+  // version lacks.
   const text = (await readFile(configFile, 'utf8')).replace(
     'limits: {',
     'limits: { configQuietMs: 10ms, configConfirmMs: 1h,',

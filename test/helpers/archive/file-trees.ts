@@ -31,7 +31,7 @@ export function useTempFolder(): { readonly path: string; at(...parts: readonly 
   };
 }
 
-/** Creates the files and folders of `entries`. A name that ends with `/` is a folder. */
+/** Creates the files, links and folders of `files`. A name that ends with `/` is a folder. */
 export function writeFiles(
   root: string,
   files: Readonly<Record<string, string | Buffer | { readonly to: string }>>,

@@ -4,14 +4,14 @@ import { fileURLToPath } from 'node:url';
 
 export interface ChaosCall {
   readonly name: string;
-  /** How the call ends without a stop. Absent if the call runs forever. */
+  /** Outcome of a run that no client stops. Absent if the run would take too long for the test. */
   readonly endsAs?: 'succeeded' | 'failed';
-  /** True if the call ends when its input does. */
+  /** True if a run of the call ends when its input ends. */
   readonly readsInput?: true;
   readonly terminal?: true;
   /** Declaration in distillery.yaml. Absent if a module defines the call. */
   readonly declaration?: string;
-  /** How often the test draws this call, relative to the others. */
+  /** How often the test draws this call, relative to the other calls. */
   readonly weight: number;
 }
 

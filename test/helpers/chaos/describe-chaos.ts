@@ -41,7 +41,7 @@ export interface ChaosOptions {
   readonly diskMib?: number;
   /** Starts an engine of its own. Default: the shared one. */
   readonly engine?: () => Promise<{ readonly host: string; close(): Promise<void> }>;
-  /** Environment of the gateway in its folder. */
+  /** Returns environment variables for the gateway in `folder`. */
   readonly env?: (folder: string) => Promise<Readonly<Record<string, string>>>;
   /** Runs beside the sessions, until `signal` aborts. It must restore what the gateway needs before it resolves. */
   readonly disturb?: (gateway: ChaosGateway, signal: AbortSignal) => Promise<void>;
@@ -83,7 +83,8 @@ export function describeChaos(title: string, options: ChaosOptions): void {
       });
       url = (await served.waitForMatch(/listening on (http:\S+)/))[1]!;
       await status();
-      // Wait: the compiler of the modules and the connection of the request close only a moment after their work.
+      // Wait until the open files settle: the compiler of the modules and the connection of the request end with a
+      // delay.
       let equalLooks = 0;
       filesBefore = await openFiles();
       await waitUntil('the open files of the gateway stay the same', async () => {
@@ -110,7 +111,7 @@ export function describeChaos(title: string, options: ChaosOptions): void {
     const status = async () =>
       (await getJson('status')) as { sessions: number; runs: Readonly<Record<string, number>> };
 
-    /** Counts the open descriptors of the gateway by kind: sockets, pipes, terminals, files. */
+    /** Returns the targets of the gateway's open descriptors, sorted and without their numbers. */
     async function openFiles(): Promise<readonly string[]> {
       const names = await readdir(`/proc/${served.child.pid}/fd`);
       const targets = await Promise.all(
@@ -169,7 +170,7 @@ export function describeChaos(title: string, options: ChaosOptions): void {
       records = await allRecords();
     });
 
-    it('every run has one outcome and a clean receipt, and every remaining client receives it', () => {
+    it('every run has one outcome and a clean receipt, and every client that stays connected receives both', () => {
       const recordsOf = ({ plan }: SessionResult): RunRecord[] =>
         records.filter(({ params }) => params[0] === plan.tag);
       const problems = [

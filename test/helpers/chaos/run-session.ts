@@ -9,7 +9,7 @@ export type Message = Readonly<Record<string, unknown>>;
 
 export interface SessionResult {
   readonly plan: SessionPlan;
-  /** True if the client has passed the call message to its connection. */
+  /** True if the client has tried to send the call message. */
   readonly callSent: boolean;
   readonly disconnected: boolean;
   readonly results: readonly Message[];

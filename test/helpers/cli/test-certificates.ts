@@ -1,4 +1,4 @@
-// A certificate authority of a test, and certificates for servers that it signs, made with openssl.
+// A certificate authority for tests, made with openssl, and certificates for servers that the authority signs.
 
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';

@@ -22,7 +22,7 @@ export interface Expectation {
   readonly defects?: readonly number[];
   readonly given?: VectorSetup;
   readonly diagnostics: readonly ExpectedDiagnostic[];
-  /** Both are present unless the diagnostics contain an error. */
+  /** `plan` and `run` are present unless the diagnostics contain an error. */
   readonly plan?: {
     readonly stages: readonly (readonly string[])[];
     readonly after: Readonly<Record<string, readonly string[]>>;

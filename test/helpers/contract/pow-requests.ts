@@ -96,7 +96,7 @@ async function sendMessage(
 ): Promise<void> {
   if ('text' in sent) {
     const { status } = await post('input', Buffer.from(sent.text.repeat(sent.times ?? 1)));
-    // Input after the end of the input is an error in this API. On the websocket it is ignored.
+    // This API answers input after the end of the input with 500. The websocket ignores such input.
     expect(status).to.be.oneOf([200, 500]);
     return;
   }
@@ -109,7 +109,7 @@ function isCall(sent: Sent): boolean {
   return message !== undefined && 'data' in message && typeof message.data !== 'string';
 }
 
-/** Returns true for input that the status buffer, which consists of lines, shows unchanged. */
+/** Returns true for text that fits into the status buffer, for the end of input and for a cancel. */
 function isInput(sent: Sent): boolean {
   if ('text' in sent) return sent.text.length * (sent.times ?? 1) < bufferMax;
   return 'json' in sent && ['close', 'cancel'].includes((sent.json as { signal?: string }).signal ?? '');
@@ -124,7 +124,7 @@ function isShownByStatus(expected: Extract<VectorStep, { expect: unknown }>['exp
   );
 }
 
-/** Returns the buffer for this output: the last lines without terminators, including an unfinished one. */
+/** Returns the status buffer for this output: all lines without terminators, joined by newlines. */
 function expectedBuffer(output: string): string {
   const lines = output.split('\n');
   if (lines.at(-1) === '') lines.pop();

@@ -1,4 +1,4 @@
-// Clients that run the vectors: ws, and a TCP socket for bytes that ws does not send.
+// Clients that run the vectors: ws, and a TCP socket for cases that ws cannot send or check.
 
 import { WebSocket } from 'ws';
 import { createAsyncQueue } from '../async-queue.ts';
@@ -17,7 +17,7 @@ export type ReceivedMessage =
 export interface VectorClient {
   send(sent: readonly Sent[]): Promise<void>;
   receive(): Promise<ReceivedMessage>;
-  /** Answers a received Close and resolves when the connection has ended. Rejects if anything else arrives. */
+  /** Resolves when the connection has ended. A TCP client also answers Close, and rejects if more frames arrive. */
   expectClose(code: number | null): Promise<void>;
   destroy(): void;
 }
@@ -27,7 +27,10 @@ export interface Opening {
   readonly subprotocol?: string;
 }
 
-/** Opens a client for a case: ws if ws can send everything in the case, otherwise a TCP socket. */
+/**
+ * Opens a client for a case: a TCP socket if the case expects Close or Pong, or sends what ws cannot send; otherwise
+ * ws.
+ */
 export function openVectorClient(url: string, vector: Case, opening: Opening): Promise<VectorClient> {
   const every = [
     ...(vector.each ?? []),

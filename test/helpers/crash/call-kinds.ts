@@ -30,7 +30,7 @@ export function expectedLineCounts(kind: CrashCall): readonly (readonly [string,
   }
 }
 
-/** Returns a script that prints numbered lines on one stream, forever. */
+/** A script that prints numbered lines on stdout, forever. */
 const endless = 'i=0; while :; do i=$((i+1)); echo o$i; sleep 0.01; done';
 
 export function crashYaml(engine: string): string {

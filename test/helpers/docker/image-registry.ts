@@ -1,4 +1,5 @@
-// Starts a small image registry in the network of the test engine. The name of an image selects how its pull fails.
+// Starts a small image registry in the network of the test engine. The name of an image selects how the registry sends
+// its layer.
 
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,8 +7,8 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 /**
- * How the registry sends the layer. `whole`: complete. `broken`: corrupt. `stalled`: it nearly stops midway. `slow`: in
- * many pieces.
+ * How the registry sends the layer. `whole`: complete. `broken`: corrupt. `stalled`: the second half in single bytes.
+ * `slow`: in many pieces.
  */
 export type LayerBehavior = 'whole' | 'broken' | 'stalled' | 'slow';
 

@@ -39,7 +39,7 @@ export async function startStallingEngine(): Promise<StallingEngine> {
   };
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const socket = track(client);
-    // The gateway opens a connection for each request.
+    // The gateway opens a connection for each request, so the first bytes of a connection contain the request line.
     socket.once('data', (head) => {
       socket.pause();
       socket.unshift(head);

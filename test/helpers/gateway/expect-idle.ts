@@ -8,7 +8,7 @@ import type { TestGateway } from './test-gateway.ts';
 
 type StatusSource = Pick<TestGateway, 'getJson'>;
 
-/** Waits until no session is open and no process or container of a run is left. */
+/** Waits until no session is open and every run has ended. Rejects if a process or container of a run is left. */
 export async function expectIdle(gateway: StatusSource, ms = 30_000): Promise<void> {
   await waitUntil('no session is open', async () => (await getStatus(gateway)).sessions === 0, ms);
   await waitUntil(

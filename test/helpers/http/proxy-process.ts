@@ -1,4 +1,4 @@
-// A reverse proxy of the system as a process of its own, with the configuration of docs/operations.md.
+// Starts nginx or Caddy as installed on this machine, with the recipe of docs/operations.md.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ import { waitUntil } from '../wait-until.ts';
 /** The host name in the document. */
 export const proxyHost = 'gateway.example.org';
 export const login = { user: 'ada', password: 'secret' } as const;
-/** bcrypt of the password, with the least cost. */
+/** bcrypt hash of the password, with the lowest cost. */
 const passwordHash = '$2b$04$HOgJLAUN2BuA/ntphaqRU.lxVSrVhXDaoR5KPGF3Ff8okILfCPrbO';
 
 export interface ReverseProxy {
@@ -116,7 +116,7 @@ async function start(
   }
 }
 
-/** Caddy listens before it has its certificate, so this includes the handshake. */
+/** Returns true if a TLS handshake succeeds. Caddy listens before it has its certificate. */
 function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1', servername: proxyHost, rejectUnauthorized: false });
@@ -128,7 +128,7 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-/** Throws if the recipe lacks one of the texts. */
+/** Replaces each of the texts in the recipe. Throws if the recipe lacks one of them. */
 function replaceOnce(recipe: string, replacements: readonly (readonly [string, string])[]): string {
   return replacements.reduce((text, [from, to]) => {
     if (!text.includes(from)) throw new Error(`the recipe lacks "${from}"`);

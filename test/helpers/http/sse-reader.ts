@@ -18,7 +18,7 @@ export function messagesIn(text: string): readonly Message[] {
   return parser.messages;
 }
 
-/** Parses an event stream piece by piece, so that a test can look at a long stream often. */
+/** Parses an event stream piece by piece, so that repeated checks of a long stream do not parse it again. */
 class StreamParser {
   /** All complete messages. */
   readonly messages: Message[] = [];

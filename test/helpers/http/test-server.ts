@@ -189,7 +189,7 @@ export function fakeDeps(changed: Partial<HttpDeps> = {}): HttpDeps {
       artifacts: async () => ({
         artifacts: [{ path: 'build/app.js', bytes: 3, type: 'file', modified: '2026-01-01T00:00:00.000Z' }],
       }),
-      // The fake needs any file that does not change.
+      // Any file can be the artifact, if it does not change during a test.
       artifact: async (_id, path) =>
         path === 'build/app.js' ? openArtifact(import.meta.dirname, 'test-server.ts') : undefined,
     },

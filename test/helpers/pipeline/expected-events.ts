@@ -16,8 +16,8 @@ interface ExpectedNode {
 }
 
 /**
- * Returns the differences; empty if the events match. An event that is not expected is a difference, unless it is a
- * `job-step`. An expected event that is missing or out of order always is.
+ * Returns the differences; empty if the events match. An unexpected event is a difference, except a `job-step`. An
+ * expected event that is missing or out of order is always a difference.
  */
 export function findEventMismatches(events: readonly Event[], expected: ExpectedEvents): readonly string[] {
   const nodes: ExpectedNode[] = [];

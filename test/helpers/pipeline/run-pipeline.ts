@@ -51,7 +51,7 @@ export async function runPipeline(
 
 const inputLine = 32_768;
 
-/** Sends bytes as base64, split into lines. */
+/** Sends an archive as base64 lines, and then the end of input. */
 function sendInput(client: WsClient, archive: Buffer): void {
   const text = archive.toString('base64');
   for (let at = 0; at < text.length; at += inputLine) client.sendText(text.slice(at, at + inputLine));

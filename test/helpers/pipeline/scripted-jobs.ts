@@ -25,7 +25,7 @@ export interface ScriptedRun {
   /** Rejects the current or next attempt of a job. */
   reject(job: string, error: Error): Promise<void>;
   stop(): void;
-  /** Also stops the jobs that run in any case. */
+  /** Stops all jobs, including those with `when: always`, which `stop` does not stop. */
   stopAll(): void;
   /** Ends the oldest delay. */
   endDelay(): void;

@@ -123,7 +123,7 @@ export async function openTestPipelineEngine(): Promise<TestPipelineEngine> {
       release: () => run.releaseAll(releasers),
       cancel: async () => {
         run.abort('cancelled');
-        // The release starts while the body still runs. What the body opens meanwhile is released afterwards.
+        // Start the release while the body still runs. The second release covers what the body opens meanwhile.
         const begun = run.releaseAll(releasers, 'stop');
         await result.catch(() => {});
         await begun;

@@ -21,7 +21,7 @@ export type Releasers = { readonly [kind in ObligationKind]?: Releaser };
 export interface FakePortsOptions {
   readonly run?: string;
   readonly stop?: StopPolicy;
-  /** Releasers for engines that release obligations themselves. `releaseAll` can set them later. */
+  /** Releasers for obligations that the engine itself releases. `releaseAll` replaces them. */
   readonly releasers?: Releasers;
 }
 
@@ -30,7 +30,7 @@ export interface FakeEvent {
   readonly facts: Readonly<Record<string, Json>>;
 }
 
-/** An obligation with its current details and the work that a release waits for. */
+/** An obligation with its current journal entry. With `outlivesStop`, it is released only at the end of the run. */
 export interface FakeObligation {
   readonly entry: ObligationEntry;
   readonly obligation: Obligation;
@@ -48,9 +48,9 @@ export interface FakePorts {
   endInput(): void;
   /** Aborts the signal and ends the input, as a run does before it releases. */
   abort(reason?: StopReason): void;
-  /** Aborts the signal of work that goes on when the run is stopped, as a run does when the time for it is over. */
+  /** Aborts the signal of work that continues after a stop, as a run does when the time limit of that work is over. */
   abortFinal(): void;
-  /** Skips the rest of the grace of all releases in progress. */
+  /** Skips the rest of the grace of all releases, and aborts the work that continues after a stop. */
   forceStop(): void;
   resize(size: { cols: number; rows: number }): void;
   /** Resolves with the first event of this type, earlier ones included. Rejects after `ms`. */
@@ -119,7 +119,7 @@ class FakeInput {
   readonly #queue: Uint8Array[] = [];
   #ended = false;
   #wake: () => void = () => {};
-  /** Bytes that the engine has acknowledged. */
+  /** Number of bytes that the engine has acknowledged. */
   takenBytes = 0;
   discarded = false;
 
@@ -175,7 +175,10 @@ class FakeOutput {
     return this.#parent?.full ?? this.#blocked;
   }
 
-  /** Returns a part that has its own bytes and is blocked while the whole is. With `repeated`, returns this output. */
+  /**
+   * Returns a part of this output: it collects its own bytes, and is blocked while the whole output is blocked. With
+   * `repeated`, returns this output itself.
+   */
   part(name: string, { repeated }: PartOptions = {}): FakeOutput {
     if (repeated) return this;
     const part = this.parts.get(name) ?? new FakeOutput(this.#parent ?? this);
@@ -197,7 +200,7 @@ class FakeOutput {
     if (this.#blocked) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Makes the disk fall behind until `unblock`. */
+  /** Makes the output full until `unblock`, as a slow disk does. */
   block(): void {
     this.#blocked = true;
   }

@@ -89,7 +89,7 @@ function waitUntilWritten(log: RunLog): Promise<void> {
 }
 
 export interface StoredContent {
-  /** Number of bytes that each stream printed. */
+  /** Bytes that were printed on each stream. */
   readonly streams: Readonly<Record<OutputStream, Buffer>>;
   readonly events: readonly {
     readonly seq: number;

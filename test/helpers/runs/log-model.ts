@@ -123,7 +123,7 @@ interface ModelWatcher {
   readonly format: LogFormat;
   readonly sink: RecordingSink;
   readonly watcher: Watcher;
-  /** Number of entries before the position where the watcher began. */
+  /** What was received before the position where the watcher began. */
   readonly skipped: readonly string[];
   blocked: boolean;
   /** How many entries the watcher still accepts. */

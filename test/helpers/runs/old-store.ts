@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import type { RunRecord } from '../../../protocol/run-record.ts';
 
-/** Creates a store of version 0, the last version that stored no number. The last of `records` has an obligation. */
+/**
+ * Creates a store of version 0, the last version that did not store its version number. The last of `records` has an
+ * obligation.
+ */
 export function createOldStore(folder: string, records: readonly RunRecord[]): void {
   const db = new Database(join(folder, 'runs.db'));
   db.exec(`
