@@ -21,7 +21,7 @@ const expected = {
   output: /^distillery: cannot connect to \S+: the server closed the connection without an answer\n/,
 };
 
-/** Each command has to end with exit code 125 and the sentence that says why. */
+/** Runs each command, which has to end with exit code 125 and print that the server closed the connection. */
 export async function runAtClosingServer({ path }: NodeVersion, folder: string): Promise<ExampleResult[]> {
   const server = createServer((socket) => socket.destroy());
   await once(server.listen(0, '127.0.0.1'), 'listening');

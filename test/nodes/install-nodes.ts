@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface NodeVersion {
-  /** `22.23.5` */
+  /** Such as `22.23.5`. */
   readonly version: string;
   /** Absolute path of the executable. */
   readonly path: string;

@@ -8,12 +8,12 @@ import type { NodeVersion } from './install-nodes.ts';
 export interface ExampleResult {
   readonly name: string;
   readonly ms: number;
-  /** Exit code and output if they are not as expected or contain a warning. */
+  /** Exit code and output, if they differ from the expected ones or the output contains a warning. */
   readonly problem?: string;
 }
 
 interface Environment {
-  /** The folder of distillery.yaml. */
+  /** The folder that contains distillery.yaml. */
   readonly folder: string;
   /** Address of a Docker engine. */
   readonly engine: string;
@@ -29,7 +29,9 @@ const commandMs = 120_000;
 /** Warnings of Node, and of the gateway's log (level 40 and above). */
 const warning = /^\(node:\d+\)|\bwarning\b|"level":[4-6]0\b/im;
 
-/** The last result is that of the gateway itself: it has to stop with exit code 0 and without warnings. */
+/**
+ * Returns one result per command, then that of the gateway, which has to stop with exit code 0 and without warnings.
+ */
 export async function runExamples({ path }: NodeVersion, { folder, engine }: Environment): Promise<ExampleResult[]> {
   const started = performance.now();
   const env = { ...process.env, DOCKER_HOST: engine };
@@ -60,7 +62,7 @@ interface Command {
   readonly path: string;
   readonly folder: string;
   readonly url: string;
-  /** Default: success. */
+  /** Default: exit code 0, with any output. */
   readonly expected?: Expected;
 }
 

@@ -1,4 +1,4 @@
-// Tests that a pipeline is parsed and planned once per run: counts the planner calls of each way to start one.
+// Counts the planner calls of each way to start a pipeline: each run parses and plans its pipeline once.
 
 import { expect } from 'chai';
 import type { Call } from '../../calls/contract/call.ts';
@@ -46,7 +46,7 @@ function openEngine(folder: string, plan: typeof planText): PipelineEngine {
   });
 }
 
-/** Returns the same call on an engine that counts its plans. */
+/** Returns the same call, which runs its pipelines on `engine`. */
 function withPlanningEngine(call: Call, engine: () => PipelineEngine): Call {
   return {
     ...call,
@@ -56,7 +56,7 @@ function withPlanningEngine(call: Call, engine: () => PipelineEngine): Call {
 }
 
 describe('planning a pipeline', () => {
-  it('pipeline.run plans its text once: the plan of the check is the one that runs', async () => {
+  it('pipeline.run plans its text once, and runs the plan that its check made', async () => {
     const planner = countPlans();
     let engine!: PipelineEngine;
     const call = pipelineRunCall({

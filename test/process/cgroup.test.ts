@@ -17,7 +17,7 @@ import {
 } from '../helpers/process/test-process-engine.ts';
 import { endlessGraceMs } from '../helpers/wait-until.ts';
 
-/** Creates the files of a cgroup in which the gateway may create cgroups. */
+/** Creates the files of a cgroup in which the gateway may create child cgroups. */
 async function createCgroupFiles(folder: string, names = 'cpuset cpu io memory pids'): Promise<void> {
   await fs.writeFile(path.join(folder, 'cgroup.controllers'), `${names}\n`);
   await fs.writeFile(path.join(folder, 'cgroup.subtree_control'), `${names}\n`);
@@ -63,7 +63,7 @@ describe('limits of a process', function () {
   it('the gateway moves itself and its runs to a child cgroup, so that the next run can have limits', () =>
     inFolder(async (folder) => {
       await createCgroupFiles(folder);
-      // Only the root cgroup lacks this file.
+      // Only the root cgroup lacks this file, so the gateway does not take the folder for the root cgroup.
       await fs.writeFile(path.join(folder, 'cgroup.events'), '');
       await fs.writeFile(path.join(folder, 'cgroup.subtree_control'), '');
       const running = createTestRun();
@@ -72,7 +72,7 @@ describe('limits of a process', function () {
       });
       await running.run.output.waitForText('\n');
       const pids = running.run.output.stdout().trim().split(' ');
-      // The parent process of the tests belongs to another program, so it must stay.
+      // The parent process of the tests belongs to another program, so it must stay in the cgroup.
       const listed = [process.pid, ...pids, process.ppid].map((pid) => `${pid}\n`);
       await fs.writeFile(path.join(folder, 'cgroup.procs'), listed.join(''));
       createCgroups({ own: { folder } }).open(createTestRun().run.ports, { pidsMax: 7 });
@@ -112,7 +112,7 @@ const controllers = ['memory', 'cpu', 'pids'];
 if ('folder' in own && canCreate(own.folder))
   describe('a process in a cgroup', function () {
     this.timeout(60_000);
-    /** Sets only the limits that this kernel offers. */
+    /** Sets only the limits whose controllers are available in the cgroup of the tests. */
     const cgroups = createCgroups({
       own,
       listFiles: (wanted) => limitFiles(wanted).filter(({ controller }) => offered(own.folder).includes(controller)),

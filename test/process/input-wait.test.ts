@@ -93,7 +93,7 @@ describe('isWaitingForInput', () => {
       expect(await engine.isWaitingForInput(id)).to.equal(false);
     }));
 
-  it('a run without open inputs does not count as waiting for input', async () => {
+  it('a run that the engine does not know does not count as waiting for input', async () => {
     expect(await createTestRun().engine.isWaitingForInput('no-such-run')).to.equal(false);
   });
 });

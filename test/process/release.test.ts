@@ -31,8 +31,8 @@ interface CancelledRun {
 }
 
 /**
- * Starts a process, waits until its output contains `ready` the given number of times, and cancels. Then checks that no
- * process has the marker of the run or `tag`.
+ * Starts a process, waits until its output contains `ready` the given number of times, and cancels the run. Then checks
+ * that no process has the marker of the run or `tag`.
  */
 async function startAndCancel(
   spec: ProcessSpec['argv'],
@@ -75,7 +75,7 @@ const nextTag = (() => {
   return (): string => `tag-${process.pid}-${(tags += 1)}-`;
 })();
 
-/** Returns the pids of the living shells that have `tag` in their arguments. */
+/** Returns the pids of the living shells that lead a session and have `tag` in their arguments. */
 function findEscaped(tag: string): number[] {
   return findLiving(`true ${tag}`).filter(
     (pid) => readProcess(pid)?.name === 'sh' && readProcess(pid)?.session === pid,
@@ -287,8 +287,8 @@ forEachStarter((starter) => {
 
     it('P1: output that continues after the exit of its process is read to its end', async () => {
       const at = createTestRun();
-      // The inner shell begins to read after the exit. It starts no program per line, which would take too long on a
-      // slow machine.
+      // The inner shell begins to read after the outer one has exited. It starts no program per line, which would take
+      // too long on a slow machine.
       const script =
         'exec > >(while kill -0 $$ 2>&-; do sleep 0.01; done; while read l; do printf "%(%T)T %s\\n" -1 "$l"; done); ' +
         'for i in $(seq 300); do echo line $i; done; echo end';
@@ -333,7 +333,7 @@ forEachStarter((starter) => {
       expect(at.run.events).to.deep.equal([{ type: 'output-cut', facts: released[0]?.outputCut }]);
     });
 
-    // A socket cannot be opened by name.
+    // With child_process, the output is a socket, which cannot be opened by path.
     if (starter === 'posix_spawn')
       it('P1: a process outside the run that holds the output open is not ended, and the receipt says so', async () => {
         const at = createTestRun();

@@ -44,7 +44,7 @@ forEachStarter(() => {
       inFolder(async (folder) => {
         const fifo = path.join(folder, 'fifo');
         await promisify(execFile)('mkfifo', [fifo]);
-        // Opening a FIFO without a writer blocks one of the threads that Node has for files.
+        // Opening a FIFO that has no writer blocks a thread of Node's thread pool.
         const readers = Array.from({ length: 64 }, () => fs.open(fifo, 'r'));
         const {
           engine: { process: start },
@@ -149,7 +149,7 @@ forEachStarter(() => {
       expect([group, session]).to.deep.equal([pid, pid]);
     });
 
-    it('a process is in the journal before its start, with its pid and start time after the start', async () => {
+    it('a process is in the journal before its start, and the entry then gets its pid and start time', async () => {
       const {
         engine: { process: start },
         run,
@@ -380,7 +380,7 @@ forEachStarter(() => {
       } = createTestRun();
       const ourselves = process.geteuid?.() ?? 0;
       if (root) process.seteuid?.(1234);
-      // The engine checks the user before the call returns.
+      // The engine checks the user before `start` returns.
       const started = expectRejection(start(run.ports)({ argv: ['true'], uid: 4321, gid: 99 }));
       process.seteuid?.(ourselves);
       expect((await started).message).to.equal(

@@ -236,7 +236,7 @@ forEachStarter(() => {
       expect(second.run.output.stdout()).not.to.contain('/dev/pts');
     });
 
-    it('a release sends SIGHUP to an interactive shell that ignores SIGTERM within the grace', async () => {
+    it('a release sends SIGHUP within the grace to an interactive shell that ignores SIGTERM', async () => {
       const at = createTestRun({ signal: 'SIGTERM', graceMs: endlessGraceMs });
       const ended = terminal(at, ['bash', '--norc', '-i'], { env: { PS1: 'prompt>' } });
       await at.run.output.waitForText('prompt>');

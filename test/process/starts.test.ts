@@ -55,7 +55,7 @@ describe('starts at the same time', function () {
       }
     }, '/tmp'));
 
-  it('the end of the start thread rejects starts in progress, and child_process performs later ones', async () => {
+  it('when the start thread ends, starts in progress reject, and child_process performs later starts', async () => {
     const thread = new StartThread(loadLibc(), '/no/such/library');
     const command = {
       file: '/bin/true',

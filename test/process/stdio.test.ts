@@ -34,7 +34,7 @@ describe('standard streams', function () {
     { who: 'a process', user: {} },
     { who: 'a process of another user', user: otherUser },
   ]) {
-    it(`P2: ${who} writes to /dev/stderr and /dev/stdout by name`, async () => {
+    it(`P2: ${who} writes to /dev/stderr and /dev/stdout by path`, async () => {
       const script = 'echo err > /dev/stderr; echo out > /dev/stdout; echo more >> /proc/self/fd/2';
       expect(await runShell(script, user)).to.deep.equal({
         exit: { exitCode: 0 },
@@ -51,7 +51,7 @@ describe('standard streams', function () {
       });
     });
 
-    it(`P2: ${who} reads /dev/stdin by name to its end`, async () => {
+    it(`P2: ${who} reads /dev/stdin by path to its end`, async () => {
       const { stdout } = await runShell('cat /dev/stdin /proc/self/fd/0', { ...user, input: 'typed\n' });
       expect(stdout).to.equal('typed\n');
     });

@@ -15,7 +15,7 @@ interface Started {
 
 type Start = (script: string, stop: StopPolicy) => Promise<Started>;
 
-/** A loop that handles signals at once, because its only child is short-lived. */
+/** A loop that handles signals quickly, because the shell waits only for a short-lived child. */
 const stay = 'echo ready; while :; do sleep 0.01; done';
 const patient = { signal: 'SIGTERM', graceMs: endlessGraceMs } as const;
 let tags = 0;
@@ -68,7 +68,7 @@ function describeRow(getStart: () => Start, { isTerminal = false } = {}): void {
   };
   const lastSignal = ({ released }: Receipt): unknown => released.find(({ kind }) => kind === 'process')?.how;
 
-  it(`signal: the stop signal is the one of the call${isTerminal ? ', then SIGHUP, repeated' : ''}`, async () => {
+  it(`signal: a program gets the stop signal of the call${isTerminal ? ', then repeated SIGHUP' : ''}`, async () => {
     const policy = { signal: 'SIGUSR1', graceMs: endlessGraceMs } as const;
     const script = isTerminal
       ? `trap 'echo got USR1' USR1; trap 'echo got HUP; ((n += 1)); ((n < 3)) || exit 0' HUP; ${stay}`

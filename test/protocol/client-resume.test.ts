@@ -58,7 +58,7 @@ describe('the client after a lost connection', () => {
     };
   }
 
-  /** Accepts the next connection, whose first message is `first`. */
+  /** Accepts the next connection and checks that its first message is `first`. */
   async function acceptConnection(first: object): Promise<ServerConnection> {
     const peer = await server.nextConnection();
     expect(await peer.nextControl()).to.deep.equal(first);

@@ -32,7 +32,7 @@ describe('the keys of control messages', () => {
       expect(read(pow1, `{"call":"x","params":["a"],"${key}":7}`)).to.deep.equal(call);
   });
 
-  it('W6: v1 and distillery.v2 have exact keys', () => {
+  it('W6: v1 and distillery.v2 distinguish the case of keys', () => {
     for (const dialect of [v1, v2])
       for (const message of ['{"CALL":"x"}', '{"Call":"x"}', '{"Signal":"cancel"}'])
         expect(read(dialect, message).type, message).to.equal('invalid-message');

@@ -5,7 +5,7 @@ import { v2 } from '../../protocol/dialects/v2.ts';
 
 const read = (message: unknown) => v2.read(new TextEncoder().encode(JSON.stringify(message)));
 
-/** Messages whose fields are invalid or name several actions, and the type as which the dialect reads each. */
+/** Messages whose fields are invalid or name several actions, and the message type that the dialect reads from each. */
 const ambiguous: readonly (readonly [message: object, meaning: string])[] = [
   [{ call: 'x', params: 5 }, 'invalid-message'],
   [{ call: 'x', params: 5, signal: 'detach' }, 'detach'],

@@ -71,7 +71,7 @@ describe('the cleanup scope', () => {
     expect((await scope.release()).released).to.have.length(1);
   });
 
-  it('missing output is emitted and added to the receipt and the journal, before and after the release', async () => {
+  it('missing output is emitted as an event and added to the receipt, before and after the release', async () => {
     const { scope, journal, events } = createScope({
       process: recordingReleaser([]),
       container: async () => ({ left: 'no answer' }),
@@ -105,7 +105,7 @@ describe('the cleanup scope', () => {
     expect(released).to.deep.equal(['two', 'one', 'cleanup']);
   });
 
-  it('L8: stopWork releases final obligations only when it is called for the end', async () => {
+  it('L8: stopWork releases final obligations only if it is called with the argument end', async () => {
     const released: string[] = [];
     const { scope } = createScope({ process: recordingReleaser(released) });
     scope.openFinalObligation('process', 'files of all jobs');

@@ -79,7 +79,7 @@ describe('a silent run', function () {
       expect(json.at(-1)).to.include({ success: true });
     });
 
-  it('a run emits again that it waits for input when it has read some and waits again', async () => {
+  it('a run emits again that it waits for input when it has read input and waits again', async () => {
     const client = await start('copy');
     await eventsTo(client, 'awaiting-input');
     for (const text of ['one', 'two']) {
@@ -274,7 +274,7 @@ describe('the monitoring of many runs', () => {
   });
 });
 
-/** Returns the number of timers that `work` creates. */
+/** Runs `work`. Returns its result and the number of timers that it creates. */
 function countTimers<T>(work: () => T): { readonly made: number; readonly of: T } {
   const { setTimeout: real } = globalThis;
   let made = 0;

@@ -1,4 +1,4 @@
-// Tests the file for input of a run that does not fit into memory: order, limits, failures and its removal.
+// Tests the file for input that does not fit into the memory of a run: order, limits, failures and removal.
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';

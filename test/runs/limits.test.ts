@@ -18,7 +18,7 @@ interface FullDisk {
   readonly samePrefix: boolean;
 }
 
-/** Checks what must be true at every limit. */
+/** Checks the run that failed at the limit: its record, its page of lines, a late watcher, and the runs after it. */
 function expectTruth(
   { record, known, size, page, late, lateLines, samePrefix, again, quick }: FullDisk,
   message: string,
@@ -32,7 +32,7 @@ function expectTruth(
   expect(late).to.be.above(100);
   expect(samePrefix).to.equal(true);
   expect(again).to.deep.include({ outcome: 'succeeded', lines: 1 });
-  // The work had already succeeded when its last output could not be written.
+  // The work of this run had already succeeded when its last output could not be written.
   expect(quick).to.deep.include({ outcome: 'failed', message, exitCode: 0 });
 }
 
@@ -65,7 +65,7 @@ describe('a run without disk space', () => {
       expect(result.grownBytes).to.be.below(64 << 20);
     })).timeout(60_000);
 
-  it('the store inserts no row of a batch on a full disk, and inserts others when there is space', () =>
+  it('the store inserts no row of a batch on a full disk, and inserts later rows when there is space again', () =>
     withTempFolder(async (folder) => {
       const received = (await runProgram('full-store', folder, [
         'unshare',

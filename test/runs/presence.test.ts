@@ -63,7 +63,7 @@ describe('a run whose clients are disconnected', () => {
       expect(run.record.state).to.equal('running');
     }));
 
-  it('a run is stopped after the grace if no client returns', () =>
+  it('a run with the policy grace is stopped after the time of the policy if no client reconnects', () =>
     withCall(any, async (testRuns) => {
       const run = await running(testRuns, 'grace:20ms');
       run.connectClient().disconnected();
@@ -71,13 +71,13 @@ describe('a run whose clients are disconnected', () => {
       expect((await run.ended).message).to.equal(disconnected);
     }));
 
-  it('a run continues if a client returns within the grace, and gets a new grace later', () =>
+  it('a run with the policy grace continues if a client reconnects in time, and then has the whole time again', () =>
     withCall(any, async (testRuns) => {
       const [run, other] = [await running(testRuns, 'grace:50ms'), await running(testRuns, 'grace:50ms')];
       run.connectClient().disconnected();
       const back = run.connectClient();
       other.connectClient().disconnected();
-      // The first grace of the run would also be over now.
+      // By now, the policy would also have stopped `run` if no client had reconnected.
       await other.ended;
       expect(run.record.state).to.equal('running');
       back.disconnected();
@@ -92,7 +92,7 @@ describe('a run whose clients are disconnected', () => {
       expect(run.record.state).to.equal('running');
     }));
 
-  it('a detached run continues when a later client is disconnected', () =>
+  it('a detached run continues when a client that connected after the detach is disconnected', () =>
     withCall(any, async (testRuns) => {
       const run = await running(testRuns);
       expect(run.connectClient().detach()).to.equal(true);
@@ -101,7 +101,7 @@ describe('a run whose clients are disconnected', () => {
       expect(testRuns.store.getSpec(run.id)?.onDisconnect).to.deep.equal({ type: 'detach' });
     }));
 
-  it('a client cannot detach if the call does not allow it, and the run does not change', () =>
+  it('a client cannot detach if the call does not allow it, and the run keeps its policy', () =>
     withCall(undefined, async (testRuns) => {
       const run = await running(testRuns);
       const client = run.connectClient();
@@ -111,7 +111,7 @@ describe('a run whose clients are disconnected', () => {
       expect((await run.ended).message).to.equal(disconnected);
     }));
 
-  it('a run whose clients were lost with the gateway waits for them, even with the policy cancel', () =>
+  it('a run whose clients were lost with the gateway waits for them to reconnect, even with the policy cancel', () =>
     withCall(any, async (testRuns) => {
       const [cancel, detach] = [await running(testRuns), await running(testRuns, 'detach')];
       cancel.awaitReconnect(20);

@@ -223,7 +223,7 @@ describe('queued runs', () => {
       expect(await positions(first!)).to.deep.equal([]);
     }));
 
-  it('queued runs wait only for runs with the same value of the param', () => {
+  it('queued runs wait only for runs with the same value of the param that `by` names', () => {
     const call = codeCall(
       'it',
       async ({ signal }) => {

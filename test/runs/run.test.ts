@@ -234,7 +234,7 @@ describe('a run', () => {
       );
     });
 
-    it('a run that is stopped after the end of its body keeps its outcome and only releases sooner', () => {
+    it('a stop after the end of the body does not change the outcome and only ends the grace of the release', () => {
       const straggler = 'setsid sh -c "trap \'\' TERM; echo on; sleep 1000" > /dev/null 2>&1 < /dev/null & sleep 0.2';
       const call = processCall('it', ['bash', '-c', straggler], { stop: { signal: 'SIGTERM', graceMs: 60_000 } });
       return withTestRuns([call], async ({ start, logged }) => {
@@ -247,7 +247,7 @@ describe('a run', () => {
       });
     });
 
-    it('a run that reaches its time limit names the limit', () =>
+    it('the message of a run that reaches its time limit names the limit', () =>
       withTestRuns([codeCall('it', () => new Promise(() => {}), { timeoutMs: 30 })], async ({ start }) => {
         expect(await start('it').ended).to.deep.include({ outcome: 'timed-out', message: 'timed out after 30ms' });
       }));
@@ -368,7 +368,7 @@ describe('a run', () => {
       });
     });
 
-    it('a code call can start and defer nothing after its end', async () => {
+    it('a code call cannot start or defer anything after its end', async () => {
       const saved: { context?: Context } = {};
       await withTestRuns(
         [
@@ -441,7 +441,7 @@ describe('a run whose store rejects writes', () => {
         is.full ? onSettled?.(diskFull()) : store.deleteObligation(entry, onSettled),
     });
 
-  it('a run ends although the store rejects its end, counts as ended, and is stored later', async () => {
+  it('a run ends and counts as ended although the store rejects its record, which is stored later', async () => {
     const is = { full: false };
     await withTestRuns(
       [processCall('it', ['sleep', '1000'])],
@@ -593,7 +593,7 @@ describe('runs', () => {
       expect(runs.list({ limit: 3 })).to.have.all.keys('runs');
     }));
 
-  it('runs have an id of their own or the requested one', () =>
+  it('a run has the requested id, or one that the gateway generates', () =>
     withTestRuns([codeCall('it', async () => ({}))], async ({ runs }) => {
       const { run } = runs.start({ call: 'it', params: [], caller, id: 'mine' });
       expect(run.id).to.equal('mine');

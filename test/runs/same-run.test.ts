@@ -54,7 +54,7 @@ describe('a request with the id of an existing run', () => {
       );
     }));
 
-  it('a matching request returns an ended run, even after a restart and without its call', () =>
+  it('a matching request returns an ended run, even after a restart and if its call no longer exists', () =>
     withTempFolder(async (folder) => {
       const call = processCall('it', ['sh', '-c', 'echo one; echo two >&2; printf three'], { params });
       const before = openTestRuns(folder, [call]);
@@ -73,7 +73,7 @@ describe('a request with the id of an existing run', () => {
       }
     }));
 
-  it('requests match by the digest of hidden params, and the work receives the values', () =>
+  it('requests match by the digest of hidden params, and the work receives their values', () =>
     withTempFolder(async (folder) => {
       const secretive = [
         { name: 'who' },

@@ -17,7 +17,7 @@ const picky: Call = {
 };
 
 describe('a call that checks the combination of its params', () => {
-  it('a call rejects wrong params with its own text, and no run is stored', () =>
+  it('a call rejects wrong params with its own message, and no run is stored', () =>
     withTestRuns([picky], async ({ runs, start }) => {
       expect(() => start('picky', ['3', '2']))
         .to.throw('3 is more than 2\nwrite them the other way round')

@@ -41,7 +41,7 @@ describe('the start scheduler', () => {
     expect(turns.size).to.equal(50);
   });
 
-  it('the scheduler waits for requests that are still arriving, even if accepting the others takes long', async () => {
+  it('the scheduler waits for requests that still arrive, even if accepting the earlier ones takes long', async () => {
     const starter = new StartScheduler();
     let started = 0;
     const push = (): void =>
@@ -53,7 +53,7 @@ describe('the start scheduler', () => {
     const { port1, port2 } = new MessageChannel();
     const startedMeanwhile = await new Promise<number>((resolve) => {
       let left = 6;
-      // Called when the event loop reads messages, like those of clients.
+      // Called for each message that the event loop reads, as for messages of clients.
       port1.on('message', () => {
         for (const until = performance.now() + 8; performance.now() < until; );
         left -= 1;

@@ -1,8 +1,8 @@
 // `npm run soak:load [-- MINUTES]`: checks that memory, descriptors and threads of a gateway do not grow under mixed
 // load.
 //
-// Sessions run, feed, cancel and abandon calls of every kind, as in the chaos test. Readers list runs and watch logs.
-// Once a minute the gateway collects its garbage, and the test prints the gateway's resources.
+// Sessions run calls of every kind, send input, cancel and disconnect, as in the chaos test. Readers list runs and
+// watch logs. Once a minute the gateway collects its garbage, and the test prints the gateway's resources.
 
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
@@ -39,7 +39,7 @@ Exit codes: 0 nothing grows and every session is right, 1 something does not hol
 const sessionsAtOnce = 8;
 const sampleMs = 60_000;
 const pollMs = 250;
-/** Retention removes runs during the whole time, so its cost is part of the load. */
+/** With this limit, retention removes runs during the whole time, so its cost is part of the load. */
 const runsMax = 300;
 /** Limit for the median memory in the last third of the time, divided by that in the second third. */
 const memoryGrowthMax = 1.05;
@@ -56,7 +56,7 @@ interface Sample {
   readonly storedRuns: number;
 }
 
-/** What all parts of the load share. */
+/** State that all tasks of the load share. */
 interface Load {
   readonly gateway: BenchGateway;
   readonly url: string;
@@ -214,10 +214,10 @@ function printSample(one: Sample): void {
 }
 
 interface Samples {
-  /** Without load. */
+  /** Measured before the load. */
   readonly before: Sample;
   readonly samples: readonly Sample[];
-  /** Without load. */
+  /** Measured after the load. */
   readonly after: Sample;
 }
 

@@ -14,7 +14,7 @@ describe('removeTree', () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  it('S14: removeTree removes a folder with many files, and other work continues meanwhile', async () => {
+  it('S14: removeTree removes a folder with many files, and yields to the event loop meanwhile', async () => {
     const tree = join(folder, 'tree');
     for (let n = 0; n < 20; n += 1) {
       await mkdir(join(tree, `f${n}`), { recursive: true });

@@ -5,7 +5,7 @@ import { readYaml } from '../../server/yaml/read-document.ts';
 import { textOffsets } from '../../server/yaml/text-offsets.ts';
 import { buildValueTree, type TextValue } from '../../server/yaml/value-tree.ts';
 
-/** Spellings of one value, in which every letter occurs once. */
+/** String values in several YAML styles. In each value, no letter occurs twice. */
 const forms: readonly (readonly [string, string])[] = [
   ['plain', 'k: abc def'],
   ['plain over lines', 'k: abc\n   de\n\n   f'],
@@ -45,7 +45,7 @@ describe('textOffsets', () => {
     expect(offsets(100)).to.equal(offsets(2));
   });
 
-  it('textOffsets takes one step for an escape of two UTF-16 units', () => {
+  it('textOffsets counts an escape of two UTF-16 units as two characters', () => {
     const source = 'k: "\\U0001F600x\\u00e9y"';
     const offsets = textOffsets(source, valueIn(source));
     expect([2, 3, 4].map((at) => source.slice(offsets(at)))).to.deep.equal(['x\\u00e9y"', '\\u00e9y"', 'y"']);

@@ -7,7 +7,7 @@ import { startBrowser, type TestBrowser } from '../../helpers/browser.ts';
 import { path, withStream } from '../../helpers/http/sse-test-server.ts';
 import { waitUntil } from '../../helpers/wait-until.ts';
 
-/** State of the script in the page. */
+/** What the script in the page has received, and its EventSource. */
 interface PageState {
   readonly source: EventSource;
   readonly lines: string[];

@@ -58,7 +58,7 @@ describe('the lines of an event stream', () => {
     expect(encodeOnce(entry, encodeLineEvents)).to.equal(encodeOnce(entry, encodeLineEvents));
   });
 
-  it('the encoder gets more space if JSON is longer than the lines', () => {
+  it('the encoder enlarges its buffer if the JSON is longer than the lines', () => {
     const text = '\u0001'.repeat(5_000);
     expect(decodeLines(encodeLineEvents(createEntry(`${text}\n`.repeat(9))))).to.deep.equal(
       Array.from({ length: 9 }, () => text),
@@ -69,7 +69,7 @@ describe('the lines of an event stream', () => {
     expect(encodeLineEvents(createEntry(''))).to.have.length(0);
   });
 
-  it('messages other than lines are encoded with the given id or none', () => {
+  it('messages other than lines are encoded with the given id, or without an id', () => {
     expect(encodeMessage('run', '{}')).to.equal('event: run\ndata: {}\n\n');
     expect(encodeMessage('gap', '{}', '7')).to.equal('id: 7\nevent: gap\ndata: {}\n\n');
   });

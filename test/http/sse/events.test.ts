@@ -56,7 +56,7 @@ describe('an event stream', () => {
       expect(reader.text).to.match(/^retry: \d+\n\n/);
     }));
 
-  it('an event stream resumes exactly at each of its ids', () =>
+  it('an event stream that resumes at an id sends exactly what follows the message with this id', () =>
     withStream(async (fixture) => {
       await playRandomRun(fixture);
       const whole = await openStream(fixture.port, path);
@@ -76,7 +76,7 @@ describe('an event stream', () => {
           again.summaries.filter((summary) => !summary.startsWith('run ')),
           `after ${id}`,
         ).to.deep.equal([...(repeated === undefined ? [] : [repeated]), ...rest]);
-        // The repeated event has no id, so a client that reconnects does not go back.
+        // The repeated event has no id, so it does not change where a client resumes after its next reconnect.
         if (repeated !== undefined) expect(again.messages[1]).to.include({ event: 'event', id: '' });
         const byQuery = await openStream(fixture.port, `${path}?after=${id}`);
         await byQuery.end();
@@ -84,7 +84,7 @@ describe('an event stream', () => {
       }
     }));
 
-  it('a client that reconnects repeatedly during a run receives everything once', () =>
+  it('a client that reconnects repeatedly during a run receives everything exactly once', () =>
     withStream(async ({ port, run }) => {
       const rnd = seededRandom(11);
       const received: string[] = [];
@@ -131,7 +131,7 @@ describe('an event stream', () => {
       }
     }));
 
-  it('an event stream first sends the stream and job of its first line', () =>
+  it('an event stream first names the output stream and the job of its first line', () =>
     withStream(async ({ port, run }) => {
       run.print('one\n');
       run.log.part('build').write('stderr', Buffer.from('two\nthree\nfour\n'));
@@ -161,7 +161,7 @@ describe('an event stream', () => {
       expect(await readSummaries('after=2.1')).to.deep.equal(['line "three"', 'line "four"', test, 'line "five"']);
     }));
 
-  it('an event stream resumes at the last id of a browser, whatever its query says', () =>
+  it('an event stream resumes at the Last-Event-ID of a browser, whatever its query says', () =>
     withStream(async ({ port, run }) => {
       run.print('one\ntwo\n');
       await run.finish();
@@ -181,7 +181,7 @@ describe('an event stream', () => {
     ['', '1.2.3'],
     ['', '9'.repeat(16)],
   ]) {
-    it(`an event stream with the query "${query}" and the id "${id}" is rejected`, () =>
+    it(`an event stream with the query "${query}" and the Last-Event-ID "${id}" is rejected`, () =>
       withStream(async ({ server }) => {
         const response = await server.request(`${path}?${query}`, {
           headers: id === '' ? {} : { 'Last-Event-ID': id! },
@@ -191,13 +191,13 @@ describe('an event stream', () => {
       }));
   }
 
-  it('an event stream has no content for a client that has the result', () =>
+  it('an event stream responds with 204 to a client that has the result', () =>
     withStream(async ({ server, run }) => {
       await run.finish();
       expect(await server.request(path, { headers: { 'Last-Event-ID': 'end' } })).to.include({ status: 204, body: '' });
     }));
 
-  it('HEAD gets the headers of an event stream without opening it, and 404 for an unknown run', () =>
+  it('HEAD returns the headers of an event stream without opening it, and 404 for an unknown run', () =>
     withStream(async ({ server, streams, run }) => {
       const head = await server.request(path, { method: 'HEAD' });
       expect(head).to.include({ status: 200, body: '' });
@@ -206,7 +206,7 @@ describe('an event stream', () => {
       expect((await server.request(path.replace('played', 'missing'))).status).to.equal(404);
     }));
 
-  it('pages of the listed origins can read an event stream', () =>
+  it('pages of allowed origins can read an event stream', () =>
     withStream(async ({ server, run }) => {
       await run.finish();
       expect((await server.request(path, { headers: { Origin: 'https://app.example.org' } })).headers).to.include({
@@ -271,7 +271,7 @@ describe('an event stream', () => {
       { limits: { heartbeatMs: 10 } },
     ));
 
-  it('an event stream buffers little for a paused client and sends everything once the client resumes', () =>
+  it('an event stream buffers little for a paused client and sends everything when the client resumes', () =>
     withStream(
       async ({ port, run, streams }) => {
         const reader = await openStream(port, path);
@@ -333,7 +333,7 @@ describe('an event stream', () => {
       { limits: { streamsMax: 1 } },
     ));
 
-  it('an event stream ends when a reload switches the API off', () =>
+  it('an event stream ends when a reload of the configuration switches the API off', () =>
     withStream(
       async (fixture) => {
         const reader = await openStream(fixture.port, path);

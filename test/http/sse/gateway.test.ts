@@ -30,7 +30,7 @@ describe('the event streams of a gateway', () => {
   const summarize = ({ messages }: Reader): readonly string[] =>
     messages.filter(({ event }) => event !== 'run').map(({ event, data, id }) => `${id} ${event} ${data}`);
 
-  it('an event stream sends the same during a run and after its end', async () => {
+  it('an event stream sends the same messages during a run and after its end', async () => {
     const client = await start('greet', 'r1');
     const live = await open('r1');
     await live.has('the first line', (messages) => messages.some(({ event }) => event === 'line'));
@@ -51,7 +51,7 @@ describe('the event streams of a gateway', () => {
     });
   });
 
-  it('an event stream sends a terminal line by line, including its last line', async () => {
+  it('an event stream sends a terminal line by line, including its unfinished last line', async () => {
     const client = await start('screen', 'r2');
     const live = await open('r2');
     await live.has('the first line', (messages) => messages.some(({ event }) => event === 'line'));

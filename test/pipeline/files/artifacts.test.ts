@@ -36,7 +36,7 @@ const createRequests = (more: {
 const createRequest = (more: Parameters<typeof createRequests>[0]): ArtifactRequest => createRequests(more)[0]!;
 
 describe('artifact requests of a job', () => {
-  it('an artifact request for artifactPath stores the whole tree under the last part of its path', () => {
+  it('an artifact request for artifactPath stores the whole tree under the base name of the path', () => {
     expect(createRequests({ artifactPath: '/root/build/dist/' })).to.deep.equal([
       { path: '/root/build/dist', storeAs: 'dist' },
     ]);
@@ -238,7 +238,7 @@ describe('artifacts', () => {
     expect(many.message).to.contain('limit artifactFilesMax');
   });
 
-  it('a glob can store a few files of a large folder', async () => {
+  it('a glob stores a few files of a folder that exceeds the limits', async () => {
     artifacts = createArtifacts(folder.at('runs/r/artifacts'), { artifactBytesMax: 10, artifactFilesMax: 2 });
     const much = Array.from({ length: 40 }, (_, i) => ({ name: `root/${i}.o`, content: Buffer.alloc(100_000) }));
     await storeEntries(createRequest({ artifacts: ['*.txt'] }), [...much, { name: 'root/a.txt', content: 'a' }]);
@@ -265,7 +265,7 @@ describe('artifacts', () => {
     expect(jobs.map((job) => artifacts.folderFor(job))).to.deep.equal(folders);
   });
 
-  it('a rejected request closes an archive that was not read', async () => {
+  it('a rejected artifact request closes its archive without reading it', async () => {
     let dropped = false;
     const archive = {
       [Symbol.asyncIterator]: () => ({
@@ -341,7 +341,7 @@ describe('outputs of a job', () => {
   const bound = { jobOutputsBytesMax: 1_000, warn: (message: string) => void warnings.push(message) };
   beforeEach(() => void warnings.splice(0));
 
-  it('outputs are parsed from lines, and the last line of a name wins', () => {
+  it('outputs are parsed from lines, and the last line with a name wins', () => {
     expect(
       parseOutputs(
         'A=1\r\nB=two words = 2\nC\n A=3\nD=\n=x\nE=no\nF="quoted"\n',
@@ -385,7 +385,7 @@ describe('outputs of a job', () => {
     expect(warnings).to.deep.equal([]);
   });
 
-  it('L7: a block without its end causes a warning and sets nothing', () => {
+  it('L7: a block without its end line causes a warning and sets no output', () => {
     expect(parseOutputs('A=1\nB<<EOF\nfirst\nC=2\nEOFF\n', ['A', 'B', 'C'], bound.warn)).to.deep.equal({
       A: '1',
       C: '2',
@@ -393,7 +393,7 @@ describe('outputs of a job', () => {
     expect(warnings).to.deep.equal(['the output B has no value: its block has no line "EOF" at the end']);
   });
 
-  it('outputs are read from the archive of the file, and are empty without a file', async () => {
+  it('outputs are read from the archive of the output file, and are empty without this file', async () => {
     expect(
       await readOutputs(singleChunk(await createTar([{ name: 'output', content: 'A=ü\n' }])), ['A'], bound),
     ).to.deep.equal({

@@ -47,7 +47,10 @@ for (const [form, pathOf] of [
     const workspace = () => ({ path: folder.at('ws'), hidden: [] });
     const archive = (): Promise<Buffer> => readBytes(packFolder(folder.at('ws')));
 
-    /** Sends all of the input before the workspace is opened, which is the worst case. */
+    /**
+     * Opens a workspace whose whole input has arrived before, which is the worst case. Checks the turns of the upload
+     * and of the removal.
+     */
     async function expectUploadTurns(
       encoding: 'base64' | 'binary',
       pieces: readonly (string | Buffer)[],

@@ -82,7 +82,7 @@ describe('packing the files that copyFiles copies', () => {
     ).to.deep.equal(['a', 'src', 'src/client.ts']);
   });
 
-  it('copyIgnore excludes every path that contains a match of an expression', () => {
+  it('copyIgnore excludes every path in which one of its regular expressions matches', () => {
     const filter = filterByPatterns(expressions('helper/.*/.py', '^tmp', '\\.bak$', 'x1|y1'));
     const left = ['helper/a/.py', 'sub/helper/a/b/.pyc', 'tmpfile', 'sub/old.bak', 'ay1', 'ax1e'];
     const taken = ['helper/a.py', 'sub/tmp', 'old.bak.txt', 'a'];
@@ -100,12 +100,12 @@ describe('packing the files that copyFiles copies', () => {
     expect(filter('x/sub', true)).to.equal('exclude');
   });
 
-  it('copyIgnore excludes what either kind of pattern excludes', () => {
+  it('copyIgnore excludes each path that its gitignore patterns or its regular expressions exclude', () => {
     const filter = filterByPatterns([...gitignore('!a.log', '*.tmp'), ...expressions('\\.log$')]);
     expect(['a.log', 'b.tmp', 'c'].map((path) => filter(path, false))).to.deep.equal(['exclude', 'exclude', 'include']);
   });
 
-  it('copyIgnore rejects slow gitignore patterns and runs every expression in linear time', async () => {
+  it('copyIgnore rejects slow gitignore patterns and runs every regular expression in linear time', async () => {
     writeFiles(folder.at('ws'), { ['a'.repeat(250)]: '' });
     for (const pattern of ['*a*a*a*b*', '**/*a*a/**/*a*ab', '**/a/**/a/**/a/**/a/**/b', `a${' '.repeat(2_000)}b`]) {
       expect(await catchError(() => copied({ ignore: gitignore(pattern) }))).to.be.instanceOf(WorkFailed);
@@ -118,7 +118,7 @@ describe('packing the files that copyFiles copies', () => {
     });
   });
 
-  it('copyFiles copies artifacts of earlier jobs over the workspace, in their order', async () => {
+  it('copyFiles copies artifacts of earlier jobs over the workspace, in the order of the jobs', async () => {
     writeFiles(folder.at('ws'), { 'dist/app': 'old', src: 'src' });
     writeFiles(folder.at('artifacts/one'), { 'dist/app': 'new', 'dist/more': 'more' });
     writeFiles(folder.at('artifacts/two'), { 'dist/more': 'most', 'report.txt': 'fine' });

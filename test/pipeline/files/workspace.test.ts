@@ -38,7 +38,7 @@ describe('the workspace of a run', () => {
     expect(run.obligations).to.deep.equal([]);
   });
 
-  it('a workspace can be a folder of this machine, by its real path', async () => {
+  it('a workspace can be a folder of this machine, and a link to the folder is resolved', async () => {
     writeFiles(folder.at('files'), { a: 'a' });
     symlinkSync('files', folder.at('link'));
     expect((await openTestWorkspace({ from: 'folder', path: folder.at('link') })).path).to.equal(folder.at('files'));

@@ -57,7 +57,7 @@ const places: Readonly<Record<string, Place>> = {
   },
 };
 
-/** Returns the model without the positions of its parts. */
+/** Returns the model without source locations. */
 function model(text: string): unknown {
   const { pipeline, diagnostics } = parsePipeline(text);
   expect(diagnostics, text).to.deep.equal([]);

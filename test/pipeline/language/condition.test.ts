@@ -132,7 +132,7 @@ describe('a condition', () => {
     expect(evaluateText(Array.from({ length: 100_000 }, () => '$A').join(' && '))).to.equal(true);
   });
 
-  /** Lines of the file. `>` marks the position of the error. */
+  /** Titles, lines of the job, and the position of the error, which is at `>`. */
   const written: readonly (readonly [string, string, string])[] = [
     ['plain', 'condition: $A > 1', '4:17'],
     ['in double quotes', 'condition: "$A > 1"', '4:18'],

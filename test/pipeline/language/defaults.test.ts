@@ -5,7 +5,7 @@ import { parsePipeline } from '../../../server/pipeline/language/check.ts';
 import { check, parseValid } from '../../helpers/pipeline/check-text.ts';
 
 describe('the defaults of a pipeline', () => {
-  it('L19: every job has the defaults, except for keys that it has itself, and variables are merged', () => {
+  it('L19: every job takes over the defaults for keys that it does not set, and variables are merged', () => {
     const { jobs } = parseValid(
       'workflow: [a, b]\n' +
         'defaults: { image: x, env: { A: 1, B: 1 }, timeout: 5m, retry: { attempts: 2 }, script: d }\n' +
@@ -90,7 +90,7 @@ describe('the defaults of a pipeline', () => {
     });
   }
 
-  it('L19: a job that is not in the workflow stays a warning, whatever its name', () => {
+  it('L19: a job that is not in the workflow causes only a warning, whatever its name', () => {
     expect(
       check('workflow: [a]\na: { image: x, script: s }\nenv: { image: x, script: s }\nversion: 3\non: [push]\n'),
     ).to.deep.equal([

@@ -6,7 +6,7 @@ import { check, oneJob, parseJob, parseValid } from '../../helpers/pipeline/chec
 
 const volumeForm = "must be 'name:/path', './folder:/path' or '/folder:/path', with a trailing ':ro' for read-only";
 
-/** Lines of a job in an image, and their diagnostics. The first line is line 4 of the file. */
+/** Lines of a job with an image, and their diagnostics. The first line is line 4 of the file. */
 const rows: readonly (readonly [string, readonly string[]])[] = [
   ['timeout: 0', ["4:12 INVALID_FIELD_VALUE 'timeout' must be greater than 0"]],
   ['timeout: -1', ["4:12 INVALID_FIELD_VALUE 'timeout' must be greater than 0"]],
@@ -461,7 +461,7 @@ describe('the keys that pin does not have', () => {
     ).to.deep.equal([]);
   });
 
-  it('L9: an empty string that cannot mean anything is an error', () => {
+  it('L9: an empty string is an error for keys that give it no meaning', () => {
     for (const line of [
       'needs: ""',
       'needs: " "',
@@ -504,7 +504,7 @@ describe('the keys that pin does not have', () => {
     expect(check(oneJob('services: { db: { image: x, entrypoint: [""], command: [a] } }'))).to.deep.equal([]);
   });
 
-  it('`pull` causes a warning where the image is built', () => {
+  it('`pull` causes a warning in a job that builds its image', () => {
     expect(check('workflow: a\na:\n  dockerfile: x\n  pull: always\n  registry: hub\n')).to.deep.equal([
       "warning 4:3 INVALID_FIELD_VALUE 'pull' has no effect with 'dockerfile'",
     ]);

@@ -39,7 +39,7 @@ describe('values written as in other systems', () => {
     });
   }
 
-  it('L18: the check suggests the name of an image that is a mapping', () => {
+  it('L18: if `image` is a mapping, the check suggests the name in it', () => {
     const { diagnostics } = parsePipeline('workflow: a\na: { image: { name: x, entrypoint: [""] }, script: s }\n');
     expect(diagnostics.map(({ suggestions }) => suggestions)).to.deep.equal([['write image: x']]);
   });

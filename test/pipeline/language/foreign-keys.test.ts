@@ -114,7 +114,7 @@ describe('keys of other systems', () => {
       ).to.deep.equal([]);
   });
 
-  it('every key of another system stands for a key that exists, and is not such a key itself', () => {
+  it('every key of another system has an existing key as its replacement, and is not an existing key itself', () => {
     for (const [foreign, table] of [
       [jobForeignKeys, jobKeys],
       [serviceForeignKeys, serviceKeys],

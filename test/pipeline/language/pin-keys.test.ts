@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { check, oneJob, parseJob, parseValid } from '../../helpers/pipeline/check-text.ts';
 
-/** Lines of a job in an image, and their diagnostics. The first line is line 4 of the file. */
+/** Lines of a job with an image, and their diagnostics. The first line is line 4 of the file. */
 const rows: readonly (readonly [string, readonly string[]])[] = [
   ['script: 5', ["4:11 INVALID_FIELD_TYPE 'script' must be a string or array of strings"]],
   ['script: { a: b }', ["4:11 INVALID_FIELD_TYPE 'script' must be a string or array of strings"]],

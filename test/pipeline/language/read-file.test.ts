@@ -6,7 +6,7 @@ import { check, oneJob, parseValid } from '../../helpers/pipeline/check-text.ts'
 
 const parse = 'INVALID_CONFIG failed to parse YAML configuration:';
 
-/** Files as a whole: their content and all their diagnostics. */
+/** Titles of files, their contents, and all their diagnostics. */
 const files: readonly (readonly [string, string, readonly string[]])[] = [
   ['an empty file', '', ['1:1 MISSING_FIELD workflow must be defined and cannot be empty']],
   ['a file with only comments', '# nothing\n', ['1:1 MISSING_FIELD workflow must be defined and cannot be empty']],
@@ -154,7 +154,7 @@ const files: readonly (readonly [string, string, readonly string[]])[] = [
   ],
 ];
 
-/** The engine that a file requests. */
+/** Values of docker.host, and their errors. */
 const hosts: readonly (readonly [string, string | undefined])[] = [
   ['""', 'docker.host cannot be empty'],
   ['"  "', 'docker.host cannot be empty'],
@@ -211,7 +211,7 @@ describe('the file of a pipeline', () => {
     });
   }
 
-  it('the model has the engine address as its author spelled it', () => {
+  it('errors in `docker` name the keys as their author spelled them', () => {
     expect(check('workflow: a\na: { image: x, script: s }\nDocker: { HOST: "" }\n')).to.deep.equal([
       '3:17 INVALID_FIELD_VALUE Docker.HOST cannot be empty',
     ]);
@@ -249,7 +249,7 @@ describe('the file of a pipeline', () => {
     ]);
   });
 
-  it('the workflow may name a job twice, which then runs twice', () => {
+  it('the workflow may name a job twice, and the model has the job once', () => {
     const { workflow, jobs } = parseValid(
       'workflow: [a, b, a]\nb: { image: x, script: s }\na: { image: x, script: s }\n',
     );
@@ -389,7 +389,7 @@ describe('the file of a pipeline', () => {
     ]);
   });
 
-  it('all diagnostics are reported at once, in file order, with the job as its author spelled it', () => {
+  it('all diagnostics are reported at once, in file order, with job names as their author spelled them', () => {
     const text = 'workflow: [Build, lint]\nbuild:\n  IMAGE: 5\n  copyfiles: maybe\n  Retry: { Attempts: 0 }\n';
     expect(parsePipeline(text).diagnostics).to.deep.equal([
       {

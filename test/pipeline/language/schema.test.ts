@@ -27,7 +27,9 @@ function propertyNamesAt(...path: readonly string[]): readonly string[] {
 }
 
 const validate = new Ajv({ strict: false, allErrors: true }).compile(pipelineSchema);
-/** Path from a key to the schema of its value. The alternative is the schema of an absent value. */
+/**
+ * Path from the schema of a key to that of a present value. The other alternative of `anyOf` is for an absent value.
+ */
 const present = ['anyOf', '0'];
 const services = ['$defs', 'job', 'properties', 'services', ...present, 'additionalProperties'];
 

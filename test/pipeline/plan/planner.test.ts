@@ -36,7 +36,7 @@ describe('the plan of a workflow', () => {
     expect(plan.jobs.map(({ stage }) => stage)).to.deep.equal([0, 1, 2]);
   });
 
-  it('consecutive parallel jobs form a group, and the next job waits for all of it', () => {
+  it('consecutive parallel jobs form a group, and the next job waits for all jobs of the group', () => {
     const plan = createPlan(
       createOrderedPipeline('a p q b r', {
         a: {},
@@ -243,7 +243,7 @@ describe('the plan of a matrix', () => {
     expect(createPlan(createOrderedPipeline(undefined, { t: { env } })).jobs[0]!.job.env).to.equal(env);
   });
 
-  it('more than 1000 jobs are rejected without expanding them', () => {
+  it('a matrix of more than 1000 jobs is rejected without being expanded', () => {
     const huge = Array.from({ length: 10 }, (_, at) => ({
       name: `x${at}`,
       values: Array.from({ length: 10 }, (_unused, value) => String(value)),
@@ -266,7 +266,7 @@ describe('the plan of 1000 jobs', () => {
     expect(plan.stages).to.have.lengthOf(1000);
   });
 
-  it('1000 jobs with random `needs` come after the jobs that they need', () => {
+  it('1000 jobs with `needs` come after the jobs that they need', () => {
     const entries = names.map((name, at): [string, JobFields] => [
       name,
       {
@@ -282,7 +282,7 @@ describe('the plan of 1000 jobs', () => {
       for (const before of after) expect(place.get(before)).to.be.lessThan(place.get(id)!);
   });
 
-  it('jobs with the same dependencies share one list', () => {
+  it('jobs with the same dependencies share one list of dependencies', () => {
     const plan = createPlan(
       createOrderedPipeline(
         names.join(' '),

@@ -44,7 +44,7 @@ describe('a cancelled pipeline', function () {
     return value.jobs.map(({ status, reason }) => (reason === undefined ? status : `${status}: ${reason}`));
   }
 
-  it('pin defect 25: cancelling ends running jobs and starts no more', async () => {
+  it('pin defect 25: cancelling ends the running jobs, and no other job starts', async () => {
     const started = await engine.start(`
       workflow: a b c
       a: { image: busybox, network: none, parallel: true, script: "echo up; sleep 60" }
@@ -76,7 +76,7 @@ describe('a cancelled pipeline', function () {
     expect(receipt.clean).to.equal(true);
   });
 
-  it('L8: a job with when: always is cancelled when its extra time is over', async () => {
+  it('L8: a job with when: always is cancelled when its time after the cancel is over', async () => {
     const started = await engine.start(`
       workflow: work tidy
       work: { image: busybox, network: none, script: "echo up; sleep 60" }

@@ -146,7 +146,7 @@ describe('a container job', function () {
     expect(stdout('b')).to.match(/one\ntwo\n$/);
   });
 
-  it('a script can be longer than one argument', async () => {
+  it('a script can be longer than the maximum length of an argument', async () => {
     const lines = Array.from({ length: 12_000 }, (_, at) => `echo "äöü ${at}"`);
     const script = JSON.stringify([...lines, 'echo "$# $0 ${IFS+set}"']);
     const { stdout, ending } = await engine.run(`a: { image: busybox, network: none, script: ${script} }`);
@@ -157,7 +157,7 @@ describe('a container job', function () {
     expect(printed[12_000]).to.equal('0 sh ');
   });
 
-  it('a script longer than one argument fails at the failing command', async () => {
+  it('a script that is longer than the maximum length of an argument fails at the failing command', async () => {
     const script = JSON.stringify([...Array.from({ length: 12_000 }, () => 'true ..........'), 'false', 'echo never']);
     const { stdout, value } = await engine.run(`a: { image: busybox, network: none, script: ${script} }`);
     expect(value.jobs[0]).to.include({ status: 'failed', exitCode: 1 });
@@ -268,7 +268,7 @@ describe('a container job', function () {
     expect((await engine.run(text, { allow: { hostNetwork: true } })).stdout('a')).to.equal('here\n');
   });
 
-  it("pin defect 16: a port conflict fails the job with the engine's reason and leaves nothing", async () => {
+  it('pin defect 16: a port conflict fails the job with the message of the engine and leaves nothing', async () => {
     const first = await engine.start('a: { image: busybox, port: "127.0.0.1:18431:80", script: "echo up; sleep 60" }');
     await first.run.output.part('a').waitForText('up');
     const { value } = await engine.run('b: { image: busybox, port: "127.0.0.1:18431:80", script: echo never }');
@@ -302,7 +302,7 @@ describe('a container job', function () {
     await started.cancel();
   });
 
-  it('pin defect 15: a job ends with its script, because the idle command ends without a grace', async () => {
+  it('pin defect 15: a job ends as soon as its script has ended, because its idle command gets no grace', async () => {
     const { value } = await engine.run('a: { image: busybox, network: none, soloExecution: true, script: "true" }', {
       stop: { signal: 'SIGTERM', graceMs: 60_000 },
     });

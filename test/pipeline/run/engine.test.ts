@@ -106,7 +106,7 @@ describe('the pipeline engine', function () {
     );
   });
 
-  it('pin defect 3: the next job starts when the last job of a group is gone', async () => {
+  it('pin defect 3: the next job starts after the container of the last job of a group is removed', async () => {
     const { run } = await engine.run(`
       workflow: p1 p2 last
       p1: { image: busybox, network: none, parallel: true, script: sleep 1 }
@@ -296,7 +296,7 @@ describe('the pipeline engine', function () {
     expect(failure.message).to.match(/workspace/);
   });
 
-  it('a pipeline of many jobs runs a few at a time', async () => {
+  it('a pipeline of many jobs runs only a few of them at once', async () => {
     const names = Array.from({ length: 8 }, (_, at) => `j${at}`);
     const { run, value, receipt } = await engine.run(
       names.map((name) => `${name}: { image: busybox, network: none, script: "echo ${name}" }`).join('\n'),
@@ -310,7 +310,7 @@ describe('the pipeline engine', function () {
   });
 });
 
-/** Returns the same containers, but loses the end of one job, as if the engine had disappeared. */
+/** Returns the same containers, but reports the end of one job as lost, as if the engine had disappeared. */
 function loseJobEnd(
   containers: Containers,
   { job, lost, once }: { readonly job: string; readonly lost: Error; once(): Promise<void> },

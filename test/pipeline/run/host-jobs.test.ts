@@ -40,7 +40,7 @@ describe('a host job', function () {
     expect(receipt.clean).to.equal(true);
   });
 
-  it('P2: a host job opens its standard streams by name', async () => {
+  it('P2: a host job opens its standard streams by path', async () => {
     const { stdout, stderr } = await engine.run(
       "a: { host: true, script: ['echo out > /proc/self/fd/1', 'echo err > /dev/stderr', 'cat /dev/stdin'] }",
       allowed,
@@ -53,7 +53,7 @@ describe('a host job', function () {
     expect((await engine.run('a: { host: true, env: [A=b], script: echo $A }', allowed)).stdout('a')).to.equal('b\n');
   });
 
-  it('a host job runs in its workDir, or in the workspace if that is /root', async () => {
+  it('a host job runs in its workDir, or in the workspace if its workDir is /root', async () => {
     const files = { file: '' };
     expect(
       (await engine.run('a: { host: true, workDir: /usr, script: pwd }', { ...allowed, files })).stdout('a'),
@@ -122,7 +122,7 @@ describe('a host job', function () {
     expect(leftoverProcesses(run.ports.run)).to.deep.equal([]);
   });
 
-  it('a host job ends background processes with its script', async () => {
+  it('the background processes of a host job end with its script', async () => {
     const { value, run } = await engine.run(
       'workflow: a b\na: { host: true, script: "sleep 60 & echo started" }\nb: { host: true, script: "true" }',
       allowed,

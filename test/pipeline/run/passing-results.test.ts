@@ -139,7 +139,7 @@ describe('results of a job', function () {
     });
   });
 
-  it('L6: artifacts that cannot be stored cause warnings that name them, and the job goes on', async () => {
+  it('L6: artifacts that cannot be stored cause warnings that name them, and the job continues', async () => {
     const { value, events, artifacts } = await engine.run(`
       workflow: a b
       a:
@@ -282,7 +282,7 @@ describe('secrets of a job', function () {
     ).to.equal('succeeded');
   });
 
-  it('a secret that is not allowed or missing is rejected before anything starts', async () => {
+  it('a secret that is missing, or that is not allowed, is rejected before anything starts', async () => {
     const text =
       'a: { image: busybox, network: none, script: "true" }\nb: { image: busybox, secrets: [TOKEN], script: "true" }';
     for (const options of [{ secrets }, { secrets: {}, allow }]) {
@@ -292,7 +292,7 @@ describe('secrets of a job', function () {
     }
   });
 
-  it('a secret that is not a registry login is rejected', async () => {
+  it('a secret that `registry` names but that is not a registry login is rejected', async () => {
     const text = 'a: { image: busybox, registry: TOKEN, script: "true" }';
     expect((await expectRejection(engine.run(text, { secrets, allow }))).message).to.match(
       /"TOKEN" is not a registry login/,

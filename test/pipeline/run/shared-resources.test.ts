@@ -24,7 +24,7 @@ describe('services of a job', function () {
     expect(await engine.leftovers()).to.deep.equal([]);
   });
 
-  it('services are found by name, ready before the job starts, and removed with it', async () => {
+  it('a job finds its services by name; they are ready before it starts and are removed with it', async () => {
     const health = '{ command: "wget -qO- http://127.0.0.1/x", interval: 100ms, retries: 50 }';
     const { value, stdout, steps, receipt } = await engine.run(`
       a:
@@ -132,7 +132,7 @@ describe('services of a job', function () {
     expect(stdout('a').trim()).to.equal('3');
   });
 
-  it('S6: a failed service is reported with the reason of its last check', async () => {
+  it('S6: a job whose service is not healthy fails with the reason of the last check', async () => {
     const check = (command: string): Promise<string | undefined> =>
       engine
         .run(
@@ -293,7 +293,7 @@ describe('volumes of jobs', function () {
     );
   });
 
-  it('a missing host folder fails the job, because an earlier job might have created it', async () => {
+  it('a missing host folder fails the job only at its start, because an earlier job might create it', async () => {
     const { value } = await engine.run(jobThatReads('./absent:/m'), { folder });
     expect(value.jobs[0]).to.include({
       status: 'failed',

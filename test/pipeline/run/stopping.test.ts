@@ -23,7 +23,7 @@ describe('stopping jobs', function () {
   const endless = { signal: 'SIGTERM', graceMs: endlessGraceMs } as const;
 
   describe('P3: a timeout', () => {
-    // A slow machine needs seconds to start a container. All jobs wait at the same time.
+    // A slow machine needs seconds to start a container, so the timeout is long. All jobs wait for it at the same time.
     const timeout = '8s';
     let patient: FinishedPipeline;
     let impatient: FinishedPipeline;

@@ -71,7 +71,7 @@ describe('procfs readers', () => {
 describe('the termination table', () => {
   const policy = { signal: 'SIGTERM', graceMs: 1 } as const;
 
-  it('the termination steps are the stop signal and SIGKILL', () => {
+  it('the termination steps are the stop signal, SIGHUP for a terminal, and SIGKILL', () => {
     const listSteps = (kind: keyof typeof termination): unknown =>
       termination[kind].map((step) => [signalForStep(step, policy), step.waitMs]);
     expect(listSteps('process')).to.deep.equal([

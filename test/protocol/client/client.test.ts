@@ -50,7 +50,7 @@ describe('the client', () => {
   }
 
   it('the client accepts the WebSocket of browsers and of the ws package', () => {
-    // The compiler checks this: Node 20 has no WebSocket of its own.
+    // Only the compiler checks this, because Node 20 has no WebSocket of its own.
     const constructors: readonly (() => SocketConstructor)[] = [() => WebSocket, () => WsSocket];
     expect(constructors).to.have.length(2);
   });
@@ -304,7 +304,7 @@ describe('the client', () => {
       expect(server.countFrames()).to.equal(0);
     });
 
-    it('an AbortSignal cancels the call, even if it was aborted before', async () => {
+    it('an AbortSignal cancels the call, even if it was aborted before the call', async () => {
       const abort = new AbortController();
       const { call } = open({ signal: abort.signal });
       const peer = await accepted(server.nextConnection());
@@ -342,7 +342,7 @@ describe('the client', () => {
     { cols: 80.5, rows: 24 },
     { cols: 0, rows: 0 },
   ]) {
-    it(`W1: the client does not send the impossible size ${size.cols} x ${size.rows} but reports it`, async () => {
+    it(`W1: the client does not send the invalid size ${size.cols} x ${size.rows} but reports it`, async () => {
       const { call, items } = open({ terminal: size });
       const peer = await server.nextConnection();
       expect(await peer.nextControl()).to.have.keys('call', 'params', 'run');

@@ -110,7 +110,7 @@ describe('reused buffers', () => {
     }));
 });
 
-/** Creates a watcher. Those with odd numbers keep the frames that they receive and decode them at the end. */
+/** Creates a watcher. If `number` is odd, the watcher keeps the frames that it receives and decodes them at the end. */
 function watch(log: ReturnType<typeof newLog>, number: number) {
   const keeps = number % 2 === 1;
   const kept: TextFrames[] = [];

@@ -24,7 +24,7 @@ import { seeds } from '../../helpers/seeded-random.ts';
 type Streams = Readonly<Record<OutputStream, Buffer>>;
 const names = ['stdout', 'stderr'] as const;
 
-/** Bytes of every value, with newlines and parts of characters. */
+/** Returns random bytes of every value, with many newlines and parts of UTF-8 characters. */
 function noise(random: RandomInteger, bytes: number): Buffer {
   return Buffer.from(Array.from({ length: bytes }, () => pick(random, [random(256), 10, 13, 0xe2, 0x82, 0xac, 0])));
 }
@@ -40,7 +40,7 @@ const someLimits = (random: RandomInteger): Partial<LogLimits> => ({
   tailBytesMax: pick(random, [0, 1 << 20]),
 });
 
-/** Separates the streams of what a watcher receives. */
+/** A sink that collects the bytes of each stream separately. */
 class Separator implements LogSink {
   readonly full = false;
   readonly received = { stdout: [] as Buffer[], stderr: [] as Buffer[] };

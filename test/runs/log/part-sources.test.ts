@@ -454,7 +454,7 @@ describe('the source of a line', () => {
     }
   });
 
-  it('clients that name their last event do not receive the source again', () =>
+  it('clients that name their last event do not receive the source event again', () =>
     withTempFolder(async (folder) => {
       const log = newLog(folder);
       log.part('build').write('stdout', Buffer.from('one\ntwo\nthree\n'));

@@ -58,7 +58,7 @@ describe('what ended runs have left', () => {
     });
   });
 
-  it('the next gateway repeats failed releases; a receipt does not change if its release fails again', () =>
+  it('the next gateway repeats failed releases; a receipt does not change if a release fails again', () =>
     withTempFolder(async (folder) => {
       const tried: string[] = [];
       const process: Releaser = async ({ run }) => {
@@ -84,7 +84,7 @@ describe('what ended runs have left', () => {
       await testRuns.close();
     }));
 
-  it('P6: a later release waits for a creation that is still in progress', async () => {
+  it('P6: a repeated release waits for a creation that is still in progress', async () => {
     const creation = deferred<void>();
     const pending: Promise<unknown>[] = [];
     const process: Releaser = async (_entry, options) => {

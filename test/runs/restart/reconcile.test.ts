@@ -40,7 +40,7 @@ const record = (id: string, more: Partial<RunRecord> = {}): RunRecord => ({
 });
 
 describe('the start after a gateway was killed', () => {
-  it('the next gateway releases what was running and gives every run a true record', () =>
+  it('the next gateway releases what was running and completes the record of every run', () =>
     withTempFolder(async (folder) => {
       const [generations, printing, deferring] = await startAndKill(folder);
       expect(leftoverProcesses(generations)).to.have.length.of.at.least(3);
@@ -74,7 +74,7 @@ describe('the start after a gateway was killed', () => {
       }
     })).timeout(60_000);
 
-  it('a run whose record cannot be stored does not affect the others', () =>
+  it('a run whose record cannot be stored does not affect other runs', () =>
     withTempFolder(async (folder) => {
       const testRuns = openTestRuns(folder, [], {
         store: (store) => ({

@@ -22,10 +22,10 @@ interface RetentionFixture {
   readonly folder: string;
   readonly activeRuns: ActiveRun[];
   rules: Partial<typeof none>;
-  /** Advances the clock by which runs age. */
+  /** Advances the age clock. */
   advance(ms: number): void;
   readonly retention: Retention;
-  /** Adds a run that ends now, with this much output. */
+  /** Adds a run with `bytes` of output. Unless `state` says otherwise, the run has just ended. */
   addRun(id: string, more?: { readonly bytes?: number; readonly state?: RunRecord['state'] }): Promise<void>;
   ids(): readonly string[];
   folders(): readonly string[];
@@ -124,7 +124,7 @@ describe('retention', () => {
       expect(readdirSync(join(fixture.folder, trashFolder))).to.deep.equal([]);
     }));
 
-  it('retention keeps runs with open obligations until they are released', () =>
+  it('retention keeps runs with open obligations until the obligations are released', () =>
     withRetention(async (fixture) => {
       await fixture.addRun('one');
       fixture.store.saveObligation({ run: 'one', kind: 'process', id: 'a', facts: {} });
@@ -240,7 +240,7 @@ describe('retention', () => {
       () => ({ intervalMs: () => 20 }),
     ));
 
-  it('retention frees the id of a run at once for a new run', () =>
+  it('retention frees the id of a run immediately for a new run', () =>
     withRetention(async (fixture) => {
       await startAndSweep(fixture);
       for (let again = 0; again < 3; again++) {
@@ -264,7 +264,7 @@ describe('retention', () => {
       expect(fixture.folders()).to.deep.equal(['one']);
     }));
 
-  it('retention handles many runs', () =>
+  it('retention removes 997 of 1,000 runs in one sweep', () =>
     withRetention(async (fixture) => {
       for (let at = 0; at < 1_000; at++) fixture.store.insert(createRecord(`run-${at}`));
       fixture.rules = { runs: 3 };

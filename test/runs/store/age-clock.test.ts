@@ -5,7 +5,7 @@ import { AgeClock, type AgeReading } from '../../../server/runs/store/age-clock.
 import { machineTime, msSince } from '../../../server/support/machine-time.ts';
 
 describe('the age clock', () => {
-  it('P9: the age clock counts the time of the machine, across restarts of the gateway', () => {
+  it('P9: the age clock counts the time that the machine is on, across restarts of the gateway', () => {
     let now = { boot: 'a', ms: 1_000 };
     const first = new AgeClock(undefined, () => now);
     now = { boot: 'a', ms: 4_000 };
@@ -15,7 +15,7 @@ describe('the age clock', () => {
     expect(new AgeClock(stored, () => now).elapsedMs).to.equal(8_000);
   });
 
-  it('P9: the age clock counts the time since a restart of the machine, and not the time it was off', () => {
+  it('P9: the age clock counts the time since a restart of the machine, and not the time the machine was off', () => {
     const stored: AgeReading = { elapsedMs: 5_000, at: { boot: 'a', ms: 100_000 } };
     let now = { boot: 'b', ms: 700 };
     const clock = new AgeClock(stored, () => now);

@@ -22,7 +22,7 @@ function randomRecord(at: number, random: RandomInteger): RunRecord {
     node: 'n',
     state,
     ...(state === 'ended' && { outcome: pick(random, outcomes) }),
-    // The clock of the machine jumps now and then.
+    // The wall clock of the machine sometimes jumps.
     queuedAt: time(Math.floor(at / 10) + (random(20) === 0 ? random(500) : 0)),
     lines: 0,
     bytes: 0,

@@ -30,7 +30,7 @@ const record = (id: string, endedDay: number | undefined, more: Partial<RunRecor
 });
 
 describe('the migration of the store', () => {
-  it('a store of version 0 keeps its runs, settings and obligations, and can be filtered', () =>
+  it('a store of version 0 keeps its runs, settings and obligations, and its runs can be filtered', () =>
     withTempFolder(async (folder) => {
       const records = [
         record('one', 1),
@@ -55,7 +55,7 @@ describe('the migration of the store', () => {
       }
     }));
 
-  it('P9: runs of a migrated store age from the end of the last one, whatever the clock of the machine shows', () =>
+  it('P9: the ages of migrated runs count back from the end of the last one, whatever the wall clock shows', () =>
     withTempFolder(async (folder) => {
       createOldStore(folder, [record('old', 1), record('new', 11), record('active', undefined)]);
       const store = openStore(folder, { machine: () => ({ boot: 'a', ms: 5 }) });

@@ -129,7 +129,7 @@ describe('the store', () => {
       store.close();
     }));
 
-  it('the store inserts concurrent runs in one batch, and reads see them at once', () =>
+  it('the store inserts concurrent runs in one batch, and reads see them immediately', () =>
     withTempFolder(async (folder) => {
       const store = openStore(folder);
       const inserted = ['one', 'two', 'three'].map((id) => store.insertBatched(record(id), someSpec));
@@ -162,7 +162,7 @@ describe('the store', () => {
       again.close();
     }));
 
-  it('the store inserts the other rows of a batch if one has an existing id', () =>
+  it('the store inserts the other rows of a batch if one row has an existing id', () =>
     withTempFolder(async (folder) => {
       const store = openStore(folder);
       const [first, second, third] = await Promise.allSettled(
@@ -245,7 +245,7 @@ describe('the store', () => {
       store.close();
     }));
 
-  it('the store writes an update of an obligation by itself, with the next other write, and before a read', () =>
+  it('the store writes a deferred update of an obligation by itself, with the next other write, or before a read', () =>
     withTempFolder(async (folder) => {
       const store = openStore(folder);
       const written: string[] = [];

@@ -78,7 +78,7 @@ describe('the pages of a log', () => {
       expect(await measureLog(log)).to.deep.equal({ line: 2, byte: 6 });
     }));
 
-  it('a page ends before the line that exceeds its size, but has at least one line', () =>
+  it('a page ends before the line that would exceed its size limit, but has at least one line', () =>
     withTempFolder(async (folder) => {
       const log = await written(folder, (to) =>
         text(to, `${`${'x'.repeat(100)}\n`.repeat(10)}${'y'.repeat(5000)}\nz\n`),
@@ -91,7 +91,7 @@ describe('the pages of a log', () => {
       expect(await sizes(10, 5001)).to.deep.equal([5000, 1]);
     }));
 
-  it('a page can begin at any line of a long log, even after long lines and with a small size', () =>
+  it('a page can begin at any line of a long log, even after long lines and with a small size limit', () =>
     withTempFolder(async (folder) => {
       const log = await written(folder, (to) => {
         for (let i = 0; i < 40; i++) text(to, `${i} ${'x'.repeat(i % 7 === 0 ? 300_000 : 90)}\n`);
@@ -207,7 +207,7 @@ describe('the pages of a log', () => {
       expect(await measureLog(none)).to.equal(undefined);
     }));
 
-  it('a page rejects if a file is missing and leaves no file open', () =>
+  it('reading a page rejects if a file is missing, and leaves no file open', () =>
     withTempFolder(async (folder) => {
       const before = countOpenFiles();
       for (const missing of ['events', 'index']) {

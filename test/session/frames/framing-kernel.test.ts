@@ -19,7 +19,8 @@ function framed(region: Buffer): { lines: number; frames: Buffer } {
 }
 
 /**
- * Takes only the header from `frameText`, with a text of the same length, because `frameText` replaces invalid UTF-8.
+ * Returns the payload as a frame. Takes only the header from `frameText`, for a text of the same length, because
+ * `frameText` replaces invalid UTF-8.
  */
 function headed(payload: Buffer): Buffer {
   const head = frameText(Buffer.alloc(payload.length, 'x'));

@@ -20,7 +20,7 @@ describe('countLines', () => {
     }
   });
 
-  it('countLines ignores what an earlier region left in memory after the end', () => {
+  it('countLines ignores what an earlier region left in memory after the end of the current one', () => {
     for (let length = 0; length < 40; length++) {
       countLines([Buffer.alloc(100, '\n')]);
       expect(countLines([Buffer.alloc(length, 'x')]), `length ${length}`).to.equal(0);

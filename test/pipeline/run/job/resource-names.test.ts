@@ -1,4 +1,4 @@
-// Tests names that are derived from jobs, and the registries in image names.
+// Tests names that are derived from jobs, and the registries that a Dockerfile uses.
 
 import { expect } from 'chai';
 import { safeName } from '../../../../server/pipeline/language/safe-name.ts';

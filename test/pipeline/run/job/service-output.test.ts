@@ -16,7 +16,7 @@ function recordingOutput(writes: string[], part = ''): Output {
   };
 }
 
-/** Writes the chunks to a service and returns what the job receives when the service has failed. */
+/** Writes the chunks to the output of a service that then fails. Returns what the job receives. */
 function failedService(chunks: readonly string[], bytesMax = Infinity): readonly string[] {
   const writes: string[] = [];
   const service = new ServiceOutput(recordingOutput([]), { bytesMax, onExceeded: () => {} });
@@ -47,7 +47,7 @@ describe('the last lines of a failed service', () => {
     expect(failedService(['one\ntwo'], 2)).to.deep.equal(['stderr: one\ntwo\n']);
   });
 
-  it('only the last 16 KiB count, without an incomplete first line', () => {
+  it('a job receives only the last 16 KiB of its failed service, without an incomplete first line', () => {
     const line = `${'x'.repeat(99)}\n`;
     const lines = Math.floor((16 << 10) / line.length);
     expect(failedService([line.repeat(500)])).to.deep.equal(repeatedWrites(line.repeat(lines)));

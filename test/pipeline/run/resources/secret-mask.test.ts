@@ -24,7 +24,7 @@ function collectingOutput(
   };
 }
 
-/** Returns the masked output of `chunks`. Overwrites each chunk after writing it, because its owner may do so. */
+/** Returns the masked output of `chunks`. Overwrites each chunk after writing it, as its owner may reuse it. */
 function maskChunks(values: readonly string[], chunks: readonly Uint8Array[], stream: OutputStream = 'stdout'): string {
   const collected = collectingOutput();
   const output = createMask(values).output(collected);

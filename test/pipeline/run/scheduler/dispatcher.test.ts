@@ -231,7 +231,7 @@ describe('a job with retries', () => {
     expect(await statuses(run)).to.deep.equal({ a: 'failed', b: 'skipped: upstream_failed' });
   });
 
-  it('a job that waits for its next attempt frees its slot', async () => {
+  it('a job that waits for its next attempt does not count towards the limit of parallel jobs', async () => {
     const run = runScripted(
       { a: { ...parallel, retry }, b: parallel },
       { workflow: 'a b', maxParallel: 1, results: { a: [fails, succeeds] } },
@@ -317,7 +317,7 @@ describe('a stopped pipeline', () => {
     expect(await statuses(run)).to.deep.equal({ tidy: 'succeeded' });
   });
 
-  it('L8: jobs with when: always are cancelled when their extra time is over, and the rest is skipped', async () => {
+  it('L8: stopAll cancels running jobs with when: always, and skips the rest', async () => {
     const run = runScripted({ a: {}, tidy: { when: 'always' }, last: { when: 'always' } }, { workflow: 'a tidy last' });
     await waitUntil('job a runs', () => run.running.has('a'));
     run.stop();
@@ -341,7 +341,7 @@ describe('a stopped pipeline', () => {
     expect(run.events).not.to.include('ended a succeeded');
   });
 
-  it('a lost attempt stops the pipeline, which rejects once all other attempts have ended', async () => {
+  it('a lost attempt stops the pipeline, which rejects after all other attempts have ended', async () => {
     const run = runScripted({ a: parallel, b: parallel, c: {} }, { workflow: 'a b c' });
     await run.reject('a', new WorkLost('the engine went away'));
     expect(await expectRejection(run.result)).to.be.instanceOf(WorkLost);

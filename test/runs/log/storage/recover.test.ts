@@ -210,7 +210,7 @@ describe('a log after the gateway was killed', () => {
         const text = Buffer.from(sink.received.filter((one) => !one.startsWith('#')).join(''));
         expect(text.length, `seed ${seed}`).to.equal(log.position.byte);
         expect(isUtf8(text)).to.equal(true);
-        // If the log had no file of lines when it was killed, it uses the new limit. Otherwise it keeps the old one.
+        // A log with a file of lines at the time of the kill keeps the old limit. Any other log uses the new limit.
         const splitter = new LineSplitter(begun ? limits.lineBytesMax : 1 << 20);
         const lines = [...splitter.push(text), ...splitter.flush()].reduce((sum, region) => sum + region.lines, 0);
         expect(log.position.line, `seed ${seed}`).to.equal(lines);

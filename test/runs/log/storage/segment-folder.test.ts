@@ -15,7 +15,7 @@ import { waitUntil } from '../../../helpers/wait-until.ts';
 const text = (log: RunLog, what: string) => log.write('stdout', Buffer.from(what));
 
 describe('the segments of a log', () => {
-  it('segments end at line ends, know their start, and together contain the whole log', () =>
+  it('segments end at line ends, store where they start, and together contain the whole log', () =>
     withTempFolder(async (folder) => {
       const log = newLog(folder, 'lines', { segmentBytesMax: 1000 });
       const lines = Array.from({ length: 100 }, (_, i) => `line ${i} ${'x'.repeat(i)}\n`);
@@ -161,7 +161,7 @@ describe('a log without output', () => {
 });
 
 describe('a log', () => {
-  it('a log adds a prefix to events whose type it uses itself', () =>
+  it('a log adds a prefix to an emitted event type that the log itself uses', () =>
     withTempFolder(async (folder) => {
       const log = newLog(folder);
       for (const type of ['cut', 'stream', 'truncated', 'free']) log.emit(type);

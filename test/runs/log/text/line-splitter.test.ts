@@ -7,7 +7,7 @@ import { frameLines } from '../../../../server/session/frames/websocket-frames.t
 import { parseTextFrames, pick, randomChunks, randomOutput, seededRandom } from '../../../helpers/runs/test-log.ts';
 import { seeds } from '../../../helpers/seeded-random.ts';
 
-/** Returns the lines of a stream with their marks, however the splitter groups them into regions. */
+/** Returns the lines of a stream, each followed by `|` and its flags, however the splitter groups them into regions. */
 function split(chunks: readonly Uint8Array[], lineBytesMax: number): { lines: string[]; stored: Buffer } {
   const splitter = new LineSplitter(lineBytesMax);
   const regions: Region[] = [];
@@ -78,7 +78,7 @@ describe('the line splitter', () => {
     expect(shown).to.equal(`\ufffd${'😀'.repeat(40)}`);
   });
 
-  it('the splitter does not count the terminator as part of a line', () => {
+  it('the splitter does not count the terminator towards the length limit of a line', () => {
     const full = 'x'.repeat(64);
     for (const end of ['\n', '\r\n']) {
       const bytes = Buffer.from(`${full}${end}`);
@@ -90,7 +90,7 @@ describe('the line splitter', () => {
     expect(split([Buffer.from(`${full}y\n`)], 64).lines).to.deep.equal([`${full}|true`, 'y|']);
   });
 
-  it('the splitter is efficient for a long line that arrives byte by byte, and for very short lines', () => {
+  it('the splitter needs little memory for a line that arrives byte by byte, and is fast for very short lines', () => {
     const splitter = new LineSplitter(1 << 20);
     const byte = Uint8Array.of(0x78);
     const before = process.memoryUsage();
