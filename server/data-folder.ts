@@ -30,7 +30,10 @@ function isDatabaseError({ name, message }: Error): boolean {
   return name === 'SqliteError' || message.startsWith('ConnectionFailed');
 }
 
-/** Accepts a missing file, which the gateway creates. */
+/**
+ * Throws an Error for the operator if the file cannot be read and written. Accepts a missing file, which the gateway
+ * creates.
+ */
 function requireReadable(file: string): void {
   try {
     accessSync(file, constants.R_OK | constants.W_OK);

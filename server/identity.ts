@@ -18,7 +18,10 @@ export interface Identity {
   release(): void;
 }
 
-/** Returns the identity of the data folder, which is created once, and claims it. Rejects if it is in use. */
+/**
+ * Claims the identity of the data folder and returns it. Creates the identity if the folder has none. Rejects if it is
+ * in use.
+ */
 export async function claimIdentity(folder: string): Promise<Identity> {
   const id = readIdentity(folder);
   const server = createServer((socket) => socket.destroy());

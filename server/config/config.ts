@@ -73,7 +73,7 @@ export interface Config {
   readonly environment: readonly string[];
   /** Retention for the runs of all calls together. */
   readonly retention: Required<Retention>;
-  /** Time that runs may continue when the gateway stops. */
+  /** What happens to active runs when the gateway stops. They may continue for `graceMs`. */
   readonly shutdown: {
     readonly graceMs: number;
     /** What happens to container runs that the next gateway can continue. */
@@ -82,8 +82,8 @@ export interface Config {
   readonly limits: Limits;
   readonly systems: readonly System[];
   /**
-   * Rules that map a URI with this prefix to the page about the URI. `target` is the address of the page, with `${uri}`
-   * or `${rest}`.
+   * Rules that map a URI that begins with `prefix` to the page about the URI. `target` is the address of the page, with
+   * the placeholder `${uri}` or `${rest}`.
    */
   readonly resolve: readonly { readonly prefix: string; readonly target: string }[];
   /** Folder of news items (absolute). Absent: no news. */

@@ -40,8 +40,8 @@ export async function inspectForAdoption(engine: Connection, container: string):
 }
 
 /**
- * Resolves when the container has exited, or with `{}` if the run is stopping. Waits for the engine if that does not
- * answer. Rejects with WorkLost when the exit code cannot be determined.
+ * Resolves when the container has exited, or with `{}` if the run is stopped before the exit code is known. If the
+ * engine does not answer, waits until it does. Rejects with WorkLost when the exit code cannot be determined.
  */
 export async function adoptContainer(adoption: Adoption): Promise<Exit> {
   const { engine, ports, obligation, container: id, stored } = adoption;
@@ -59,8 +59,8 @@ export async function adoptContainer(adoption: Adoption): Promise<Exit> {
       if (state === undefined) return {};
       assertStarted(state);
       ports.events.emit('adopted', { container: id });
-      // The engine's log is text and loses bytes that are not UTF-8. Positions in it therefore do not match positions
-      // in the output.
+      // The engine's log is text and loses bytes that are not UTF-8. Its positions therefore do not match positions in
+      // the output. For an exact log, the rest of the output is not read and counts as lost.
       if (ports.output.exact === true) obligation.reportOutputCut({ reason: 'engine' });
       const exit = await followToExit(followed);
       if (exit !== 'lost') return exit;
@@ -82,7 +82,10 @@ interface Followed extends Pick<Adoption, 'engine' | 'ports' | 'obligation'> {
   readonly stored: Record<OutputStream, number>;
 }
 
-/** Forwards the output of a started container to its exit. Returns `lost` if the engine stops answering. */
+/**
+ * Forwards the output of a started container until the container has exited. Returns `lost` if the engine stops
+ * answering.
+ */
 async function followToExit(followed: Followed): Promise<Exit | 'lost'> {
   const { container, ports, obligation } = followed;
   const stopReading = new AbortController();
@@ -103,7 +106,7 @@ async function followToExit(followed: Followed): Promise<Exit | 'lost'> {
       (error: unknown) => (isUnreachable(error) ? 'lost' : undefined),
     );
     const state = await Promise.race([inspected, released]);
-    // Read the output again when the engine is back. The exit code does not change.
+    // After `lost`, the caller reads the output again when the engine is back. The exit code does not change.
     if (state === 'lost' && !complete && !ports.signal.aborted) return 'lost';
     const oomKilled = await wasOomKilled(container.id, typeof state === 'object' ? state : undefined);
     const exit = { exitCode, ...(oomKilled && { oomKilled }) };
@@ -116,8 +119,8 @@ async function followToExit(followed: Followed): Promise<Exit | 'lost'> {
 }
 
 /**
- * Resolves with the exit code; undefined if the run is stopping and the releaser has removed the container; `lost` if
- * the engine stops answering.
+ * Resolves with the exit code; undefined if the request fails while the run is stopping; `lost` if the engine stops
+ * answering.
  */
 async function waitForExitCode(
   container: Docker.Container,
@@ -157,8 +160,8 @@ async function followLogs(
         writeUnstored(ports.output, { stream, bytes, toSkip, stored });
       if (ports.output.full) await ports.output.drained();
     }
-    // If bytes remain to be skipped, the engine returned less than was stored. It has discarded the beginning, so this
-    // loop has skipped newer output instead.
+    // If bytes remain to be skipped, the engine returned less than was stored. The engine has discarded the beginning,
+    // so this loop has skipped newer output that the log does not have.
     return toSkip.stdout === 0 && toSkip.stderr === 0;
   } catch {
     return false;
@@ -184,8 +187,8 @@ function writeUnstored(output: Output, { stream, bytes, toSkip, stored }: Stored
 const quietMs = 5_000;
 
 /**
- * Resolves with false after a quiet period. The engine normally ends the stream when the container has exited; this
- * function limits the wait if it does not.
+ * Resolves with false after `quietMs`, or later while the log applies back-pressure. Limits the wait for the end of the
+ * output if the engine does not end the stream of an exited container.
  */
 async function waitForQuiet(output: Promise<unknown>, ports: RunPorts): Promise<boolean> {
   let isComplete = false;

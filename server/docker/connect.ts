@@ -60,7 +60,7 @@ export async function connect(host: string): Promise<Connection | UnreachableEng
   }
 }
 
-/** The cheapest request. To answer with its version, Podman would first search the machine's packages. */
+/** Sends the cheapest request. For a request for its version, Podman would first search the machine's packages. */
 async function ping(docker: Docker): Promise<IncomingMessage> {
   const request = { path: '/_ping', method: 'GET', isStream: true, statusCodes: { 200: true } } as const;
   const response = (await dial(docker, request)) as IncomingMessage;

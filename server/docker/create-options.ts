@@ -65,7 +65,7 @@ export function createOptions(spec: ContainerSpec, identity: ContainerIdentity):
 
 /**
  * Returns the body for one of several containers of a run. Such a container has no input and is never adopted. The
- * engine therefore stores none of its output, which would be the largest cost.
+ * engine therefore stores none of its output, because storing the output would cost most.
  */
 export function stepCreateOptions(spec: StepSpec, identity: ContainerIdentity): Docker.ContainerCreateOptions {
   const body = createOptions(spec, identity);

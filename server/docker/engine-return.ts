@@ -15,7 +15,7 @@ export interface EngineWait {
   readonly container: Docker.Container;
   /** Aborted when the result is no longer needed. */
   readonly signal: AbortSignal;
-  /** Called once if the engine does not answer at once. */
+  /** Called once, when the engine has not answered the first request. */
   readonly onLost: () => void;
 }
 
@@ -42,8 +42,8 @@ export async function waitForEngine({
 }
 
 /**
- * Throws WorkLost if the engine may not know this exit code. A program that exits with 255 counts as lost as well,
- * because the engine reports both alike.
+ * Throws WorkLost for exit code 255, because the engine also reports 255 when it does not know the exit code. A program
+ * that itself exits with 255 therefore counts as lost.
  */
 export function assertExitIsKnown(exitCode: number): void {
   if (exitCode === placeholderExitCode)

@@ -43,7 +43,8 @@ export interface DockerEngine {
   /** Returns whether an engine answers. Checks the engine at most every two seconds. Never rejects. */
   availability(): Promise<Availability>;
   /**
-   * Returns a function that runs a container for the run. Each obligation is journaled before the container is created.
+   * Returns a function that runs a container for the run. The obligation of each container is journaled before the
+   * container is created.
    */
   container(ports: RunPorts): (spec: ContainerSpec) => Promise<Exit>;
   /**
@@ -224,7 +225,10 @@ class ConnectionCache {
     return this.#current;
   }
 
-  /** Returns the engine that started a container, or the current engine if that is unknown. */
+  /**
+   * Returns the engine at `host`, or the current engine if `host` is undefined. Does not check an engine that is
+   * already connected.
+   */
   async forHost(host: string | undefined): Promise<Connection | UnreachableEngine> {
     if (host === undefined) return this.current();
     return this.#connections.get(host) ?? this.#store(await connect(host));

@@ -20,13 +20,15 @@ export interface ExecCommand {
 export interface RunningExec {
   readonly socket: Socket;
   /**
-   * Resolves when the command has exited and its available output is forwarded. Rejects with WorkFailed if there is no
-   * such command, with WorkLost if its exit code cannot be determined.
+   * Resolves when the command has exited and its available output is forwarded. Rejects with WorkFailed if the command
+   * could not be started, with WorkLost if its exit code cannot be determined.
    */
   waitForEnd(): Promise<{ readonly exit: Exit; readonly outputLost: boolean }>;
 }
 
-/** Starts a command in a running container. Rejects with WorkFailed and the engine's reason. */
+/**
+ * Starts a command in a running container. Rejects with WorkFailed if the engine reports an error or does not answer.
+ */
 export async function startExec(
   engine: Connection,
   container: string,

@@ -48,8 +48,8 @@ export interface ResourceContext {
 }
 
 /**
- * Creates a network or volume and returns the name that the engine uses for it. Rejects with WorkFailed and the
- * engine's reason; nothing remains then.
+ * Creates a network or volume and returns the name that the engine uses for it. On failure, releases it and rejects
+ * with WorkFailed. If the run is stopping, rejects at once, and the stop releases it.
  */
 export async function createResource(
   kind: ResourceKind,

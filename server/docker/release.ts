@@ -141,7 +141,7 @@ async function endsInGrace(
   return endedWithin(ended, Math.max(0, graceUntil - performance.now()), force);
 }
 
-/** Resolves with true when the container no longer runs, or with false if that is unknown. */
+/** Resolves with true when the container has ended or the request fails, and with false when `finished` is aborted. */
 async function waitForEnd(container: Docker.Container, finished: AbortSignal): Promise<boolean> {
   return container.wait({ condition: 'not-running', abortSignal: finished }).then(
     () => true,
@@ -149,7 +149,10 @@ async function waitForEnd(container: Docker.Container, finished: AbortSignal): P
   );
 }
 
-/** Sends a signal. Returns false if the container was not running, so that it can only be removed. */
+/**
+ * Sends a signal. Returns false if the engine reports an error, usually because the container does not run. Throws if
+ * the engine does not answer.
+ */
 async function kill(container: Docker.Container, signal: string): Promise<boolean> {
   try {
     await container.kill({ signal });

@@ -42,7 +42,8 @@ export async function runContainer(run: ContainerRun): Promise<Exit> {
   }
 }
 
-// Try to create the container first: the image is usually present, which saves a request.
+// Unless the policy is `always`, creates the container without a check for the image. The image is usually present, so
+// this saves a request.
 async function createWithImage(run: ContainerRun): Promise<Docker.Container | undefined> {
   const { engine, ports, spec, pullMs } = run;
   const policy = spec.pull ?? 'missing';
@@ -61,7 +62,10 @@ async function createWithImage(run: ContainerRun): Promise<Docker.Container | un
   return created;
 }
 
-/** Resolves with undefined as soon as the run is stopped. The release waits until the engine has answered. */
+/**
+ * Creates the container. Resolves with undefined as soon as the run is stopped; the release then waits until the engine
+ * has answered.
+ */
 async function create({
   engine,
   ports,

@@ -23,7 +23,7 @@ export interface ContainerRef {
   readonly memoryBytes?: number;
 }
 
-/** Streams of a started container. The caller closes them. */
+/** The open streams of a container, before or after its start. The caller closes them. */
 export interface OpenStreams {
   readonly socket: Socket;
   readonly watch: ExitWatch;
@@ -33,8 +33,8 @@ export interface OpenStreams {
 }
 
 /**
- * Creates a container. Returns `image missing` if the engine lacks the image; rejects with WorkFailed and the engine's
- * reason for every other error.
+ * Creates a container. Returns `image missing` if the engine lacks the image; rejects with WorkFailed for every other
+ * error.
  */
 export async function createContainer(
   engine: Connection,

@@ -30,11 +30,11 @@ export class DockerStepContainer implements StepContainer {
   /** Resolves when `remove` is called, or when a stop has released the container. Pending operations end then. */
   readonly #released: Promise<undefined>;
   #force: () => void = () => {};
-  /** Step by which `remove` ends the container, for the receipt. */
+  /** How the container ended if `remove` is called now, for the receipt. */
   #endStep: 'removed' | 'SIGKILL' | 'exited' = 'removed';
   #removal: Promise<Release> | undefined;
   #stop: Promise<Release> | undefined;
-  /** True from the start of the container to its end. */
+  /** True from the request that starts the container until its end is observed. */
   #mayRun = false;
   #gone = false;
 

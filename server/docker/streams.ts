@@ -1,5 +1,5 @@
-// Opens the two long-lived requests of a container: its streams and the wait for its exit. Both must be open before the
-// start.
+// Opens the two long-lived requests of a container: its streams and the wait for its exit. Before the start of a
+// container, open both.
 
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
@@ -14,7 +14,7 @@ export interface OpeningOptions {
   readonly opening: AbortSignal;
 }
 
-/** Opens stdout, stderr and optionally stdin of a container on one socket. Resolves when it is open. */
+/** Opens stdout, stderr and optionally stdin of a container on one socket. Resolves when the socket is open. */
 export async function attachStreams(
   engine: Connection,
   id: string,
@@ -23,7 +23,7 @@ export async function attachStreams(
   // dockerode sends its options as a body, which can become input of the container when it arrives late
   // (dockerode#777).
   const emptyBody = { file: Buffer.alloc(0), headers: { 'Content-Type': 'text/plain' } };
-  // dockerode removes the last character of a query, so append one.
+  // dockerode removes the last character of a query, so the path ends in an extra `&`.
   return hijack(engine, {
     path: `/containers/${id}/attach?stream=1&${stdin ? 'stdin=1&' : ''}stdout=1&stderr=1&`,
     ...emptyBody,
@@ -88,7 +88,7 @@ async function readExitCode(response: IncomingMessage): Promise<number> {
 /** Number of bytes of each stream. */
 export type SourceBytes = Readonly<Record<OutputStream, number>>;
 
-/** The beginning of the output, in which an init or the engine reports that a command could not be started. */
+/** The beginning of the output, in which an init or the engine may report that a command could not be started. */
 export class OutputHead {
   /** Bytes of both streams, in the order of arrival. */
   bytes: Buffer = Buffer.alloc(0);

@@ -18,7 +18,7 @@ export interface ContainerEnd {
    * the stop.
    */
   readonly stopped: boolean;
-  /** True if the container printed more than was forwarded. */
+  /** True if reading the output failed, so that the end of the output may be missing. False after a stop. */
   readonly outputLost: boolean;
   /** Why the command of the container could not be started. Absent if the command was started. */
   readonly startError?: string;
@@ -64,7 +64,7 @@ export async function waitForContainer(
   return {
     exit: { ...(exitCode !== undefined && { exitCode }), ...(oomKilled && { oomKilled }) },
     stopped,
-    // When a container is stopped, the releaser may have cut the stream.
+    // After a stop, the releaser may have cut the stream, which does not count as lost output.
     outputLost: !ref.stopping.aborted && (await Promise.race([pumped, undefined])) !== undefined,
     ...(startError !== undefined && { startError }),
   };
@@ -73,9 +73,9 @@ export async function waitForContainer(
 const pollMs = 1_000;
 
 /**
- * Resolves with the exit code from the engine's wait request; undefined if the container is gone; `lost` if the engine
- * no longer answers that request. Polls the container if the output ends first: some containers close their output
- * before they end.
+ * Resolves with the exit code; undefined if the container is gone; `lost` if the connection to the engine is lost.
+ * Waits for the engine's wait request. Also polls the container after its output has ended: some containers close their
+ * output before they end.
  */
 async function waitForExitCode(
   container: Docker.Container,
@@ -122,13 +122,14 @@ async function waitForOomKill(
   { oom }: OpenStreams,
   exitCode: number | undefined,
 ): Promise<boolean> {
-  // Without a memory limit, only the whole machine can run out of memory, and exit code 0 shows that nothing was
-  // killed.
+  // Without a memory limit, only the whole machine can run out of memory. A container that then exits with 0 counts as
+  // not killed.
   if (exitCode === 0 && memoryBytes === undefined) return false;
   const state = await inspectState(container).catch(() => 'gone' as const);
   if (await wasOomKilled(container.id, typeof state === 'object' ? state : undefined)) return true;
   if (oom === undefined) return false;
-  // Docker reports the event before it answers the request above, except on a busy machine.
+  // Docker usually reports the event before it answers the inspection above. On a busy machine the event may follow, so
+  // wait for it briefly.
   if (exitCode === sigkillExitCode && !stopping.aborted && !oom.isKilled())
     await Promise.race([oom.killed, delay(lateOomMs, { unref: true })]);
   return oom.isKilled();
@@ -137,8 +138,8 @@ async function waitForOomKill(
 const quietMs = 5_000;
 
 /**
- * Waits for the end of the output, as long as more arrives. The engine sometimes leaves the stream of an exited
- * container open.
+ * Waits until the output ends, or until `quietMs` pass with neither new output nor back-pressure. The engine sometimes
+ * leaves the stream of an exited container open.
  */
 async function waitForOutput(pumped: Promise<unknown>, socket: Socket, output: Output): Promise<void> {
   let bytesBefore = -1;

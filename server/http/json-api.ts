@@ -16,7 +16,7 @@ export function createJsonApi(deps: HttpDeps, routes: readonly JsonRoute[] = all
     // A misspelled parameter must not be ignored: the response would look right and be wrong.
     routes: routes.map((route) => ({ query: [], ...route })),
     deps,
-    // Nothing here changes anything, so the origin of a request plays no part.
+    // Every route is read-only, so requests of all origins are accepted.
     guard: { ...createGatewayGuard(() => deps.config()), checkOrigin: () => ({ accepted: true }) },
     cors: {
       allows: (origin, { path }) => (isApiPath(path) ? isListedOrigin(origin, deps.config().http.origins) : undefined),
@@ -52,7 +52,7 @@ function authorize({ headers }: AccessRequest, route: JsonRoute, { access }: Htt
   const { caller } = identified;
   if (access.allows(caller, route.scope)) return caller;
   const text = access.missingScopeMessage(route.scope ?? '');
-  // Clients of the older paths do not know status 401.
+  // Clients of the older paths do not know status 401, so they get 403.
   if (caller.user === '' && route.aliasOf === undefined) throw new ApiError('login_required', text, challenge);
   throw new ApiError('missing_scope', text);
 }

@@ -42,7 +42,7 @@ export function createPipelineEngine(deps: PipelineEngineDeps): PipelineEngine {
   return {
     pipeline: (ports) => async (spec) => {
       try {
-        // Every value of this type comes from `planText`.
+        // Every plan that a run brings comes from `planText`.
         const planned = (spec.planned as PlannedText | undefined) ?? plan(spec.text, spec.allow, spec.jobs);
         if (planned.plan === undefined) throw new WorkFailed(errorText(spec.file, planned.diagnostics));
         deps.log.info({ run: ports.run, jobs: planned.plan.jobs.length }, 'pipeline started');

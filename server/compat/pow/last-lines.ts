@@ -9,11 +9,12 @@ type LastLinesLimits = Pick<Limits, 'powLinesMax' | 'powBufferBytesMax' | 'powSe
 
 /**
  * Reads the last lines that are not of services: at most `powLinesMax` lines and `powBufferBytesMax` bytes, but at
- * least one line. Resolves with the lines joined by `\n`, as valid UTF-8; empty if the run has printed nothing. Rejects
- * if the log cannot be read.
+ * least one line if there is one. Searches only the last `powSearchLinesMax` lines of the log. Resolves with the lines
+ * joined by `\n`, as valid UTF-8; empty if there is no such line. Rejects if the log cannot be read.
  */
 export async function lastLines(log: WatchableLog, limits: LastLinesLimits): Promise<string> {
-  // Read both in one step: the unfinished line follows exactly these lines.
+  // Read the unfinished line and the number of lines in one step, so that the unfinished line follows exactly these
+  // lines.
   const { text: partial } = log.partialLine(limits.powBufferBytesMax) ?? {};
   const { line: count } = log.position;
   const newest = new NewestLines(limits);
@@ -52,7 +53,7 @@ class NewestLines {
   }
 }
 
-/** Reads ranges of lines, the last one first, until `newest` is full. */
+/** Reads ranges of lines, the last one first, until `newest` is full or `powSearchLinesMax` lines are searched. */
 async function readBackwards(log: WatchableLog, count: number, newest: NewestLines): Promise<void> {
   const { powLinesMax, powBufferBytesMax, powSearchLinesMax } = newest.limits;
   // `locate` waits until the lines are on disk. For an ended log, only `locate` returns the number of lines.
@@ -62,7 +63,7 @@ async function readBackwards(log: WatchableLog, count: number, newest: NewestLin
   while (until.line > firstAfter && !newest.full) {
     wanted = Math.min(wanted, until.line - firstAfter);
     const start = await log.locateWithSource({ after: until.line - wanted }, 'lines');
-    // A single long line is read in any case, because a buffer has at least one line.
+    // Halve a range with too many bytes. Read a single line of any length, because the text has at least one line.
     if (wanted > 1 && until.byte - start.position.byte > powBufferBytesMax) {
       wanted = Math.floor(wanted / 2);
       continue;

@@ -1,4 +1,5 @@
-// Runs that the pow-1 REST API started, by id. Deletes an id that no request names for a while.
+// Runs that the pow-1 REST API started, by id. If no request names an id for `powIdleMs`, stops its run, or deletes the
+// id if the run has ended.
 
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../../../calls/contract/context.ts';
@@ -140,7 +141,7 @@ export class TrackedRun {
   }
 
   /**
-   * Queues input. Resolves when the disk is no longer behind. Rejects with an HttpError if the input is closed or the
+   * Queues input. Resolves when the client may send more. Rejects with an HttpError if the input is closed or the
    * buffer is full.
    */
   async pushInput(bytes: Buffer): Promise<void> {
@@ -200,7 +201,7 @@ export class TrackedRun {
   #onIdle(): void {
     if (this.settled !== undefined) return this.remove();
     this.#run?.stop('disconnected', 'cancelled: timeout expired');
-    // A client may still request the result.
+    // Keep the id, because a client may still request the result.
     this.restartIdleTimer();
   }
 }

@@ -24,7 +24,7 @@ function looksLikePipeline(text: string): boolean {
   return workflow.test(text) || (!section.test(text) && job.test(text));
 }
 
-/** Returns an expression that finds one of `keys` at the top level. Upper and lower case are equal, as in pipelines. */
+/** Returns a regular expression that finds one of `keys` at the top level. It ignores case, as pipelines do. */
 function findTopLevelKey(keys: readonly string[]): RegExp {
   return new RegExp(`^\\{?\\s{0,1}["']?(${keys.join('|')})["']?\\s*:`, 'im');
 }

@@ -1,5 +1,5 @@
-// Detects changes of a file by its name. A file watch of the operating system would follow the inode, and miss that a
-// link or a folder above the file was replaced.
+// Detects changes of the file that a path names. A file watch of the operating system would follow the inode, and miss
+// that a link or a folder above the file was replaced.
 
 import { realpath, stat } from 'node:fs/promises';
 
@@ -10,7 +10,7 @@ export interface FileVersion {
   readonly target: string;
 }
 
-/** Looks the name up again, with all links. Never throws. */
+/** Resolves the path again, with all its links, and reads the version of the file. Never throws. */
 export async function readFileVersion(file: string): Promise<FileVersion> {
   try {
     const target = await realpath(file);

@@ -4,7 +4,10 @@ import type { LimitName } from '../../../protocol/limits.ts';
 import type { Config } from '../config.ts';
 import { deepFreeze } from '../freeze.ts';
 
-/** Limits that runs and engines receive when the gateway starts. The gateway reads all other limits each time. */
+/**
+ * Limits that runs and engines receive when the gateway starts. The gateway reads every other limit each time that it
+ * applies the limit.
+ */
 export const restartLimits = [
   'requestMs',
   'runsMax',

@@ -148,7 +148,7 @@ class ConfigWatch {
     const { content: known, target = seen.target } = this.#known;
     if (content === known && target === seen.target) return this.#settle(seen, content);
     const loaded = await loadConfig(this.#file, this.#options);
-    // The file changed while it was read. A later check finds it quiet again.
+    // The file changed while it was read. A later check reads the file when it no longer changes.
     if ((await this.#see()) !== seen) return;
     if (loaded.ok && this.#mustWait(seen, findLoss(this.#inForce, toLoadedText(loaded.config)), unchangedMs)) return;
     this.#settle(seen, content);
@@ -168,7 +168,7 @@ class ConfigWatch {
     const seen = await this.#see();
     const content = await this.#readContent();
     const loaded = await loadConfig(this.#file, this.#options);
-    // A change since then is found by the next check.
+    // `seen` is the version before the read, so the next check finds any later change.
     this.#settle(seen, content);
     this.#apply(loaded);
   }

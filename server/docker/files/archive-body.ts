@@ -33,14 +33,15 @@ export function archiveBody(archive: Archive): ArchiveBody {
   });
   async function endArchive(): Promise<void> {
     try {
-      // A generator that has not started would return without closing its own source.
+      // Start the generator first: otherwise `return` runs none of its code, and the generator does not close its
+      // source.
       if (!started) await iterator.next();
       await iterator.return?.();
     } catch {
       // The archive is no longer needed, so its error does not matter.
     }
   }
-  // The request reports this error to its sender. The listener only prevents an uncaught exception.
+  // The request that sends the body fails with this error. The listener only prevents an uncaught exception.
   body.on('error', () => {});
   return {
     body,

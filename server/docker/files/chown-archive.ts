@@ -58,7 +58,7 @@ class OwnerRewriter {
   /** Returns the header with the new owner and remembers how many bytes follow it. */
   #rewriteHeader(): Buffer {
     const header = Buffer.from(this.#header);
-    // Two blocks of zeros end an archive.
+    // A block of zeros is not a header: two of them end an archive.
     if (header.every((byte) => byte === 0)) return header;
     const size = this.#paxSize ?? readNumber(header, field.size);
     this.#paxSize = undefined;

@@ -25,8 +25,8 @@ export interface ContainerFiles {
 }
 
 /**
- * Extracts `archive` at `path`, owned by `owner`. Creates `path` and its parents if missing. Rejects with WorkFailed
- * and the engine's reason.
+ * Extracts `archive` at `path`, owned by `owner`. Creates `path` and its parents if missing. Rejects with the error of
+ * the archive if that cannot be read, and otherwise with WorkFailed.
  */
 export async function putFiles(
   files: ContainerFiles,
@@ -48,8 +48,8 @@ export async function putFiles(
 }
 
 /**
- * Returns the files at `path` as an archive, or undefined if there are none. Rejects with WorkFailed and the engine's
- * reason, also while the archive is read.
+ * Returns the files at `path` as an archive, or undefined if there are none. Rejects with WorkFailed if the files
+ * cannot be read. Reading the archive can reject with WorkFailed, too.
  */
 export async function getFiles(files: ContainerFiles, path: string): Promise<Archive | undefined> {
   const toError = (error: unknown): WorkFailed => toFileError(files, `cannot read "${path}"`, error);
@@ -60,7 +60,7 @@ export async function getFiles(files: ContainerFiles, path: string): Promise<Arc
     if (isNotFound(error)) return undefined;
     throw toError(error);
   }
-  // The response may fail before anyone reads it; without a listener that would be an uncaught exception.
+  // The response may fail before the caller reads it; without a listener that would be an uncaught exception.
   response.on('error', () => {});
   return { [Symbol.asyncIterator]: () => readChunks(response, toError) };
 }
@@ -80,8 +80,8 @@ function readChunks(response: IncomingMessage, toError: (error: unknown) => Work
 }
 
 /**
- * Resolves the user of the container to numbers. Returns root for an unknown user; the engine refuses to start such a
- * container.
+ * Resolves the user of the container to numbers. Returns root for an unknown user; the engine does not start a
+ * container with an unknown user.
  */
 export async function resolveUser(files: ContainerFiles, user: string): Promise<UserIds> {
   return (await lookUpUser(user, (path) => readText(files, path))) ?? rootUser;
@@ -89,8 +89,8 @@ export async function resolveUser(files: ContainerFiles, user: string): Promise<
 
 /**
  * Changes the owner of a folder that is empty and owned by root. The engine creates the working folder and the folders
- * of new volumes as root, even if the container runs as another user. Leaves all other folders alone. Rejects with
- * WorkFailed and the engine's reason.
+ * of new volumes as root, even if the container runs as another user. Leaves all other folders alone. Rejects if the
+ * folder cannot be read or changed.
  */
 export async function chownFolder(files: ContainerFiles, path: string, owner: UserIds): Promise<void> {
   const [folder, ...inside] = await readEntries(files, path, 2);
@@ -163,13 +163,13 @@ async function request(
 
 /**
  * Returns true if the path is missing. The engine also answers 404 if the container itself is missing, with another
- * message. Its answer to HEAD has no message.
+ * message. Its answer to HEAD has no message, so a missing container then also counts as a missing path.
  */
 function isNotFound(error: unknown): boolean {
   return httpStatus(error) === 404 && !/no such container/i.test(engineMessage(error));
 }
 
-/** Returns at most `max` entries at `path`, or none if there are none or they cannot be read. */
+/** Returns at most `max` entries at `path`; none if the path is missing. Rejects if the entries cannot be read. */
 async function readEntries(files: ContainerFiles, path: string, max: number): Promise<Header[]> {
   const entries: Header[] = [];
   await forEachEntry(files, path, async (header) => entries.push(header) < max);

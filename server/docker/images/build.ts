@@ -21,8 +21,8 @@ interface BuildMessage {
 }
 
 /**
- * Returns the id of the image. Rejects with WorkFailed and the engine's reason, also when the signal is aborted. No
- * container of the build remains then.
+ * Returns the id of the image. Rejects with WorkFailed if the build fails or the signal is aborted. No container of the
+ * build remains then.
  */
 export async function buildImage(engine: Connection, request: BuildRequest): Promise<string> {
   const { signal, tag, output } = request;
@@ -121,10 +121,7 @@ function hangUpOnAbort(
   };
 }
 
-/**
- * An error in the middle of the response. The status of that response was 200, because the engine sends the status
- * before the build begins.
- */
+/** An error that the engine reports within a response of status 200: it sends the status before the build begins. */
 class BuildError extends Error {}
 
 function describeBuildError(error: unknown): string {

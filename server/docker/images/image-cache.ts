@@ -23,7 +23,7 @@ export class ImageCache {
   }
 
   /**
-   * Resolves when the engine has the image. Rejects with WorkFailed and the engine's reason, or when the signal is
+   * Resolves when the engine has the image. Rejects with WorkFailed if the image is not available or the signal is
    * aborted. An abort affects only this request.
    */
   async ensureImage(engine: Connection, request: ImageRequest): Promise<ImageInfo> {

@@ -19,7 +19,7 @@ export interface PullOptions {
 }
 
 /**
- * Resolves when the engine has the image. Rejects with WorkFailed and the engine's reason, also when the signal is
+ * Resolves when the engine has the image. Rejects with WorkFailed if the pull fails, takes longer than `pullMs`, or is
  * aborted.
  */
 export async function pullImage(engine: Connection, options: PullOptions): Promise<void> {
@@ -40,10 +40,7 @@ export async function pullImage(engine: Connection, options: PullOptions): Promi
   }
 }
 
-/**
- * An error in the middle of the response. The status of that response was 200, because the engine sends the status
- * before the pull begins.
- */
+/** An error that the engine reports within a response of status 200: it sends the status before the pull begins. */
 class PullError extends Error {}
 
 async function readPull(
@@ -52,8 +49,8 @@ async function readPull(
   abort: AbortSignal,
 ): Promise<void> {
   const response = (await engine.dial({
-    // The engine would not read the body. With unread data, it does not notice a closed connection either, and would
-    // continue an aborted pull.
+    // Send the parameters in the query, because the engine does not read the body. With unread data, the engine does
+    // not notice a closed connection, and would continue an aborted pull.
     path: `/images/create?${new URLSearchParams({ ...parseImageReference(image) })}&`,
     method: 'POST',
     isStream: true,

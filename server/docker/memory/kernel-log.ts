@@ -9,7 +9,7 @@ const device = { path: '/dev/kmsg', major: 1, minor: 11 } as const;
 const recordBytesMax = 8 << 10;
 /** Number of records that are read in one event-loop turn. */
 const batchRecords = 64;
-/** Time after which a check ends even if more records follow. A kernel that logs a lot then delays no run. */
+/** Time after which a read ends even if more records follow, so that a kernel that logs a lot does not delay runs. */
 const readMs = 1_000;
 
 /** The kernel's records since its start, except those that it has already overwritten. */
@@ -32,8 +32,9 @@ class KernelLog {
 
   /**
    * Returns true if the kernel of this machine reports that it killed a process of the container for lack of memory.
-   * The kernel reports that before it sends the signal. False also means that it is unknown: the log may be unreadable,
-   * the container may run on another machine, or the kernel may have left the report out.
+   * The kernel logs the kill before it sends the signal, so a check after the exit finds it. False can also mean that
+   * the cause is unknown: the log may be unreadable, the container may run on another machine, or the kernel may not
+   * have logged the kill.
    */
   async hasOomKill(container: string): Promise<boolean> {
     this.#nextRead ??= this.#reading.then(() => {
@@ -72,7 +73,7 @@ export const kernelLog = new KernelLog();
 function openLog(): number | 'unreadable' {
   try {
     const file = openSync(device.path, constants.O_RDONLY | constants.O_NONBLOCK);
-    // In some containers, this name is another device.
+    // In some containers, this path is another device.
     if (fstatSync(file).rdev === ((device.major << 8) | device.minor)) return file;
     closeSync(file);
   } catch {

@@ -16,7 +16,7 @@ export async function wasOomKilled(id: string, state: Pick<ContainerState, 'OOMK
 
 /** Watches the events by which the engine reports that a process of a container was killed for lack of memory. */
 export interface OomWatch {
-  /** Resolves at the first event. Otherwise, it remains pending. */
+  /** Resolves at the first event. Remains pending without one. */
   readonly killed: Promise<void>;
   readonly isKilled: () => boolean;
   stop(): void;

@@ -2,7 +2,7 @@
 
 /** Maximum number of containers to remember. The oldest is dropped first. */
 const victimsMax = 1_000;
-/** A message that is longer is incomplete. The kernel limits each of its two paths to 4 KiB. */
+/** A longer message is dropped, because its end must be missing: the kernel limits each of its two paths to 4 KiB. */
 const messageCharsMax = 16 << 10;
 
 /** The containers in which a process was killed for lack of memory, according to the records of the kernel. */

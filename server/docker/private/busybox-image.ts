@@ -41,7 +41,10 @@ async function has(engine: Connection, name: string): Promise<boolean> {
 
 const importsMax = 3;
 
-/** An engine that has just started, on a busy machine, sometimes closes the connection before it has read the image. */
+/**
+ * Imports an image, in at most `importsMax` attempts. An engine that has just started, on a busy machine, sometimes
+ * closes the connection before it has read the image.
+ */
 async function importWithRetry(engine: Connection, name: string, busybox: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -99,7 +99,8 @@ async function start(paths: EnginePaths, programs: EnginePrograms, dieWithParent
     code = value;
   });
   while (performance.now() < deadline) {
-    // Another process holds the lock of this folder because it is starting the same engine. Wait for that engine.
+    // With `lockTakenCode`, another process holds the lock of this folder because it is starting the same engine. Wait
+    // for that engine.
     if (code !== undefined && code !== lockTakenCode) break;
     const record = code === undefined ? await recordWhenReady(paths, child) : await findRunning(paths);
     if (record !== undefined) return record;
@@ -243,7 +244,7 @@ async function readIdentity(pid: number): Promise<ProcessIdentity | undefined> {
   return started === undefined ? undefined : { pid, started };
 }
 
-/** Returns 0, which is no process, if the process has ended or has no child. */
+/** Returns the pid of the first child; 0, which is no process, if the process has ended or has no child. */
 async function firstChild(pid: number): Promise<number> {
   const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
   return Number(children.trim().split(' ')[0]);

@@ -39,13 +39,16 @@ export function queryTime(query: Query, name: string): string | undefined {
 
 export interface IntegerBounds {
   readonly min: number;
-  /** Default: the largest exact integer. */
+  /** Default: `Number.MAX_SAFE_INTEGER`. */
   readonly max?: number;
   /** Value if the parameter is absent. */
   readonly fallback: number;
 }
 
-/** Returns the whole number of `name`. Throws an ApiError for text that is no number, and outside of the bounds. */
+/**
+ * Returns the whole number of `name`. Throws an ApiError for text that is no number, and for a number outside of the
+ * bounds.
+ */
 export function queryInteger(query: Query, name: string, bounds: IntegerBounds): number {
   const given = queryText(query, name);
   if (given === undefined) return bounds.fallback;

@@ -57,8 +57,8 @@ export interface FormLimits extends BodyLimits {
 }
 
 /**
- * Reads a form (RFC 7578) with a text and a file. Removes the file when it rejects with a BodyError or a write error.
- * After a success, the caller removes the file.
+ * Reads a form (RFC 7578) with a text and a file. Rejects with a BodyError or a write error, after it has removed the
+ * file. After a success, the caller removes the file.
  */
 export async function readForm(request: IncomingMessage, limits: FormLimits): Promise<Form> {
   const file = join(limits.folder, randomUUID());
@@ -70,7 +70,7 @@ export async function readForm(request: IncomingMessage, limits: FormLimits): Pr
   }
 }
 
-/** Reads the two parts in their order in the form. Each may occur once. */
+/** Reads the two parts, in any order. Each may occur once. */
 async function parseForm(request: IncomingMessage, file: string, limits: FormLimits): Promise<Form> {
   const { textPart, filePart } = limits;
   let text: Buffer | undefined;

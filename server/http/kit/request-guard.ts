@@ -95,7 +95,7 @@ export function targetError(request: IncomingMessage): string | undefined {
   }
 }
 
-/** Returns the path of a target in any form; the whole text if it is malformed. */
+/** Returns the path of a target, which may be absolute, without its query. Never throws. */
 export function targetPath(url = ''): string {
   return url.replace(/^https?:\/\/[^/?]*/i, '').replace(/\?.*$/s, '');
 }

@@ -115,7 +115,7 @@ function preferredType(ctx: Context): (...types: readonly string[]) => string {
 
 /**
  * Time for a client to stop sending after the response. A client would lose the response if its connection were closed
- * earlier.
+ * while the client still sends.
  */
 const lingerMs = 5_000;
 

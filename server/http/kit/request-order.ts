@@ -34,8 +34,9 @@ export class RequestOrder {
   }
 
   /**
-   * Answers an error of the parser. An error in the head of a request is answered after all earlier responses. An error
-   * in the body, or its early end, ends the request: no more of its body can arrive.
+   * Answers an error of the parser. An error in the head of a request is answered after all earlier responses. After an
+   * error in the body, or its early end, no more of the body can arrive. The answer then replaces the response of that
+   * request; if that response has begun, the connection is closed.
    */
   addError(socket: Duplex, answer: () => void): void {
     const { current, waiting = [] } = this.#connections.get(socket) ?? {};
@@ -49,7 +50,7 @@ export class RequestOrder {
   #track(socket: Duplex): Connection {
     const connection: Connection = { current: undefined, waiting: [] };
     this.#connections.set(socket, connection);
-    // Node resumes the socket when a request has been read.
+    // Node resumes the socket when a request has been read. Pause it again while tasks wait.
     socket.on('resume', () => {
       if (connection.waiting.length > 0) socket.pause();
     });

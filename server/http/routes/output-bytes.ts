@@ -15,7 +15,7 @@ export async function outputBytes(id: string, request: RouteRequest, deps: HttpD
     throw new ApiError('bad_request', 'the output of this run is lines; accept application/json or text/plain');
   const after = queryInteger(request.query, 'after', { min: 0, fallback: 0 });
   const bytes = readOutputBytes(log, { stream: queryStream(request.query), after });
-  // Read before the head is sent, because only then an error can be reported.
+  // Read the first bytes before the head is sent, because no error can be reported after the head.
   const first = await bytes.next().catch((error: unknown) => {
     throw error instanceof OutputRemoved
       ? new ApiError('not_found', `${error.message}; ?after=${error.to} skips them`)

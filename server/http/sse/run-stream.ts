@@ -69,8 +69,8 @@ export class RunStream implements LogSink {
   }
 
   /**
-   * Sends a comment if the stream sent nothing for `heartbeatMs`. Without it, proxies cut a silent connection, and the
-   * gateway does not notice that a client has disconnected.
+   * Sends a comment if the stream sent nothing for `heartbeatMs`. Without comments, proxies cut a silent connection,
+   * and the gateway does not notice that a client has disconnected.
    */
   heartbeat(now: number, heartbeatMs: number): void {
     if (now - this.#lastSentAt >= heartbeatMs && this.#options.sink.writableLength === 0) this.#write(':\n\n');
@@ -94,7 +94,8 @@ export class RunStream implements LogSink {
     if (this.#isClosed) return;
     this.#line = from.line;
     this.#announce(this.#run.record);
-    // Send this event without its id: with the id, a client that reconnects would resume before its position.
+    // Send the event that names the source of the next lines without its id. With the id, a client that reconnects
+    // would resume before its position.
     if (sourceEvent !== undefined) this.#write(encodeMessage('event', Buffer.from(sourceEvent).toString('utf8')));
     this.#watcher = new Watcher(this.#run.log, this, {
       format: 'lines',

@@ -20,8 +20,9 @@ export interface BuildContext {
 }
 
 /**
- * `dockerfile` is a path in the workspace. Rejects with WorkFailed if the file is missing or outside the workspace.
- * Reading the archive rejects with WorkFailed for an unreadable file.
+ * Returns the build context of `dockerfile`, a path in the workspace. Rejects with WorkFailed if there is no workspace,
+ * or if the file is missing or outside the workspace. Reading the archive rejects with WorkFailed for an unreadable
+ * file.
  */
 export async function buildContext(workspace: Workspace, dockerfile: string): Promise<BuildContext> {
   const failure = `cannot build from "${dockerfile}"`;
@@ -33,8 +34,8 @@ export async function buildContext(workspace: Workspace, dockerfile: string): Pr
   try {
     const { patterns } = await readFirstIgnoreFile(root, [`${name}.dockerignore`, '.dockerignore']);
     const byIgnoreFile = filterByDockerignore(patterns);
-    // Send both files, because the engine needs them. The engine itself omits them from the image if .dockerignore
-    // lists them.
+    // Always send the Dockerfile and .dockerignore, because the engine needs them. The engine itself omits them from
+    // the image if .dockerignore lists them.
     const filter: PathFilter = (path, isFolder) =>
       path === name || path === '.dockerignore' ? 'include' : byIgnoreFile(path, isFolder);
     const filters = [filter, filterHidden({ path: root, hidden: workspace.hidden })];

@@ -11,7 +11,7 @@ import { patternCharsMax, patternsMax } from './dockerignore.ts';
  * Applies the gitignore patterns together, in their order. Searches for each regular expression anywhere in the
  * relative path. An expression that does not compile is used as a gitignore pattern.
  *
- * Throws WorkFailed for a pattern that would take too long.
+ * Throws WorkFailed for too many patterns, and for a pattern that is too long or would take too long.
  */
 export function filterByPatterns(patterns: readonly IgnorePattern[]): PathFilter {
   checkPatternSizes(patterns);

@@ -27,8 +27,8 @@ export interface PackWorkspaceOptions {
 }
 
 /**
- * Returns an archive that reads no file before the archive itself is read. Reading rejects with WorkFailed for an
- * unreadable file. Throws WorkFailed for a pattern that would take too long.
+ * Returns the archive, which reads the files only while it is itself read. Reading rejects with WorkFailed for an
+ * unreadable file. Throws WorkFailed for patterns that exceed a limit.
  */
 export function packWorkspace(
   workspace: Workspace,

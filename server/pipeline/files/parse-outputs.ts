@@ -8,10 +8,10 @@ import { readEntries } from '../../archive/read-entries.ts';
 import { toWorkFailed } from './to-work-failed.ts';
 
 /**
- * `archive` is what `StepContainer.get` returned for the file. If several lines have the same name, the last one
- * counts. Ignores names that are not in `names`, and omits names without a line.
+ * Returns the values by name. `archive` is what `StepContainer.get` returned for the output file. If several lines have
+ * the same name, the last one counts. Ignores names that are not in `names`, and omits names without a line.
  *
- * Rejects with WorkFailed if the file exceeds the limit.
+ * Rejects with WorkFailed if the file exceeds the limit or cannot be read.
  */
 export async function readOutputs(
   archive: Archive | undefined,
@@ -27,8 +27,8 @@ export interface OutputOptions extends Pick<Limits, 'jobOutputsBytesMax'> {
 }
 
 /**
- * Keeps quotes in values. Accepts lines that end with CR LF. A block without its end sets nothing: its first line is
- * skipped with a warning, and the following lines count as ordinary lines.
+ * Returns the values by name. Keeps quotes in values. Accepts lines that end with CR LF. A block without its end sets
+ * nothing: its first line is skipped with a warning, and the following lines count as ordinary lines.
  */
 export function parseOutputs(
   text: string,
@@ -57,7 +57,7 @@ export function parseOutputs(
 async function readText(archive: Archive, bytesMax: number): Promise<string> {
   try {
     for await (const { kind, size, content } of readEntries(archive)) {
-      // The job replaced the file with a folder or a link, so it has no outputs.
+      // The job replaced the file with a folder or a link, so the job has no outputs.
       if (kind !== 'file') return '';
       if (size > bytesMax)
         throw new WorkFailed(`the outputs of the job exceed ${formatSize(bytesMax)} (limit jobOutputsBytesMax)`);

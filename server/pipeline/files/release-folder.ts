@@ -38,7 +38,8 @@ const attemptsMax = 5;
 const retryDelayMs = 100;
 
 /**
- * Returns why the folder still exists, or undefined. Retries, because another process may add files during the removal.
+ * Removes the folder. Returns why it still exists, or undefined. Retries, because another process may add files during
+ * the removal.
  */
 async function remove(path: string): Promise<string | undefined> {
   let why: string | undefined;
@@ -55,7 +56,10 @@ async function remove(path: string): Promise<string | undefined> {
   return why;
 }
 
-/** Restores the permissions of all folders inside, because a job may have removed them. */
+/**
+ * Makes the folder and all folders inside accessible to the gateway again, because a job may have removed the
+ * permissions.
+ */
 async function restorePermissions(folder: string): Promise<void> {
   if (!(await lstat(folder)).isDirectory()) return;
   await chmod(folder, 0o700);

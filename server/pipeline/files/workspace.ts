@@ -32,9 +32,9 @@ export interface WorkspaceDeps {
 }
 
 /**
- * Resolves when the files are ready. Rejects with WorkFailed if the folder does not exist. For uploads, rejects with
- * WorkFailed if the input is not an archive, is truncated, exceeds a limit, or has an entry that escapes the target
- * folder.
+ * Prepares the workspace. Rejects with WorkFailed if the folder does not exist or is not a folder. For uploads, rejects
+ * with WorkFailed if the input is not an archive, is truncated, exceeds a limit, or has an entry that escapes the
+ * target folder.
  *
  * A folder created for the run is an obligation, journaled before the folder exists.
  */

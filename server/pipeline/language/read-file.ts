@@ -99,7 +99,10 @@ function reportMissingWorkflow(root: MappingValue, jobs: Jobs, context: CheckCon
   });
 }
 
-/** A job gets its name from its first spelling in the workflow. */
+/**
+ * Names each job as its first mention in the workflow spells it, or else as its definition does. Decides which jobs
+ * run.
+ */
 function nameJobs(jobs: Jobs, workflow: readonly NameRef[] | undefined): ReadonlyMap<string, NamedJob> {
   const spelled = new Map<string, string>();
   for (const { text } of workflow ?? []) if (!spelled.has(text.toLowerCase())) spelled.set(text.toLowerCase(), text);

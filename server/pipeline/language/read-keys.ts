@@ -19,7 +19,7 @@ export interface KeyReadings<Table extends Keys> {
   readonly values: KeyValues<Table>;
   /** The keys that are in the file with a value, valid or not. */
   readonly fields: { readonly [Name in keyof Table]?: Field };
-  /** The keys for which the file has a word of another system, which is an error. */
+  /** The keys for which the file has another word, such as that of another system, which is an error. */
   readonly meant: ReadonlySet<string>;
 }
 

@@ -2,7 +2,7 @@
 
 import type { JobVariant } from './expand-matrix.ts';
 
-/** Indexes of jobs that must end first. Jobs with the same dependencies share one list. */
+/** Indexes of jobs that must end before another job starts. Jobs with the same dependencies share one list. */
 export type DependencySet = readonly number[];
 
 /**

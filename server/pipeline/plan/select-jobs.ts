@@ -7,7 +7,7 @@ import type { Plan } from './plan.ts';
 import type { PlanningResult } from './planner.ts';
 
 /**
- * Returns the plan with the jobs of these names or ids, in any letter case, and the jobs before them. Returns a
+ * Returns the plan with the jobs of these names or ids, in any letter case, and all jobs that they depend on. Returns a
  * diagnostic for each name that no job has.
  */
 export function selectJobs(plan: Plan, names: readonly string[]): PlanningResult {

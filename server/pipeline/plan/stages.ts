@@ -5,7 +5,7 @@ import type { DependencySet } from './dependencies.ts';
 /** Returns one number per job, from 0. The dependencies must not contain a cycle. */
 export function computeStages(dependencies: readonly (readonly DependencySet[])[]): readonly number[] {
   const stages = new Array<number | undefined>(dependencies.length).fill(undefined);
-  // Stages are cached per list, because many jobs may share a list.
+  // Cache the stage after each list of dependencies, because many jobs may share a list.
   const stageAfter = new Map<DependencySet, number>();
   // Use an explicit stack, because a chain of a thousand jobs would need a thousand recursive calls.
   const stack: number[] = [];

@@ -18,10 +18,13 @@ export interface EventRange {
 const duplicatedTypes: ReadonlySet<string> = new Set(['job_skipped', 'job_retry']);
 const waitingBytesMax = 256 << 10;
 
-/** Resolves when everything is written or the client has disconnected. Rejects if the event log cannot be read. */
+/**
+ * Writes the log of a run. Resolves when everything is written or the client has disconnected. Rejects if the event log
+ * cannot be read.
+ */
 export async function writeLog(response: ServerResponse, range: EventRange, eventLog: EventLog): Promise<void> {
   const start = await eventLog.log.locate({ after: Math.min(range.from, eventLog.count) }, 'lines');
-  // After a crash or a write error, the last events can be missing.
+  // After a crash or a write error, the event log may lack the last events of the range.
   const to = Math.min(range.to, eventLog.count);
   if (to <= start.line || response.destroyed) return void response.end();
   await new Promise<void>((resolve, reject) => {
@@ -90,7 +93,7 @@ class LogTextWriter implements EventSink {
 /** Returns `<RFC 3339> [level] [job] message`. Lines of output have the stream in place of the level. */
 function formatLine(event: PinEvent): string {
   const { timestamp, level, job, message, stream, error, type } = event;
-  // No other line contains the error of the pipeline.
+  // Append the error of the pipeline, because no other line contains it.
   const text =
     type === 'pipeline_error' ? `${message}: ${String(error).replace(/^pipeline execution failed: /, '')}` : message;
   return [

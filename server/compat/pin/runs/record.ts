@@ -69,7 +69,7 @@ export function pinStatus({ state, outcome }: Pick<RunRecord, 'state' | 'outcome
 
 const failedJob = /^job "((?:[^"\\]|\\.)*)" failed: /;
 
-/** Returns the error with the name of the first failed job. */
+/** Returns the error in the wording of pin. It names the failed job if the run's message names one. */
 function errorText(run: RunRecord): string {
   const { outcome, message = 'exit status unknown' } = run;
   if (outcome === 'cancelled') return 'pipeline execution cancelled';

@@ -35,7 +35,7 @@ export interface Submission {
 
 export interface AcceptedRun {
   readonly id: string;
-  /** True if the run waits for others. */
+  /** True if the run has to wait until other runs have ended. */
   readonly isWaiting: boolean;
   /** Warnings about the text. */
   readonly warnings: readonly PinError[];
@@ -66,7 +66,7 @@ export class PinRuns {
 
   /**
    * Checks the text of a pipeline and starts its run. Rejects with a PinHttpError if the text is invalid, the queue is
-   * full or the gateway is stopping, and then removes the upload.
+   * full or the gateway is stopping. Removes the upload before it rejects.
    */
   async submit(submission: Submission): Promise<AcceptedRun> {
     try {
@@ -111,7 +111,10 @@ export class PinRuns {
     return this.#deps.runIndex.get(id)?.to;
   }
 
-  /** Asks a run to stop, and does not wait for its end. Idempotent. Throws a PinHttpError if the run has ended. */
+  /**
+   * Asks a run to stop, and does not wait for its end. Idempotent. Throws a PinHttpError if the run has ended or does
+   * not exist.
+   */
   cancel(id: string): void {
     this.get(id);
     const active = this.#active.get(id);
@@ -129,7 +132,8 @@ export class PinRuns {
   async recoverInterrupted(): Promise<void> {
     const { runIndex, eventLog } = this.#deps;
     const entries = [...runIndex.list()].reverse();
-    // The earlier process was killed after it had written the index and before the event was on disk.
+    // An earlier process was killed after it had written the index of these runs, and before their last event was on
+    // disk.
     for (const entry of entries.filter(({ to = 0 }) => to > eventLog.count))
       if (this.#exists(entry.id)) this.#conclude(await this.#readRecord(entry), entry);
     for (const entry of entries.filter(({ to }) => to === undefined)) await this.#recover(entry);
@@ -218,7 +222,10 @@ export class PinRuns {
     return this.#conclude(pinRecord(record, { source: entry.origin.source, jobs: jobs.list() }), entry);
   }
 
-  /** Saves the index before the event: a client that receives the event may request the record at once. */
+  /**
+   * Records the end of a run: saves its index, then appends its last event. A client that receives the event may
+   * request the record at once.
+   */
   #conclude(record: PinRecord, entry: IndexedRun): PinRecord {
     const { runs, runIndex, eventLog, log } = this.#deps;
     const { id } = record;

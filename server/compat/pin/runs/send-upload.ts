@@ -5,7 +5,10 @@ import { rm } from 'node:fs/promises';
 import type { Run } from '../../../runs/run.ts';
 import { type Deferred, deferred } from '../../../support/deferred.ts';
 
-/** Maximum number of bytes in the input that the run has not read. It is less than the limit of the input. */
+/**
+ * Maximum number of bytes in the input that the run has not read. If the limit of the input is smaller, that limit
+ * applies.
+ */
 const aheadBytesMax = 256 << 10;
 const pieceBytes = 64 << 10;
 

@@ -15,7 +15,10 @@ export interface ForeignKeys {
 /** Maximum edit distance between a strict key and a misspelling of it. */
 const strictDistanceMax = 2;
 
-/** Returns the key of `known` that a word stands for, or undefined if it is just unknown. */
+/**
+ * Returns the key that a word probably stands for; undefined if the word is neither similar to a key nor in the table
+ * of foreign words.
+ */
 export function meantKey(word: string, known: readonly string[], { words, strict }: ForeignKeys): string | undefined {
   const plain = plainWord(word);
   return (
@@ -29,7 +32,7 @@ function plainWord(word: string): string {
   return word.toLowerCase().replace(/[-_]/g, '');
 }
 
-/** Swaps a table from keys to words. */
+/** Converts a table of the words of each key to a table of the key of each word. */
 function invertTable(table: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(table).flatMap(([key, words]) => words.split(' ').map((word) => [word, key] as const)),
