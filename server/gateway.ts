@@ -65,7 +65,7 @@ export interface Gateway {
 }
 
 /**
- * Releases what an earlier process left, then listens. Rejects if the data folder is in use or unusable, or if
+ * Reconciles the runs of earlier processes, then listens. Rejects if the data folder is in use or unusable, or if
  * listening fails; then nothing stays open.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {

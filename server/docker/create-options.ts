@@ -6,8 +6,8 @@ import { type ContainerSpec, type StopPolicy, WorkFailed } from '../../calls/con
 import { quote } from '../../calls/text/quote.ts';
 
 /**
- * Params and matrix values become parts of the name of an image. Throws WorkFailed for a name that no image can have,
- * because the answer of the engine would not name the cause.
+ * Checks the name of an image, which may contain params and matrix values. Throws WorkFailed for a name that no image
+ * can have, because the answer of the engine would not name the cause.
  */
 function checkImage(image: string): string {
   if (image.trim() === '') throw new WorkFailed('the name of the image is empty');
@@ -38,7 +38,7 @@ export const cacheLabel = 'distillery.cache';
 const initEnv = { TINI_KILL_PROCESS_GROUP: '1' };
 
 /**
- * Returns the body of `POST /containers/create`. Throws WorkFailed for an invalid volume.
+ * Returns the body of `POST /containers/create`. Throws WorkFailed for an invalid image name or volume.
  *
  * Source: Docker Engine API 1.41, "Create a container".
  */

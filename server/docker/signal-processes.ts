@@ -40,9 +40,8 @@ each collect
 `;
 
 /**
- * Sends `signal` to the processes of a running container that are not in the process group of its command. They have
- * left it, or were started in the container later. Has no effect on an image without a shell, or on a container that
- * has ended. Never rejects.
+ * Sends `signal` to the processes of a running container that have not received it from the engine or from the init.
+ * Has no effect on an image without a shell, or on a container that has ended. Never rejects.
  */
 export async function signalOtherProcesses(container: Docker.Container, signal: string): Promise<void> {
   try {

@@ -75,7 +75,7 @@ export interface RunReader {
   get(id: string): RunRecord | undefined;
   /**
    * Returns at most `limit` lines after the first `after` lines, as valid UTF-8. Stops before `bytesMax` is exceeded,
-   * but returns at least one line. Call it only for a run that `get` returned.
+   * except by the first line. Lines that are left out count. Call it only for a run that `get` returned.
    */
   lines(id: string, page: LinesQuery): Promise<LinePage>;
   /** Call it only for a run that `get` returned. */

@@ -24,9 +24,12 @@ export type LoadResult =
   | { readonly ok: false; readonly diagnostics: readonly FileDiagnostic[] };
 
 export interface LoadOptions {
-  /** Checks the files of pipeline calls. Absent: the loader does not read these files. */
+  /** Checks the files of pipeline calls. Absent: the loader checks only that these files can be read. */
   readonly planPipeline?: PlanPipeline;
-  /** Finds what the machine does not have. Absent: the loader does not check the machine. */
+  /**
+   * Returns a warning for everything that the configuration needs and the machine does not have. Absent: the loader
+   * does not check the machine.
+   */
   readonly checkMachine?: (config: Config) => Promise<readonly KeyDiagnostic[]>;
 }
 

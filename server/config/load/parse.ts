@@ -12,7 +12,7 @@ const aliasedValuesMax = 10_000;
 
 export interface ParsedYaml {
   readonly source: YamlSource;
-  /** The value of the document. Absent when the text cannot be read any further. */
+  /** The value of the document. Absent when the text is unreadable, or when its aliases repeat too many values. */
   readonly value?: unknown;
   readonly diagnostics: readonly FileDiagnostic[];
 }

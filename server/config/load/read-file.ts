@@ -20,7 +20,8 @@ export interface UnreadableFile {
 export type FileText = { readonly ok: true; readonly text: string } | UnreadableFile;
 
 /**
- * Reads a text file. Reads at most one byte more than `configBytesMax`, whatever size the file reports. Never throws.
+ * Reads a text file. Stops reading above `configBytesMax`, because the size that a file reports can be wrong. Never
+ * throws.
  */
 export async function readConfigFile(file: string): Promise<FileText> {
   try {

@@ -95,7 +95,7 @@ export function buildSource(declared: unknown, base: string): SecretSource {
 
 /**
  * Returns what pipelines of the call `name` may use. `declared` is true if the file declares the call. Pipelines of a
- * declared call may also use secrets without a list of calls.
+ * declared call may also use the secrets that do not list calls.
  */
 export function permissionsFor(
   name: string,

@@ -59,14 +59,14 @@ export class PullProgress {
     this.#report(status);
   }
 
-  /** Returns false for a message that is not about a layer. */
+  /** Returns false for a message that is not about a layer, or is about a layer above the limit `layersMax`. */
   #update({ id, status = '', progressDetail }: PullMessage): boolean {
     const done = doneStatuses.includes(status);
     if (id === undefined || !(done || layerStatuses.includes(status))) return false;
     if (!this.#layers.has(id) && this.#layers.size >= layersMax) return false;
     const layer = this.#layers.get(id) ?? { bytes: 0, total: 0, done: false };
     this.#layers.set(id, layer);
-    // "Extracting" counts the same bytes again.
+    // Count only "Downloading", because "Extracting" counts the same bytes again.
     if (status === 'Downloading') layer.bytes = progressDetail?.current ?? layer.bytes;
     layer.total = Math.max(layer.total, progressDetail?.total ?? 0, layer.bytes);
     if (status === 'Download complete' || done) layer.bytes = layer.total;

@@ -72,7 +72,10 @@ function writeHead(ctx: Context, { bytes, modified, version, name }: Download): 
   return { start, end };
 }
 
-/** Returns undefined for the whole file, also if the header cannot be parsed. */
+/**
+ * Returns the requested range; undefined for the whole file, also if the header cannot be parsed. Throws an ApiError
+ * for a range outside the file.
+ */
 function parseRange(ctx: Context, { bytes, tag }: { readonly bytes: number; readonly tag: string }): Range | undefined {
   const [, from = '', to = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(ctx.get('Range').trim()) ?? [];
   const condition = ctx.get('If-Range');

@@ -31,7 +31,9 @@ export function isForm({ headers }: IncomingMessage): boolean {
   return /^multipart\/form-data\b/i.test(headers['content-type'] ?? '');
 }
 
-/** Rejects with a BodyError if the body is too long or incomplete, and leaves the rest unread. */
+/**
+ * Returns the body. Rejects with a BodyError if the body is too long, is cut off or stalls, and leaves the rest unread.
+ */
 export async function readText(
   request: IncomingMessage,
   { textBytesMax: bytesMax, stallMs }: BodyLimits,

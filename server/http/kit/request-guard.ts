@@ -68,7 +68,8 @@ export function createGatewayGuard(config: () => GatewayHttpConfig): RequestGuar
   };
 }
 
-// Probes use any address that reaches the gateway, and the responses contain nothing of use to a foreign page.
+// Accept every host for probes: they use any address that reaches the gateway, and the responses contain nothing of use
+// to a foreign page.
 const probePaths = /^\/(healthz|readyz)\/?$/;
 
 /**

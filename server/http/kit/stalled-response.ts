@@ -1,4 +1,4 @@
-// Disconnects clients that stop accepting data, so that a response never keeps its files open for ever.
+// Disconnects clients that stop accepting data, so that no response keeps its files open for ever.
 
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

@@ -7,7 +7,7 @@ import { ArchiveError } from '../../archive/archive-error.ts';
 import type { PathFilter } from '../../archive/walk-folder.ts';
 import { globExpression } from './glob.ts';
 
-/** These limits apply to `copyIgnore` also, because each pattern is tested against each file. */
+/** Limits of .dockerignore and `copyIgnore`, because each pattern is tested against each file. */
 export const patternsMax = 1_000;
 export const patternCharsMax = 1_000;
 

@@ -32,7 +32,7 @@ export function globExpression(glob: string, dialect: GlobDialect): string {
   return `^(?s:${source}${')'.repeat(depth)})$`;
 }
 
-/** True if the text can match more than one path. */
+/** True if the text has a character with a special meaning in globs. */
 export function isGlob(text: string): boolean {
   return /[*?[{\\]/.test(text);
 }

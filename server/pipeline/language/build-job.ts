@@ -5,7 +5,7 @@ import { noRetry } from './keys/retry.ts';
 import type { Job, JobBase, JobRef } from './model.ts';
 import type { JobReadings, NamedJob } from './rules/rule.ts';
 
-/** `names` is `FileReadings.names`. Call this function only for files without errors. */
+/** Builds a job from its keys. `names` is `FileReadings.names`. Call this function only for files without errors. */
 export function buildJob({ name, at, context, values }: JobReadings, names: ReadonlyMap<string, NamedJob>): Job {
   const {
     image: _image,

@@ -28,7 +28,7 @@ export interface ParseResult {
   readonly diagnostics: readonly PipelineDiagnostic[];
 }
 
-/** Never throws. Takes time proportional to the length of the text. */
+/** Parses and checks a text. Never throws. Takes time proportional to the length of the text. */
 export function parsePipeline(text: string, { hostJobs = true }: ParseOptions = {}): ParseResult {
   const bare = text.replace(/^\uFEFF/, '');
   const tooLarge = Buffer.byteLength(bare) > textBytesMax;

@@ -20,7 +20,10 @@ export type Operand = { readonly variable: string } | { readonly text: string };
 /** Returns the value of a variable. Undefined is treated as an empty value. */
 export type Lookup = (name: string) => string | undefined;
 
-/** Returns true if the condition is true. An operand is false if it is empty, `false` or `0`. */
+/**
+ * Returns the value of a condition. An operand without a comparison is false if it is empty, `false` or `0`, and
+ * otherwise true.
+ */
 export function evaluate({ expression }: Pick<Condition, 'expression'>, lookup: Lookup): boolean {
   return evaluateExpression(expression, lookup);
 }

@@ -57,8 +57,8 @@ export function reportInvalid(
 }
 
 /**
- * Reports a value of the wrong type, or an item of the value, which is at `at`. If the value has the form of another
- * system, the suggestion is the form of this language.
+ * Reports a value of the wrong type. If only an item of the value is wrong, `at` is the item or its range. If the value
+ * has the form of another system, the suggestion is the form of this language.
  */
 export function reportType(
   field: Field,

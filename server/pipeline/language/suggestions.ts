@@ -14,7 +14,7 @@ export function suggestQuotes(value: YamlValue, source: string): () => readonly 
       case 'mapping':
       case 'list': {
         const written = source.slice(value.start, value.end).trimEnd();
-        // The author probably did not mean a value of several lines as a string.
+        // Suggest nothing for several lines, because the author probably did not mean them as a string.
         return written.includes('\n') || written === ''
           ? []
           : [`put the line in quotes: '${truncate(written.replaceAll("'", "''"))}'`];

@@ -16,7 +16,7 @@ export interface JobMention {
 export interface JobVariant {
   readonly id: string;
   readonly mention: JobMention;
-  /** The job, in which matrix values have replaced every `${name}`. */
+  /** The job, with its matrix values filled in (`interpolateJob`). */
   readonly job: Job;
   readonly matrix: Readonly<Record<string, string>>;
 }

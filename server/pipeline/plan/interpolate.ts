@@ -1,4 +1,5 @@
-// Replaces every `${axis}` in a job with the matrix value of one combination. Leaves any other `$` to the shell.
+// Replaces `${axis}` with the matrix value of one combination, in keys of a job that no shell reads. Leaves any other
+// `$` unchanged.
 
 import type { Job, Service, Volume } from '../language/model.ts';
 

@@ -16,9 +16,9 @@ export interface PlannedJob {
    * adds a number: `build#2`.
    */
   readonly id: string;
-  /** As spelled in the workflow. */
+  /** Same as `Job.name`. */
   readonly name: string;
-  /** The job, in which matrix values have replaced every `${name}`. */
+  /** The job, with its matrix values filled in (`interpolateJob`). */
   readonly job: Job;
   /** Matrix values of this job, also set in its environment. Empty without a matrix. */
   readonly matrix: Readonly<Record<string, string>>;

@@ -12,7 +12,10 @@ export interface PinEventData {
   readonly [detail: string]: unknown;
 }
 
-/** Returns no events for an event that pin does not have. `nameOf` returns the name of a job. */
+/**
+ * Returns the events of pin for an event of a pipeline; none if pin has no such event. `nameOf` returns the name of a
+ * job.
+ */
 export function mapEvent(event: PipelineEvent, nameOf: (id: string) => string): readonly PinEventData[] {
   switch (event.type) {
     case 'pipeline-planned':

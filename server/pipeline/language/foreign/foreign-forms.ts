@@ -52,19 +52,22 @@ function write(key: string, items: readonly string[], example: string): readonly
   return [`write ${key}: [${truncate(items.length === 0 ? example : items.join(', '))}]`];
 }
 
-/** The suggestion for an item of `cache` that is only a path: a volume of that name, mounted at the path. */
+/** Returns the item of `cache` for a path: a volume that is named after the path and mounted at the path. */
 export function toCacheItem(path: string): string {
   const bare = path.replace(/^\.\//, '').replace(/\/+(\*+)?$/, '');
   const name = bare.replace(/^[^A-Za-z0-9]+/, '').replace(/[^A-Za-z0-9_.-]+/g, '-');
   return `${name === '' ? 'cache' : name}:${bare.startsWith('/') ? bare : `/root/${bare}`}`;
 }
 
-/** Returns the texts under `paths` or `path`, also of the mappings in a list. */
+/** Returns the paths in a value: the strings of a list, or the texts under a key such as `paths`. */
 function pathsIn(value: YamlValue): readonly string[] {
   return textsAt(value, 'paths', 'path', 'untracked', 'files');
 }
 
-/** Returns the texts under the first of these keys that exists, of a mapping or of the mappings in a list. */
+/**
+ * Returns the texts under the first of `keys` that a mapping has. For a list, returns its strings and the texts of its
+ * mappings.
+ */
 function textsAt(value: YamlValue, ...keys: readonly string[]): readonly string[] {
   if (value.is === 'list')
     return value.items.flatMap((item) => (item.is === 'string' ? [item.text] : textsAt(item, ...keys)));

@@ -27,7 +27,10 @@ export const servicesKey: Key<readonly Service[]> = {
   },
 };
 
-/** Omits and reports duplicates. Host names match without regard to case. */
+/**
+ * Returns the first service of each name, and reports other spellings of the name as duplicates. Host names match
+ * without regard to case.
+ */
 function distinctServices(field: Field, entries: readonly YamlEntry[]): readonly YamlEntry[] {
   const first = new Map<string, YamlEntry>();
   return entries.filter(({ key, at }) => {

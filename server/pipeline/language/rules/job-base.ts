@@ -13,7 +13,7 @@ export const exactlyOneBase: JobRule = (job) => {
     return reportField(first[1]!, `cannot specify both '${image.name}' and '${dockerfile.name}' in the same job`, [
       'keep one of them',
     ]);
-  // An invalid `host` already has an error, and its author may have meant true.
+  // Do not ask for an image if `host` is invalid: it already has an error, and its author may have meant true.
   const unclear = host !== undefined && job.values.host === undefined;
   if (onHost || unclear || first.length > 0 || job.meant.has('image')) return;
   reportJob(job, {

@@ -1,4 +1,5 @@
-// Rule: in keys that no shell reads, every `${name}` names an axis of the job's matrix.
+// Rule: every `${name}` in an image, the path of a Dockerfile, or the name of a volume or cache names an axis of the
+// job's matrix.
 
 import { truncate } from '../../../../calls/text/quote.ts';
 import { type Field, reportInvalid } from '../field.ts';
