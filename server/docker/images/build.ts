@@ -137,7 +137,7 @@ async function writeProgress(output: Output, message: BuildMessage, abortWatch: 
 }
 
 function progressText({ stream, status, id, progressDetail }: BuildMessage): string {
-  // Remove the red color that the engine adds to the stderr output of a step.
+  // Remove the red colour that the engine adds to the stderr output of a step.
   if (stream !== undefined) return stream.replace(/^\x1b\[91m([^]*)\x1b\[0m$/, '$1');
   if (status === undefined || progressDetail?.total !== undefined) return '';
   return id === undefined ? `${status}\n` : `${id}: ${status}\n`;

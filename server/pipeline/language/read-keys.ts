@@ -127,8 +127,8 @@ function reportUnknownKey(
 }
 
 /**
- * Returns the schema of a mapping with these keys, for editors. The schema allows other keys, because they only cause a
- * warning.
+ * Returns the schema of a mapping with these keys, for editors. The schema allows other keys, because most unknown keys
+ * cause only a warning.
  */
 export function buildSchema(table: Keys, { required }: { readonly required?: readonly string[] } = {}): JsonSchema {
   const properties = Object.fromEntries(

@@ -35,7 +35,10 @@ function indexesByName(variants: readonly JobVariant[]): ReadonlyMap<string, Dep
   return indexes;
 }
 
-/** Jobs with needs belong to no step. All combinations of one matrix belong to one step, parallel or not. */
+/**
+ * Groups the jobs into the steps of the workflow. Jobs with needs belong to no step. All combinations of one matrix
+ * belong to one step, parallel or not.
+ */
 function workflowSteps(variants: readonly JobVariant[]): readonly DependencySet[] {
   const steps: number[][] = [];
   let last: JobVariant | undefined;
