@@ -8,8 +8,8 @@ import { kernelLog } from './kernel-log.ts';
 /**
  * Returns true if a process of an ended container was killed for lack of memory. That need not be the process whose
  * exit code the container has. `state` is the engine's state of the container, if known. The flag of `state` can be
- * false after such a kill, because the engine learns of the kill from the cgroup, which may be gone by then. This
- * function therefore also checks the kernel log.
+ * false after such a kill: the engine reads the cgroup, which may be gone by then. This function therefore also checks
+ * the kernel log.
  */
 export async function wasOomKilled(id: string, state: Pick<ContainerState, 'OOMKilled'> | undefined): Promise<boolean> {
   return state?.OOMKilled === true || (await kernelLog.hasOomKill(id));

@@ -18,7 +18,7 @@ export const combinationsMax = 256;
 /** Maximum length of one matrix value, in characters. The value becomes part of the job's id. */
 export const axisValueCharsMax = 200;
 export const servicesMax = 20;
-/** Maximum length of a list of strings, for keys without a limit of their own. */
+/** Maximum number of variables in `env`, and of items in a list of strings that has no limit of its own. */
 export const itemsMax = 1_000;
 /** Maximum total size of the regular expressions of a file, as `estimateProgramSize` computes it. */
 export const regexpBudgetMax = 200_000;
