@@ -7,7 +7,7 @@ import { quote } from '../../calls/text/quote.ts';
 
 /**
  * Returns the path of `folder` with all links resolved. Rejects with WorkFailed when the folder does not exist or lies
- * outside all of `workspaces`. Those paths are absolute; their links are resolved too.
+ * outside all of `workspaces`. The paths in `workspaces` are absolute; their links are resolved as well.
  */
 export async function resolveWorkspace(folder: string, workspaces: readonly string[]): Promise<string> {
   const [realFolder, ...allowed] = await Promise.all(

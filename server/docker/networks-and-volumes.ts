@@ -86,7 +86,7 @@ export function sanitizeName(name: string): string {
 }
 
 const pollMs = 50;
-/** Share of the available time after which the release gives up, so that the reason can still be reported. */
+/** Share of the available time after which the release stops retrying, so that the reason can still be reported. */
 const deadlineShare = 0.9;
 
 /**

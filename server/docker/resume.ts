@@ -1,5 +1,5 @@
 // Waits for the end of a container whose output the engine does not store. If the engine is lost, follows the container
-// again when the engine is back. Output that the container prints in between is lost.
+// again when the engine is back. Output that the container prints while the engine is lost is not read.
 
 import { WorkLost } from '../../calls/contract/engines.ts';
 import type { Output } from '../../calls/contract/ports.ts';
@@ -14,7 +14,9 @@ export interface FollowDeps {
   readonly output: Output;
   /** Called when the engine does not answer. */
   readonly onLost: () => void;
-  /** Called when the engine answers again. What the container printed meanwhile may be missing. */
+  /**
+   * Called when the engine answers again. Output that the container printed while the engine was lost may be missing.
+   */
   readonly onOutputLost: () => void;
 }
 

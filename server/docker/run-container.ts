@@ -26,7 +26,7 @@ export interface ContainerRun {
 /**
  * Resolves with the exit of the container. Resolves with `{}` if the run was stopped before the start, or if the
  * container is released before the engine has reported the exit. Rejects with WorkFailed if it cannot start, with
- * WorkLost if its exit code cannot be determined. If the engine is lost, waits for its return.
+ * WorkLost if its exit code cannot be determined. If the engine is lost, waits until the engine answers again.
  */
 export async function runContainer(run: ContainerRun): Promise<Exit> {
   try {

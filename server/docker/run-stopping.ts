@@ -1,4 +1,4 @@
-// Creates the error for a request to the engine that a run gives up because the run is being stopped.
+// Creates the error for a request to the engine that a run abandons because the run is being stopped.
 
 import { WorkFailed } from '../../calls/contract/engines.ts';
 

@@ -113,8 +113,9 @@ async function start(paths: EnginePaths, programs: EnginePrograms, dieWithParent
 }
 
 /**
- * Stores and returns the record of the engine once the engine answers; undefined before that. Also undefined if `child`
- * does not hold the lock of the folder. Such a process ends without a child, and another process owns the engine.
+ * Stores and returns the record of the engine if the engine answers; undefined if it does not answer yet. Also
+ * undefined if `child` does not hold the lock of the folder. Such a process ends without a child, and another process
+ * owns the engine.
  */
 async function recordWhenReady(paths: EnginePaths, child: ChildProcess): Promise<EngineRecord | undefined> {
   if (!(await isReady(paths))) return undefined;
@@ -198,7 +199,7 @@ function daemonArgs(paths: EnginePaths): string[] {
 }
 
 function daemonSettings(paths: EnginePaths, programs: EnginePrograms): object {
-  // Engines before version 24 would otherwise write a key to /etc/docker; later ones reject this setting.
+  // Engines before version 24 would otherwise write a key to /etc/docker; later versions reject this setting.
   return programs.majorVersion < 24 ? { 'deprecated-key-path': join(paths.folder, 'key.json') } : {};
 }
 

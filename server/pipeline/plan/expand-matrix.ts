@@ -57,8 +57,8 @@ export function expandMatrix(mentions: readonly JobMention[]): readonly JobVaria
 }
 
 /**
- * Returns the number of combinations. Does not expand a matrix that is larger than any plan; its excluded combinations
- * then count, too.
+ * Returns the number of combinations. Does not expand a matrix that is larger than any plan, and then counts the
+ * excluded combinations as well.
  */
 function combinationCount(job: Job): number {
   const size = job.matrix.reduce((product, { values }) => product * values.length, 1);
