@@ -62,8 +62,8 @@ export interface PipelineRun {
   readonly spec: Omit<PipelineSpec, 'text' | 'file'>;
   readonly plan: Plan;
   /**
-   * Ports for what the pipeline opens. They outlive a stop of the run if the pipeline has a job with `when: always`.
-   * Such a job may use the workspace, the volumes and the networks of the others.
+   * Ports for what the pipeline opens. If a job has `when: always`, the opened resources outlive a stop of the run.
+   * That job may use the workspace, the volumes and the networks of other jobs.
    */
   readonly finalPorts: RunPorts;
   /** Warnings from the language check. */

@@ -26,7 +26,10 @@ function summarizeJob({ after, ...job }: Omit<PlannedJobSummary, 'afterMore'>): 
   return more > 0 ? { ...job, after: after.slice(0, afterMax), afterMore: more } : { ...job, after };
 }
 
-/** Returns at least one part. Each part has at least one job, unless the plan has none. */
+/**
+ * Splits the jobs into consecutive parts, one per event. Returns at least one part. Each part has at least one job,
+ * unless the plan has none.
+ */
 function splitBySize(jobs: readonly PlannedJobSummary[]): readonly (readonly PlannedJobSummary[])[] {
   const parts: PlannedJobSummary[][] = [[]];
   let bytes = 0;

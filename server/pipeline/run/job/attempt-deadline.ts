@@ -11,7 +11,10 @@ export interface AttemptDeadline {
   readonly failure: WorkFailed | undefined;
   /** Ends the attempt with an error. Has no effect if the attempt is already ending or `close` was called. */
   fail(error: WorkFailed): void;
-  /** Throws if the attempt must end. No client sees the error, because the run already knows the reason. */
+  /**
+   * Throws WorkFailed if the attempt must end. Clients do not receive this error: the result of the attempt names the
+   * reason of its end instead.
+   */
   throwIfStopped(): void;
   /** From now on, `fail` and the timeout have no effect. */
   close(): void;

@@ -45,7 +45,7 @@ export interface ContainerJobDeps {
 
 /**
  * Resolves when everything that the attempt opened is released. Rejects with WorkFailed if the attempt could not run,
- * and with WorkLost if its end was not observed.
+ * and with WorkLost if the end of the job was not observed.
  */
 export async function runContainerJob(
   base: Exclude<JobBase, { type: 'host' }>,

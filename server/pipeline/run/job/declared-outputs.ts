@@ -17,8 +17,8 @@ export function completeOutputs(
 }
 
 /**
- * Records the outputs of a job whose script failed, for jobs that run in spite of the failure or because of it. Outputs
- * that cannot be read are empty and cause a warning. The result of the attempt stays the failure of the script.
+ * Records the outputs of a job whose script failed, for jobs that run in spite of the failure or because of it. If the
+ * outputs cannot be read, all of them are empty, and a warning says why.
  */
 export async function recordOutputsOfFailure(
   { planned: { id, job }, warn }: Pick<Attempt, 'planned' | 'warn'>,

@@ -77,8 +77,8 @@ async function runOnHost(
 }
 
 /**
- * Returns the workspace for `/root`, which is the default of pin's jobs. On the gateway's machine, `/root` is a real
- * home folder.
+ * Returns the working folder of a job. `/root`, the default of pin's jobs, means the workspace, because `/root` on the
+ * gateway's machine is a real home folder.
  */
 function workingFolder({ workDir, workDirWritten }: Job, { path = tmpdir() }: Workspace): string {
   return workDirWritten && workDir !== '/root' ? resolve(path, workDir) : path;

@@ -32,8 +32,8 @@ export class OutputTail implements Output {
   }
 
   /**
-   * Returns the buffered output in whole lines: first those within the first `bytes` of all output, then the others.
-   * Omits an incomplete first line.
+   * Returns the buffered output as whole lines, in two buffers: lines that end within the first `bytes` of all output,
+   * and later lines. Omits an incomplete first line.
    */
   lines(bytes: number): readonly [Buffer, Buffer] {
     const tail = this.#tail;

@@ -30,7 +30,7 @@ export interface ServiceDeps {
 
 /**
  * Resolves when all services are ready. Rejects with the first failure, but only when no service is still starting. A
- * service that later ends with a code other than 0 fails the attempt, until `scriptEnded` is aborted.
+ * service that later ends by a signal or with a code other than 0 fails the attempt, until `scriptEnded` is aborted.
  */
 export async function startServices(attempt: Attempt, deps: ServiceDeps): Promise<void> {
   const { services } = attempt.planned.job;
@@ -134,7 +134,10 @@ interface StartedService {
   readonly failed: Promise<WorkFailed | undefined>;
 }
 
-/** Resolves when the service is healthy, or at once if it has no health check. Rejects with WorkFailed otherwise. */
+/**
+ * Resolves when the service is healthy, or at once if it has no health check. Rejects with WorkFailed if the service
+ * ends first, is not healthy in time, or is no longer needed.
+ */
 async function waitUntilReady({ name, health }: Service, { container, signal, failed }: StartedService): Promise<void> {
   if (health === undefined) return;
   const ended = new AbortController();

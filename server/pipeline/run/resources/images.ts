@@ -12,7 +12,7 @@ import { dockerfileRegistries } from './dockerfile-registries.ts';
 export interface ImageDeps {
   readonly containers: Pick<Containers, 'image' | 'build'>;
   readonly workspace: Workspace;
-  /** Throws WorkFailed if the secret does not exist or is not a login. */
+  /** Returns the login that a secret contains. Throws WorkFailed if the secret does not exist or is not a login. */
   login(secret: string): RegistryLogin;
 }
 
@@ -26,14 +26,14 @@ export class Images {
     this.#deps = deps;
   }
 
-  /** Returns the image for `StepSpec.image`. Rejects with WorkFailed, which contains the engine's reason. */
+  /** Returns the image for `StepSpec.image`. Rejects with WorkFailed and the reason if the image is not available. */
   async forJob(base: Exclude<JobBase, { type: 'host' }>, attempt: Attempt): Promise<string> {
     if (base.type === 'dockerfile') return this.#build(base, attempt);
     if (!(await this.forService(base, attempt))) attempt.emitStep({ step: 'image-available', image: base.image });
     return base.image;
   }
 
-  /** Resolves when the engine has the image. Returns true and emits steps only if the engine pulled the image. */
+  /** Resolves when the engine has the image, with true if the engine pulled it. Emits steps only for a pull. */
   async forService({ image, pull, registry }: ImageSource, attempt: Attempt): Promise<boolean> {
     const key = JSON.stringify([image, pull, registry]);
     // Request the image again for a retry, because it may have been removed.

@@ -91,12 +91,12 @@ class StreamMasker {
     return this.#mask(chunk, (bytes) => this.#safeEnd(bytes));
   }
 
-  /** Returns all remaining bytes at the end of the stream. */
+  /** Returns the buffered bytes and the last chunk of the stream, masked. */
   finish(chunk: Buffer): Buffer {
     return this.#mask(chunk, (bytes) => bytes.length);
   }
 
-  /** `findSafeEnd` returns the position before which no incomplete secret starts. */
+  /** `findSafeEnd` returns the number of bytes that can be written now. The bytes after them are buffered. */
   #mask(chunk: Buffer, findSafeEnd: (bytes: Buffer) => number): Buffer {
     const bytes = this.#buffered.length === 0 ? chunk : Buffer.concat([this.#buffered, chunk]);
     const until = findSafeEnd(bytes);

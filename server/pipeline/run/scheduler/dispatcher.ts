@@ -78,7 +78,8 @@ class Dispatcher {
     // up.
     if (unneeded.aborted) this.#perform(this.#scheduler.stop('all'));
     this.#perform(this.#scheduler.start());
-    // Every promise adds the work that follows from it to the set before it settles.
+    // Every promise in the set adds its follow-up work to the set before it settles, so an empty set means that no work
+    // is left.
     while (this.#pending.size > 0) await Promise.race(this.#pending);
     unneeded.removeEventListener('abort', stopUnneeded);
     all.removeEventListener('abort', stopAll);

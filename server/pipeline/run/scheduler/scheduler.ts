@@ -120,10 +120,9 @@ export class Scheduler {
   }
 
   /**
-   * Stops jobs: no more attempts of them start. `unneeded` spares the jobs that run in any case (`when: always`). A job
-   * that waits for dependencies is skipped only when these have ended. A job that runs in any case may depend on it and
-   * must wait for them also. The caller ends the running attempts and reports their ends with `attemptEnded`.
-   * Idempotent.
+   * Stops jobs: no more attempts of them start. `unneeded` spares the jobs with `when: always`. A stopped job that
+   * waits for dependencies is skipped only when these have ended: a job with `when: always` may depend on it and must
+   * wait for them as well. The caller ends the running attempts and reports their ends with `attemptEnded`. Idempotent.
    */
   stop(which: 'unneeded' | 'all'): readonly SchedulerEffect[] {
     if (this.#stopped !== 'all') this.#stopped = which;
@@ -213,8 +212,8 @@ export class Scheduler {
   /**
    * Updates the jobs that depend on a job that has ended or is skipped.
    *
-   * A job is skipped only when all its dependencies have ended. A job with `when: always` that depends on it therefore
-   * waits for these dependencies also.
+   * A job is skipped only when all its dependencies have ended. Therefore a job with `when: always` that depends on a
+   * skipped job also waits for the dependencies of the skipped job.
    */
   #complete(node: JobNode): void {
     this.#open -= 1;
