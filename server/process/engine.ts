@@ -33,7 +33,7 @@ export interface ProcessEngineOptions {
 }
 
 export interface ProcessEngine {
-  /** How processes are started on this machine and, if not by posix_spawn, why. */
+  /** How processes are started on this machine. `reason` says why posix_spawn is not used. */
   readonly starter: Pick<Starter, 'name' | 'reason'>;
   /**
    * Starts a process for the run. Resolves when it has exited and all its output is in the log. Rejects with WorkFailed
@@ -52,7 +52,7 @@ export interface ProcessEngine {
   readonly release: Releaser;
   /** Removes and verifies an obligation of kind `cgroup`. */
   readonly releaseCgroup: Releaser;
-  /** Returns why processes cannot have limits on this machine; undefined if they seem to be able to. */
+  /** Returns why processes cannot have limits on this machine; undefined if no reason is known. */
   whyNoLimits(): string | undefined;
 }
 
@@ -104,7 +104,10 @@ export function createProcessEngine({ environment, limits, log, ...options }: Pr
   };
 }
 
-/** Scans the descendants of the gateway where that is enough, and all processes of the machine otherwise. */
+/**
+ * Returns a finder that scans only the descendants of the gateway if that is enough, otherwise all processes of the
+ * machine.
+ */
 function createFinder({ reaper }: Pick<Starter, 'reaper'>): FindProcesses {
   const scan = createScanner();
   const findStrays = reaper === undefined ? undefined : createStrayFinder(reaper);
@@ -116,7 +119,7 @@ function createFinder({ reaper }: Pick<Starter, 'reaper'>): FindProcesses {
   };
 }
 
-/** Every process in the cgroup of an obligation belongs to it. */
+/** Returns the identities of all processes in the cgroup of an obligation. All of them belong to the obligation. */
 function listCgroupKeys({ cgroup }: ObligationProcesses): readonly string[] {
   if (cgroup === undefined) return [];
   return listCgroupPids(cgroup).flatMap((pid) => {

@@ -2,7 +2,7 @@
 
 /** Identifies the run. Every process of a run carries it unless the process clears its environment. */
 const runMarker = 'DISTILLERY_RUN';
-/** Identifies the obligation within the run, so that a release of one process spares the others. */
+/** Identifies the obligation within the run, so that its release spares the processes of other obligations. */
 const processMarker = 'DISTILLERY_PROCESS';
 
 export interface ProcessMarkers {

@@ -49,8 +49,8 @@ async function readChildPids(task: string): Promise<readonly number[]> {
 }
 
 /**
- * Returns true if the thread waits for `input`. The file is unreadable for a process of another user, and absent if the
- * kernel was built without it; the result is false then.
+ * Returns true if the thread waits for `input`. False also means unknown: `/proc/PID/task/TID/syscall` may be
+ * unreadable if the process runs as another user, and kernels can be built without it.
  */
 async function isThreadWaiting(task: string, pid: number, input: OpenInput): Promise<boolean> {
   const text = await readFile(`${task}/syscall`, 'latin1').catch(() => '');
@@ -60,7 +60,7 @@ async function isThreadWaiting(task: string, pid: number, input: OpenInput): Pro
   return fd !== undefined && (await isInput(pid, fd, input));
 }
 
-/** Returns the only descriptor that the call waits for; undefined for a call with a timeout. */
+/** Returns the only descriptor that the call waits for; undefined if it waits for several or has a timeout. */
 async function awaitedFd(wait: WaitCall, args: readonly number[], pid: number): Promise<number | undefined> {
   const [first = 0, second = 0, third = 0, , fifth = 0] = args;
   switch (wait) {

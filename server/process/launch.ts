@@ -32,7 +32,7 @@ export interface ObligationFacts {
 
 export interface OpenedObligation extends Obligation {
   readonly id: string;
-  /** The mark that the process has to have (`createLimitMark`). */
+  /** The mark for the process, created by `createLimitMark`. */
   readonly mark: bigint;
 }
 

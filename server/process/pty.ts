@@ -97,7 +97,7 @@ function openPty(native: NativePty, size: TerminalSize, owner: number | undefine
     write: (bytes) => (output.destroyed ? -1 : tryWrite(master, bytes)),
     readToEnd(onChunk, shouldStop) {
       if (output.destroyed) return true;
-      // Read synchronously in one event-loop turn; otherwise the hangup could be seen before the last byte.
+      // Read synchronously in one event-loop turn; otherwise the stream could see the hangup before the last byte.
       closeSlave();
       const end = readAvailable(master, onChunk, shouldStop);
       if (!end) slave = openSync(path, openFlags);

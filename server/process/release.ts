@@ -81,7 +81,7 @@ class Terminator {
   }
 
   /**
-   * Performs one step of the table. Returns true when all members are gone, false when the time of the step is over or
+   * Performs one termination step. Returns true when all members are gone, false when the time of the step is over or
    * the release is forced.
    */
   async performStep(step: TerminationStep, signal: StopSignal): Promise<boolean> {
@@ -155,7 +155,7 @@ class Terminator {
     for (const info of unsignalled) signalled.add(identityKey(info));
   }
 
-  /** Signals the group. Returns the processes outside of it. */
+  /** Signals the group of the obligation. Returns the processes of `to` that the signal did not reach. */
   #sendGroup(to: readonly ProcessInfo[], signal: NodeJS.Signals): readonly ProcessInfo[] {
     const { pid: group } = this.#target;
     if (group === undefined || signalGroup(group, to, signal) !== 'sent') return to;
@@ -169,7 +169,9 @@ class Terminator {
   }
 }
 
-/** The oldest process first. The start time counts hundredths of a second; pids grow within one. */
+/**
+ * Sorts the oldest process first. Start times have a resolution of 10 ms; among equal ones, the lower pid comes first.
+ */
 function byAge(a: ProcessInfo, b: ProcessInfo): number {
   return a.startTime - b.startTime || a.pid - b.pid;
 }

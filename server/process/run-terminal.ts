@@ -96,7 +96,10 @@ async function serveTerminal(
   }
 }
 
-/** Returns true when no other process has the terminal open and its last byte is forwarded. */
+/**
+ * Returns true when no other process has the terminal open and its last byte is forwarded. Returns false after `ms`, or
+ * as soon as the relay is paused.
+ */
 async function waitForClose(pty: Pty, relay: OutputRelay, ms: number): Promise<boolean> {
   const deadline = performance.now() + ms;
   for (let wait: number = closePollMs.first; ; wait = Math.min(wait * closePollMs.factor, closePollMs.last)) {
@@ -139,7 +142,7 @@ function findTerminalDeps(): TerminalDeps | { readonly missing: string } {
   try {
     return { setsid: findProgram('setsid', { pathVariable: process.env['PATH'] }), open: loadPty() };
   } catch (error) {
-    // In Node's message about a missing module, a stack follows the first line.
+    // Keep only the first line: in Node's message about a missing module, a stack follows it.
     const [reason] = String(error).split('\n');
     return { missing: `terminals need the program "setsid" (package util-linux) and a built node-pty: ${reason}` };
   }

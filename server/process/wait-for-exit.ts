@@ -34,7 +34,7 @@ export interface StreamHandles {
  * further bytes.
  */
 const trailingBytesMax = 4 << 20;
-/** How long a stopped run waits while the disk stays behind. */
+/** Maximum time that a stopped run waits for a disk that is behind. */
 const diskStallMs = 10_000;
 const pausedPollMs = 20;
 
@@ -56,7 +56,7 @@ export async function waitForExit(deps: ExitDeps, streams: StreamHandles): Promi
 
 async function waitForExitOrStop({ exited, obligation, drain, ports: { signal } }: ExitDeps): Promise<Exit> {
   const listening = new AbortController();
-  // Node warns of a leak at the eleventh listener, but a run may have any number of processes.
+  // Disable Node's warning about many listeners, because a run may have any number of processes.
   setMaxListeners(0, signal);
   const stopped = new Promise<Exit>((resolve) => {
     const onAbort = async (): Promise<void> => {
@@ -74,9 +74,9 @@ async function waitForExitOrStop({ exited, obligation, drain, ports: { signal } 
 }
 
 /**
- * Waits until the output is closed. Otherwise returns why the gateway must cut it: no output for `outputDrainMs`
- * (`held`), or output after `outputDrainMaxMs` (`limit`). Does not count the time during which the relay is paused for
- * the disk.
+ * Waits until the output is closed. Otherwise returns why the gateway must cut it. `held`: no output for
+ * `outputDrainMs`, or a stopped run has waited `diskStallMs` for the disk. `limit`: still output after
+ * `outputDrainMaxMs`. Does not count the time during which the relay is paused for the disk.
  */
 async function waitForOutputEnd(
   { relay, drain: { outputDrainMs, outputDrainMaxMs }, ports: { signal } }: ExitDeps,
@@ -106,13 +106,16 @@ async function cutOutput({ obligation, ...deps }: ExitDeps, streams: StreamHandl
   const release = await obligation.release().catch(() => ({ left: '' }));
   const isRead = await waitForTrailingOutput(deps, streams);
   if (!isRead) streams.destroy();
-  // If everything is read, report no cut when the run was stopped, which ends its processes anyway, or when they ended
-  // without a signal.
+  // If everything is read, do not report a cut if the run was stopped, which ends its processes anyway, or if the
+  // processes ended without a signal.
   if (isRead && (wasStopped || ('how' in release && release.how === 'exited'))) return;
   obligation.reportOutputCut(cut);
 }
 
-/** Returns true if the rest of the output is read; false if a process outside the obligation still holds it open. */
+/**
+ * Returns true if the rest of the output is read. Otherwise a process outside the obligation still holds the output
+ * open, or a stopped run has waited too long for the disk.
+ */
 async function waitForTrailingOutput(
   { relay, drain: { outputDrainMs }, ports: { signal } }: Omit<ExitDeps, 'obligation'>,
   streams: StreamHandles,

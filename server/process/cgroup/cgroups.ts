@@ -15,14 +15,14 @@ import {
 } from './hierarchy.ts';
 
 export interface Cgroups {
-  /** Returns why processes cannot have limits on this machine; undefined if they seem to be able to. */
+  /** Returns why processes cannot have limits on this machine; undefined if no reason is known. */
   whyUnavailable(): string | undefined;
   /**
    * Journals a cgroup, creates it and sets its limits. Returns its folder. Throws WorkFailed if the machine does not
    * support one of the limits.
    */
   open(ports: Pick<RunPorts, 'run' | 'events' | 'openObligation'>, limits: CgroupLimits): string;
-  /** Kills what is left in a cgroup, removes it, and verifies that. For obligations of kind `cgroup`. */
+  /** Kills the processes in a cgroup until the kernel lets the gateway remove it. For obligations of kind `cgroup`. */
   readonly release: Releaser;
 }
 
@@ -50,7 +50,7 @@ export function createCgroups({ own = findOwnCgroup(), listFiles = limitFiles }:
       const controllers = files.map(({ controller }) => controller);
       const reason = reasonFor(controllers);
       if (reason !== undefined || 'reason' in own) throw cannotLimit(reason ?? '');
-      // All ports of a run share the object `events`.
+      // Count cgroups per run: all ports of a run share the object `events`.
       const count = (counts.get(ports.events) ?? 0) + 1;
       counts.set(ports.events, count);
       const folder = path.join(own.folder, `${namePrefix}${ports.run}-${count}`);
@@ -118,7 +118,7 @@ async function releaseCgroup({ facts }: ObligationEntry): Promise<Release> {
   return { how: 'removed' };
 }
 
-/** Removes cgroups from the leaves up. Returns false while one has a process. */
+/** Removes cgroups from the leaves up. Returns false if one cannot be removed, for example because it has a process. */
 function tryRemove(folder: string): boolean {
   try {
     for (const child of childFolders(folder)) if (!tryRemove(child)) return false;

@@ -13,7 +13,10 @@ export interface CgroupLimits {
 
 export type Controller = 'memory' | 'cpu' | 'pids';
 
-/** The cgroup to which the gateway moves itself and its runs. A cgroup with processes cannot limit its children. */
+/**
+ * The cgroup to which the gateway moves itself and its descendants, because a cgroup with processes cannot limit its
+ * children.
+ */
 const gatewayChild = 'distillery-gateway';
 const cpuPeriodUs = 100_000;
 
@@ -28,7 +31,7 @@ export function findOwnCgroup(): { readonly folder: string } | { readonly reason
   return { folder: path.join(mountPoint, within) };
 }
 
-/** Returns the files and values that set the limits, by controller. */
+/** Returns the files that set the limits, each with its value and controller. */
 export function limitFiles({
   memoryBytes,
   cpus,
@@ -42,7 +45,7 @@ export function limitFiles({
   return list;
 }
 
-/** Returns why cgroups below `folder` cannot have the controllers; undefined if they seem to be able to. */
+/** Returns why cgroups below `folder` cannot have the controllers; undefined if no reason is known. */
 export function whyUnavailable(folder: string, controllers: readonly Controller[]): string | undefined {
   try {
     for (const file of ['', 'cgroup.procs', 'cgroup.subtree_control'])
@@ -80,7 +83,7 @@ const moveRoundsMax = 100;
 
 /**
  * Moves the gateway and all its descendants. A process that has not been moved yet may start others, so this repeats
- * until the list of the cgroup stays the same, but not more often than `moveRoundsMax`.
+ * until two rounds find the same processes, at most `moveRoundsMax` times.
  */
 function moveGateway(folder: string): void {
   const child = path.join(folder, gatewayChild);
@@ -95,7 +98,10 @@ function moveGateway(folder: string): void {
   }
 }
 
-/** If the gateway is a subreaper, the chain of parents of each descendant leads to it. */
+/**
+ * True for the gateway and its descendants. Finds descendants whose own parent has ended only if the gateway is a
+ * subreaper.
+ */
 function belongsToGateway(pid: number): boolean {
   for (let at = pid; at > 0; at = readProcess(at)?.parent ?? 0) if (at === process.pid) return true;
   return false;

@@ -15,13 +15,13 @@ import { type ProcessInfo, readChildren, readProcess } from './procfs.ts';
 export interface OwnChildren {
   /** True for a child that this process has started. */
   hasStarted(pid: number): boolean;
-  /** Reaps a living child as soon as it exits, although this process has not started it. Idempotent. */
+  /** Reaps this child as soon as it exits. For a living child that this process has not started. Idempotent. */
   adopt(pid: number): void;
 }
 
 export interface Stray {
   readonly info: ProcessInfo;
-  /** The mark of the obligation of the stray. Absent if the stray has removed its mark or never had one. */
+  /** The mark of the stray's obligation. Absent if the stray has removed its mark or never had one. */
   readonly mark: string | undefined;
 }
 

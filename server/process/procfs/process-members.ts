@@ -20,12 +20,12 @@ export interface ObligationProcesses {
   readonly pid?: number;
   readonly startTime?: number;
   readonly files: readonly string[];
-  /** Value of `readLimitMark` of its processes. Absent if child_process has started them. */
+  /** The mark of its processes, as `readLimitMark` returns it. Absent if child_process has started them. */
   readonly mark?: string;
   /** Folder of the cgroup that all its processes are in. Absent without limits. */
   readonly cgroup?: string;
   readonly terminal: boolean;
-  /** True if this gateway process started the obligation. Its pid cannot have been reused in the meantime. */
+  /** True if this gateway process started the obligation. Then `pid` cannot have been reused. */
   readonly startedByThisGateway: boolean;
 }
 
@@ -111,8 +111,8 @@ export function isInLeaderGroup(
   if (candidate.pid === pid) return candidate.startTime === startTime;
   if (candidate.group !== pid && candidate.session !== pid) return false;
   // The kernel does not reuse a pid while a group or session has that number. If another process has the pid now, the
-  // group belongs to that process. If no process has it, the group belongs to the obligation, unless a crash left time
-  // for others to use the number.
+  // group belongs to that process. If no process has it, the group belongs to the obligation only if this gateway
+  // process started it. Otherwise another process may have used the pid since.
   const leader = find(pid);
   return leader === undefined ? startedByThisGateway : leader.startTime === startTime;
 }

@@ -199,7 +199,7 @@ class NativeLibc implements Libc {
   }
 
   #wait(kind: number, pid: number, options: number): ExitedChild | undefined {
-    // The kernel leaves the structure unchanged if no child has exited.
+    // Clear the structure first, because the kernel leaves it unchanged if no child has exited.
     this.#result.fill(0, 0, 32);
     if (this.#functions.wait(kind, pid, this.#result, options) !== 0) return undefined;
     // siginfo_t: si_signo, si_errno, si_code, padding, si_pid, si_uid, si_status.

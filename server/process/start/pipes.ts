@@ -25,11 +25,11 @@ export interface ProcessPipes {
 
 export interface OpenPipes {
   readonly pipes: ProcessPipes;
-  /** The ends for the process. */
+  /** Descriptors for standard input, output and error of the process. */
   readonly childFds: readonly [number, number, number];
-  /** Closes the ends for the process. Call this after its start. */
+  /** Closes `childFds` in the gateway. Call this after the start of the process. */
   closeChildEnds(): void;
-  /** Closes the other ends. Call this instead of using `pipes`, if the process could not be started. */
+  /** Closes the gateway's ends. Call this instead of using `pipes`, if the process could not be started. */
   closeGatewayEnds(): void;
 }
 

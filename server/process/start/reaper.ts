@@ -28,7 +28,7 @@ export class Reaper {
   /** Zombies that this reaper does not wait for, with the time of the first check (performance.now()). */
   #unknownZombies = new Map<number, number>();
   #sweep: NodeJS.Timeout | undefined;
-  /** Runs while children are awaited. Also keeps the event loop alive for them, as libuv does for its own. */
+  /** Checks for exits while children are awaited. Also keeps the event loop alive, as libuv does for its own. */
   #poll: NodeJS.Timeout | undefined;
 
   constructor(libc: Pick<Libc, 'peekExitedChild' | 'reap'>) {
@@ -56,12 +56,12 @@ export class Reaper {
     return this.#started.has(pid) || this.#nodeChildren.some((child) => child.pid === pid && isRunning(child));
   }
 
-  /** Reaps a living child as soon as it exits, although it was not started here. Idempotent. */
+  /** Reaps this child as soon as it exits. For a living child that this process has not started. Idempotent. */
   adopt(pid: number): void {
     if (!this.#listeners.has(pid)) this.#listeners.set(pid, () => {});
   }
 
-  /** Node announces a child before its start, when it has no pid yet. */
+  /** Keeps the object instead of the pid: Node announces a child before its start, when it has no pid yet. */
   #addNodeChild(child: ChildProcess): void {
     this.#nodeChildren = [...this.#nodeChildren.filter(isRunning), child];
   }

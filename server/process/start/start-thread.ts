@@ -29,7 +29,7 @@ interface StartResult {
   readonly error: number;
 }
 
-/** The result if the thread cannot have a umask of its own. */
+/** The value of `StartResult.error` if the thread cannot have a umask of its own. */
 const noUmask = -1;
 
 /**
@@ -83,13 +83,13 @@ export class StartThread {
     this.#worker = new Worker(code, {
       eval: true,
       name: 'start',
-      // Options of the main thread, such as loaders, do not concern this code.
+      // This code does not need the options of the main thread, such as loaders.
       execArgv: [],
       workerData: { koffi, limit: realTimeLimit, noUmask },
       resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 },
     });
     this.#worker.on('message', ({ id, error }: StartResult) => this.#settle(id, error));
-    // The event `exit` follows.
+    // Ignore the error here, because the event `exit` follows.
     this.#worker.on('error', () => {});
     this.#worker.on('exit', () => this.#fail());
     this.#worker.unref();
@@ -119,8 +119,8 @@ export class StartThread {
   }
 
   /**
-   * Calls `start`, which starts a process in the main thread. First waits until this thread starts none, because the
-   * process could inherit the mark of another run.
+   * Calls `start`, which starts a process in the main thread. First waits until the start thread has no start in
+   * progress, because the new process could inherit the mark of another run.
    */
   async startWithoutThread<T>(start: () => T): Promise<T> {
     while (this.#blocked !== undefined) await this.#blocked;

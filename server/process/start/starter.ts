@@ -54,7 +54,7 @@ function createBestStarter(): Starter {
       start: (request) => spawn(system, request),
     };
   } catch (error) {
-    // In Node's message about a missing package, a stack follows the first line.
+    // Keep only the first line: in Node's message about a missing package, a stack follows it.
     const [reason = ''] = String((error as Error).message).split('\n');
     return createForkStarter(reason);
   }
@@ -119,8 +119,8 @@ async function spawnOn(
 }
 
 /**
- * Returns a command for a shell that moves itself to the cgroup and then executes `command`. The move comes before a
- * change of the user.
+ * Returns a command for a shell that moves itself to the cgroup and then executes `command`. It moves before `command`
+ * changes the user, because that user may lack the right to write to the cgroup.
  */
 function commandInCgroup(
   { file, cgroup, env }: StartRequest,
