@@ -18,7 +18,10 @@ export type Releasers = { readonly [kind in ObligationKind]?: Releaser };
 export interface ObligationJournal {
   /** Throws if the disk rejects the write. */
   saveObligation(entry: ObligationEntry): void;
-  /** Like `deleteObligation`, does not wait for the write and reports an error to `onSettled`. */
+  /**
+   * Does not wait for the write. Calls `onSettled` after the write, with the error if it failed, as does
+   * `deleteObligation`.
+   */
   updateObligation(entry: ObligationEntry, onSettled: (error?: unknown) => void): void;
   deleteObligation(entry: Pick<ObligationEntry, 'run' | 'id'>, onSettled: (error?: unknown) => void): void;
 }
@@ -212,8 +215,8 @@ class TrackedObligation implements Obligation {
   }
 
   /**
-   * Continues if the journal cannot be written, because the thing itself exists or is gone anyway. The next gateway
-   * releases a leftover entry again, which is harmless.
+   * Reports the error of an update or deletion of the entry, and continues. If the entry is left over, the next gateway
+   * releases the obligation again, which is harmless.
    */
   readonly #onJournaled = (error?: unknown): void => {
     if (error !== undefined) this.#deps.onFault(error);

@@ -151,7 +151,7 @@ class RunMonitor {
   readonly #deps: IdleMonitorDeps;
   readonly #probe: (probe: () => Promise<void>) => void;
   readonly #startedMs = performance.now();
-  /** A check is already scheduled within `partialMs`. */
+  /** True if a check is already scheduled within `partialMs`. */
   #isDueSoon = false;
   #silentSinceMs = NaN;
   /** Start of the silence, or time of the last input, whichever is later. */

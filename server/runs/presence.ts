@@ -1,4 +1,4 @@
-// Tracks the clients that are connected to a run. Applies its disconnect policy when the last one disconnects.
+// Tracks the clients that are connected to a run, and applies its disconnect policy when clients disconnect.
 
 import type { DisconnectPolicy } from '../../calls/contract/disconnect.ts';
 import type { ClientPresence } from './views/run-view.ts';
@@ -8,7 +8,7 @@ export interface PresenceDeps {
   readonly mayDetach: boolean;
   /** Called when the policy requires that the run stops. */
   readonly stopRun: () => void;
-  /** Called when a client has detached: the run then continues without clients. */
+  /** Called when a client has detached: from now on, the policy of the run is `detach`. */
   readonly onDetached: (policy: DisconnectPolicy) => void;
 }
 
@@ -40,14 +40,15 @@ export class PresenceTracker {
   }
 
   /**
-   * The clients were lost because the gateway restarted. A run with the policy `cancel` waits `reconnectMs` for them.
+   * Applies the policy after a restart of the gateway, unless a client is already connected. With the policy `cancel`,
+   * the run waits `reconnectMs` for a client.
    */
   awaitReconnect(reconnectMs: number): void {
     if (this.#clients.size > 0) return;
     this.#applyPolicy(this.#policy.type === 'cancel' ? { type: 'grace', graceMs: reconnectMs } : this.#policy);
   }
 
-  /** The run has ended, so its policy no longer applies. */
+  /** From now on, the policy no longer applies, because the run has ended or the next gateway process continues it. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);

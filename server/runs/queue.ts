@@ -62,7 +62,7 @@ export class RunQueue {
     this.#markRunning(queued);
   }
 
-  /** Removes a run that no longer waits or runs, and starts others. Idempotent. */
+  /** Removes a run that no longer waits or runs, and starts waiting runs. Idempotent. */
   remove(queued: QueuedRun): void {
     if (this.#waiting.delete(queued)) return this.#scheduleNotification();
     if (!this.#running.delete(queued)) return;
@@ -100,7 +100,7 @@ export class RunQueue {
     return this.#runningWithKey(key) < limit;
   }
 
-  /** A run only waits when its key is full, so a later run with the same key cannot overtake it. */
+  /** A run only waits while its key or the gateway is full, so a later run with the same key cannot overtake it. */
   #canStart(keyLimit: CallKeyLimit | undefined): boolean {
     return !this.#isFull() && (keyLimit === undefined || this.#hasKeyCapacity(keyLimit));
   }

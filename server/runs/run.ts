@@ -147,12 +147,15 @@ export class Run implements RunView {
     return this.#state.onState(listener);
   }
 
-  /** Adds a client that may control the run. When the last one has disconnected, the disconnect policy applies. */
+  /** Adds a client that may control the run. When it disconnects, the disconnect policy may apply. */
   connectClient(as?: PresenceRole): ClientPresence {
     return this.#presence.connect(as);
   }
 
-  /** The clients were lost with an earlier gateway. A run with the policy `cancel` waits `reconnectMs` for them. */
+  /**
+   * Applies the disconnect policy after a restart of the gateway, unless a client is already connected. With the policy
+   * `cancel`, the run waits `reconnectMs` for a client.
+   */
   awaitReconnect(reconnectMs: number): void {
     this.#presence.awaitReconnect(reconnectMs);
   }
@@ -327,8 +330,8 @@ export class Run implements RunView {
   }
 
   /**
-   * Abandons code that ignores its signal, because nothing can end it. Waits for the grace and until everything it
-   * started is gone.
+   * Resolves when the gateway abandons code that ignores its signal, because nothing can end such code. That is
+   * `bodyReturnMs` after the grace is over and everything that the code started is gone.
    */
   async #abandonAfterGrace(): Promise<BodyResult> {
     await aborted(this.#stopController.signal);
@@ -404,7 +407,10 @@ export class Run implements RunView {
     });
   }
 
-  /** Opens an obligation. Throws WorkFailed if none may be opened, because nothing would release it. */
+  /**
+   * Opens an obligation. Throws WorkFailed if the body has ended, because nothing would release the obligation, or if
+   * the obligation or the run cannot be stored.
+   */
   #openObligation<T>(open: () => T): T {
     if (this.#bodyEnded) throw new WorkFailed('the run has ended; nothing can start in it');
     const opened = this.#journal(open);

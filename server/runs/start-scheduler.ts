@@ -17,9 +17,9 @@ export class StartScheduler {
   readonly #waiting: PendingStart[] = [];
   #isScheduled = false;
   #lastMs = -Infinity;
-  /** The last two requests came within `burstGapMs`. */
+  /** True if the last two requests came within `burstGapMs` of each other. */
   #isBurst = false;
-  /** Every event-loop turn since the last request was busy, so more requests are likely. */
+  /** True if every event-loop turn since the last request was busy, so that more requests are likely. */
   #isBusy = false;
 
   /** Calls `start` soon, after earlier ones. `start` must not throw. */

@@ -25,7 +25,7 @@ export class RunStateTracker {
   #settled: Promise<void> = Promise.resolve();
   /** Start of the run (`performance.now()`); undefined while it is queued. */
   #startedMs: number | undefined;
-  /** The run could not be stored at all, so nothing more is stored. */
+  /** True if nothing more is stored: the run could not be stored at all, or the next gateway process continues it. */
   #discarded = false;
   /** Why the store rejected the last write; undefined if it accepted it or has not decided yet. */
   #failedWrite: { readonly error: unknown } | undefined;
@@ -122,7 +122,7 @@ export class RunStateTracker {
   }
 
   #onFailedWrite(error: unknown): void {
-    // After the first record was rejected, the store has no run to update.
+    // Log only the first of consecutive errors, and none after `discard`: the store may have no run to update then.
     if (this.#failedWrite === undefined && !this.#discarded)
       this.#deps.log.error({ run: this.#record.id, err: error }, 'cannot store a run record');
     this.#failedWrite = { error };

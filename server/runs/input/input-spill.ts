@@ -17,7 +17,7 @@ export interface InputSpillOptions extends Pick<InputSpill, 'bytesMax' | 'onFail
   readonly openObligation: RunPorts['openObligation'];
 }
 
-/** Returns undefined if the limit is 0. */
+/** Returns undefined if `bytesMax` is 0. */
 export function createInputSpill({ bytesMax, onFailure, ...folder }: InputSpillOptions): InputSpill | undefined {
   return bytesMax === 0 ? undefined : { bytesMax, onFailure, create: () => createFile(folder) };
 }

@@ -1,4 +1,4 @@
-// The entries of a log: a batch of whole lines, a chunk of a terminal, an event or a gap.
+// The entries of a log: a batch of whole lines, a raw chunk, an event or a gap.
 //
 // Encoders attach their result to an output entry, so that all watchers share it.
 
@@ -15,7 +15,7 @@ interface Span {
   readonly end: Position;
 }
 
-/** `lines`: whole lines, each ended by `\n`. `raw`: a chunk of a terminal, which is valid UTF-8. */
+/** `lines`: whole lines, each ended by `\n`. `raw`: a chunk of a terminal, as valid UTF-8, or of an exact log. */
 export interface OutputEntry extends Span {
   readonly type: 'lines' | 'raw';
   /** The output in consecutive pieces. Empty once the output is no longer in memory. */

@@ -48,7 +48,10 @@ export class RunLog extends WatchableLog {
   readonly #onFailure: (error: Error) => void;
   readonly #raw: RawText | undefined;
   readonly #sources: OutputSources;
-  /** Source of the last output, which may be a partial line. Never a service, whose lines clients do not expect. */
+  /**
+   * Source of the last output, which may be a partial line. Never a service, because clients show the lines of services
+   * on request only.
+   */
   #activeSource: OutputSource;
   /** Source of the last whole line. */
   #lastLineSource: SourceName;
@@ -384,7 +387,10 @@ export class RunLog extends WatchableLog {
     this.#advance();
   }
 
-  /** Ends the log at `position`. What was appended after it is lost; only watchers at the end may have received it. */
+  /**
+   * Ends the log at `position`. What was appended after it is lost; only watchers at the end of the log may have
+   * received it.
+   */
   #fail(error: Error, position: Position): void {
     this.failure = error;
     this.position = position;
@@ -426,7 +432,7 @@ function scanOptions({ format, exact = false, limits }: LogOptions): ScanOptions
   return { format, exact, lineBytesMax: limits.lineBytesMax };
 }
 
-/** Without `part`, the parts of the output are the output itself. */
+/** Without `part`, every part of the output is the output itself. */
 function createOutput(log: RunLog, source: Pick<RunLog, 'write' | 'endStream'>, part?: Output['part']): Output {
   const output: Output = {
     write: (stream, chunk) => source.write(stream, chunk),

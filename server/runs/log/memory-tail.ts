@@ -5,7 +5,7 @@
 import { entryBytes, type LogEntry, releaseEntry } from './entry.ts';
 import { beginning, comparePositions, type Position } from './position.ts';
 
-/** Limits the number of entries as well, because a run that prints slowly has many small ones. */
+/** Limits the number of entries besides their bytes, because a run that prints slowly has many small entries. */
 const entriesMax = 8192;
 
 /**
@@ -66,8 +66,8 @@ export class MemoryTail {
   }
 
   /**
-   * Everything before `written` is on disk. Releases entries that no watcher has encoded, and the oldest ones above the
-   * limit.
+   * Everything before `written` is on disk. Releases the output that no watcher has encoded, and the oldest entries
+   * above the limit.
    */
   markWritten(written: Position): void {
     for (let i = this.#firstUnwritten(); i < this.#entries.length; i++) {

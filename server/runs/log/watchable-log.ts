@@ -189,7 +189,7 @@ export abstract class WatchableLog {
     this.closeIdleFiles();
   }
 
-  /** Closes files that no watcher needs. If the log has ended, closes also the last segment. */
+  /** Closes files that no watcher needs. If the log has ended, also closes the last segment. */
   protected closeIdleFiles(): void {
     if (this.tail.watchers.size === 0) this.files.close(this.ended);
   }

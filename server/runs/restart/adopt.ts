@@ -33,7 +33,7 @@ export interface AdoptDeps {
   readonly runFolder: (run: string) => string;
 }
 
-/** Returns true if the run continues; false if it cannot, and then nothing has changed. Never rejects. */
+/** Returns true if the run continues. Otherwise the caller must end it. Never rejects. */
 export async function adoptRun(record: RunRecord, deps: AdoptDeps): Promise<boolean> {
   const spec = deps.store.getSpec(record.id);
   const entries = deps.store.openObligations(record.id);

@@ -23,7 +23,7 @@ export interface ReconcileDeps {
   readonly storeLost: (record: RunRecord) => void;
 }
 
-/** Reconciles all runs. Call it before the first run starts. An error in one run does not reject. */
+/** Reconciles all runs. Call it before the first run starts. Does not reject because of an error in one run. */
 export async function reconcile(deps: ReconcileDeps): Promise<void> {
   const unended = deps.store.listUnfinished();
   const adopted = await Promise.all(unended.map((record) => deps.adopt(record)));
@@ -36,7 +36,7 @@ export async function reconcile(deps: ReconcileDeps): Promise<void> {
 async function finalizeLostRun(deps: ReconcileDeps, record: RunRecord, cleanup: Receipt): Promise<void> {
   const { storeLost, log } = deps;
   const size = await recoverLogSize(deps, record);
-  // A run starts only after the state `running` is stored.
+  // The state `running` is stored before a run starts, so a run that is stored as queued has not started.
   const hasStarted = record.state !== 'queued';
   const { durationMs, ...known } = record;
   storeLost({

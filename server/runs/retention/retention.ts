@@ -50,7 +50,7 @@ export interface RetentionDeps {
   readonly log: Logger;
 }
 
-/** Delay between the end of a run and the sweep, so that many ends cause only one. */
+/** Delay between the end of a run and the sweep, so that many ended runs cause only one sweep. */
 const sweepDelayMs = 1_000;
 /** Number of runs that are removed or measured before the event loop continues. */
 const batchSize = 200;

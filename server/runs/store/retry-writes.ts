@@ -24,7 +24,7 @@ export class RetryWrites {
     this.#schedule();
   }
 
-  /** Tries one last time; the store performs the writes when it is closed. */
+  /** Tries each write one last time. The store performs these writes when it is closed. */
   close(): void {
     clearTimeout(this.#timer);
     this.#retryAll();

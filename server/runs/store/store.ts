@@ -52,8 +52,8 @@ export interface RunStore extends RetainedRuns {
   /** Inserts an obligation without delay, together with all pending writes. */
   saveObligation(entry: ObligationEntry): void;
   /**
-   * Replaces the facts of an obligation together with the next other write, or a little later. Calls `onSettled` when
-   * they are on disk, or with the error.
+   * Replaces the facts of an obligation together with the next other write, or after a short delay. Calls `onSettled`
+   * when they are on disk, or with the error.
    */
   updateObligation(entry: ObligationEntry, onSettled: OnSettled): void;
   /**

@@ -131,7 +131,7 @@ class PageCollector {
 
   /** Adds a line, or leaves it out if its source is hidden. Returns false if the page is full. */
   add(text: Buffer): boolean {
-    // Lines that are left out count, because they take as much time.
+    // Lines that are left out count towards `bytesMax`, because they take as much time.
     const isFirst = this.#lines.length === 0 && this.#omitted.length === 0;
     if (!isFirst && this.#bytes + text.length > this.#query.bytesMax) return false;
     if (!this.#isOmitting && this.#lines.length === this.#query.limit) return false;

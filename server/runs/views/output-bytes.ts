@@ -11,7 +11,7 @@ export interface OutputBytesQuery {
   readonly after: number;
 }
 
-/** Bytes that are no longer stored, both ends included. */
+/** The error for a range of bytes that are no longer stored, both ends included. */
 export class OutputRemoved extends Error {
   override readonly name = 'OutputRemoved';
   readonly to: number;

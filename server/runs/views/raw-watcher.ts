@@ -44,8 +44,8 @@ export class RawWatcher {
   /** True if the next bytes come from a service. Clients of this watcher do not receive them. */
   #ofService = false;
   /**
-   * The last byte was a newline, which is not sent yet. The next entry shows whether the work printed it or the log
-   * added it.
+   * True if the last byte was a newline, which is not sent yet. The next entry shows whether the work printed it or the
+   * log added it.
    */
   #newlinePending = false;
   #buffered: Buffer[] = [];

@@ -23,7 +23,10 @@ export interface RunView {
 
 /** A connected client that may control the run. When it disconnects, the disconnect policy of the run may apply. */
 export interface ClientPresence {
-  /** The client was disconnected; applies the disconnect policy if the run depended on this client. Idempotent. */
+  /**
+   * Call this when the client is disconnected. Applies the disconnect policy if it was the last client or, with the
+   * policy `cancel`, the last one that started the run. Idempotent.
+   */
   disconnected(): void;
   /**
    * The client leaves on purpose and the run continues. Returns false, and changes nothing, if the call does not allow

@@ -14,7 +14,7 @@ export interface LogSink {
   output(entry: OutputEntry): void;
   /** Receives the JSON text of an event. */
   event(json: Uint8Array): void;
-  /** Receives a range that no longer exists, both ends included. Lines, or bytes of a terminal, are counted from 1. */
+  /** Receives a range that no longer exists, both ends included. Lines or bytes are counted from 1. */
   gap?(from: number, to: number, reason: GapReason): void;
   /** True while the sink accepts nothing. Later, the owner of the sink must call `wake` of the watcher. */
   readonly full: boolean;
@@ -30,7 +30,7 @@ export function encodeOnce<E extends Encoding>(entry: OutputEntry, encoder: Enco
 }
 
 export interface WatcherOptions {
-  /** `lines`: the sink receives whole lines. `raw`: it receives the bytes of a terminal. */
+  /** `lines`: the sink receives whole lines. `raw`: it receives the bytes of a terminal or of an exact log. */
   readonly format: LogFormat;
   readonly from?: Position;
   /** Called when the sink has received everything of an ended log. No callback follows. */
@@ -109,13 +109,16 @@ export class Watcher {
   }
 
   #nextFromTail(): WatcherEntry | undefined {
-    // The memory tail of a terminal's log contains chunks, not lines.
+    // A watcher of lines cannot use the memory tail of a log of the format `raw`, which contains chunks.
     if (this.#options.format !== this.#log.format) return undefined;
     this.#next ??= this.#log.tail.find(this.position);
     return this.#next === undefined ? undefined : this.#log.tail.get(this.#next);
   }
 
-  /** Reads the files if memory has no next entry. Without more entries, waits, or ends with the log. */
+  /**
+   * Reads the files if memory has no next entry. If the files have none either, ends if the log has ended, otherwise
+   * waits.
+   */
   #readFromFiles(): void {
     if (this.#log.hasMore(this.position, this.#options.format)) {
       this.#next = undefined;
@@ -137,7 +140,7 @@ export class Watcher {
     }
     if (this.#stopped) return this.#releasePage();
     if (this.#page !== undefined || written !== this.#log.written || ended !== this.#log.ended) return this.wake();
-    // An empty page means that no line is complete yet, and that is an error if the log has ended.
+    // A page is empty if no line is complete yet. That is an error only if the log has ended.
     if (ended) throw new Error('the files of the log contain less than was written');
   }
 

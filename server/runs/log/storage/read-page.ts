@@ -50,7 +50,7 @@ export interface Page<E = LogEntry> {
 export interface StoredEvent {
   readonly json: Uint8Array;
   readonly type: string;
-  /** Number of lines before the event. `byte`, in a terminal's log, is the number of bytes before it. */
+  /** Number of lines before the event. `byte`, in a log of the format `raw`, is the number of bytes before it. */
   readonly at: number;
   readonly byte?: number;
 }
@@ -151,7 +151,7 @@ function mergeEntries(request: PageRequest, bytes: Buffer, found: PageEvents): r
         : byteLengthOfLines(bytes, used, event.at - position.line, request.lineBytesMax);
     if (before === undefined || used + before > bytes.length) {
       take(bytes.length - used);
-      // Return early if the lines before this event are on the next page, unless the files end without them.
+      // `bytes` does not contain all lines before this event. If the files continue, a later page has the event.
       if (!found.atEnd) return entries;
     } else {
       take(before);
@@ -160,7 +160,7 @@ function mergeEntries(request: PageRequest, bytes: Buffer, found: PageEvents): r
     entries.push({ type: 'event', start: position, end, json: event.json });
     position = end;
   }
-  // If more events have to be read, one of them may belong between these lines. Then the lines wait for the next page.
+  // If more events have to be read, one of them may belong between these lines, so the lines wait for the next page.
   if (found.allEvents) take(bytes.length - used);
   return entries;
 }
@@ -189,7 +189,7 @@ function createEntry(bytes: Uint8Array, start: Position, format: LogFormat): Log
   return { type: format, start, end, pieces: unterminated ? [bytes, terminator] : [bytes] };
 }
 
-/** Returns the size of `count` lines from `start` in bytes; undefined if `bytes` ends before. */
+/** Returns the size of `count` lines from `start` in bytes; undefined if `bytes` contains fewer lines. */
 function byteLengthOfLines(bytes: Uint8Array, start: number, count: number, lineBytesMax: number): number | undefined {
   let end = start;
   for (let i = 0; i < count; i++) {

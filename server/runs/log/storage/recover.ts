@@ -56,7 +56,7 @@ export async function scanLog(files: SegmentSet, options: ScanOptions): Promise<
 
 /**
  * Scans the log, then removes incomplete data: a partial line, and events of lines that do not exist. No other process
- * may write the files. Idempotent, even after an interruption.
+ * may write the files. Idempotent, even if an earlier call was interrupted.
  */
 export async function recover(folder: string, options: ScanOptions): Promise<LogScan> {
   await removePartialSegments(folder);

@@ -51,7 +51,7 @@ export class SegmentFiles {
     await mkdir(folder, { mode: 0o750 }).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     });
-    // The index comes first, so a segment with lines always has its position.
+    // Create the index first, so that a segment with a `lines` file always has its start position.
     const files = await openAll(folder, number, { flags: 'ax+', header: encodeCheckpoints([start]) });
     return new SegmentFiles(files, start);
   }
@@ -119,8 +119,8 @@ export class SegmentFiles {
   }
 
   /**
-   * Closes the files after all pending work, because the system reuses numbers of closed files. Idempotent; never
-   * rejects.
+   * Closes the files after all pending work, which could otherwise use a descriptor that already belongs to another
+   * file. Idempotent; never rejects.
    */
   close(): Promise<void> {
     return (this.#closed ??= Promise.allSettled(this.#pending).then(() =>
@@ -131,7 +131,8 @@ export class SegmentFiles {
   async #findLastCheckpoint(
     holds: (checkpoint: Checkpoint) => boolean,
   ): Promise<{ checkpoint: Checkpoint; number: number }> {
-    // After a power failure, the index may contain checkpoints of lines that are not on disk.
+    // Ignore checkpoints beyond the ends of the files: after a power failure, the index may contain checkpoints of
+    // lines that are not on disk.
     const ends = await this.ends();
     let best = { checkpoint: this.start, number: 0 };
     let low = 1;

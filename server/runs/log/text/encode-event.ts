@@ -13,7 +13,7 @@ export interface EventPosition {
   readonly seq: number;
   /** Number of lines before the event. */
   readonly at: number;
-  /** Number of bytes before the event, in a terminal's log. */
+  /** Number of bytes before the event, in a log of the format `raw`. */
   readonly byte?: number;
 }
 

@@ -34,10 +34,7 @@ export class RawText {
     return Buffer.from(this.#decoder?.decode() ?? '', 'utf8');
   }
 
-  /**
-   * Returns how many bytes, at most `max`, can be stored without the rest. Never splits a character, except in an exact
-   * log.
-   */
+  /** Returns where the bytes can be cut, at most at `max`. Never splits a character, except in an exact log. */
   cut(bytes: Uint8Array, max: number): number {
     return this.#decoder === undefined ? Math.min(max, bytes.length) : characterStart(bytes, max);
   }
