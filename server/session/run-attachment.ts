@@ -103,7 +103,7 @@ export class RunAttachment {
     if (!attached.mayControl) return this.#sendNotice('read-only', readOnlyText);
     if (this.#input !== undefined) return;
     this.#acquireInput();
-    // The lease can be lost again, and the client must learn that as well.
+    // The session can lose the lease again, and then the client must receive these notices again.
     this.#sentNotices.delete('input-taken');
     this.#sentNotices.delete('read-only');
     // If the first announcement has not been sent yet, it will report the lease.
@@ -141,7 +141,7 @@ export class RunAttachment {
       });
   }
 
-  /** Number of the next line that this client will receive; for raw text, number of the next byte. */
+  /** Number of the next line that this client will receive; with the format `raw`, number of the next byte. */
   get next(): number {
     const { position } = this.#watcher ?? {};
     if (position === undefined) return 1;
@@ -182,7 +182,7 @@ export class RunAttachment {
     if (this.#input !== undefined) this.#options.attached.activeRun?.resize(size);
   }
 
-  /** Asks a run that another session started to stop. A second request skips the rest of the grace. */
+  /** Requests that the run stops. If the run is already being cancelled, skips the rest of the grace. */
   requestStop(): void {
     const { activeRun, mayControl } = this.#options.attached;
     if (!mayControl) return this.#sendNotice('read-only', 'this session may watch the run but not stop it');

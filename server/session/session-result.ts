@@ -8,7 +8,7 @@ import type { Json, RunRecord } from '../../protocol/run-record.ts';
 
 export interface SessionEnd {
   readonly ending: SessionEndingName;
-  /** Number after the last line sent; for a terminal, after the last byte. */
+  /** Number after the last line sent; for a terminal and for output of bytes, after the last byte. */
   readonly next: number;
   /** True if the session had a run. */
   readonly hadRun: boolean;

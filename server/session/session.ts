@@ -139,7 +139,7 @@ export class Session {
     });
   }
 
-  /** False after the result, because only Close may follow it. */
+  /** False if the connection is not open, and after the result, because only Close may follow it. */
   get #canSend(): boolean {
     return this.#state.phase !== 'closing' && this.#connection.ws.readyState === WebSocket.OPEN;
   }
@@ -299,8 +299,8 @@ export class Session {
   }
 
   /**
-   * Writes input to the run. Pauses reading from the client only while the disk is behind with its input. Never pauses
-   * for the work, because control messages would wait as well.
+   * Writes input to the run. Pauses reading from the client only while the disk is behind with its input. Does not
+   * pause when the work reads slowly, because control messages would wait as well.
    */
   #writeInput(frame: InputFrame): void {
     this.#attachment?.writeInput(frame);
