@@ -9,14 +9,14 @@ import type { AttachedRun, Runs, StartRequest, StartResult } from './runs/runs.t
 import type { RunView } from './runs/views/run-view.ts';
 
 export interface PublicRuns {
-  /** Throws RunRejected, as does `attach`. */
+  /** Throws RunRejected if the run cannot start or the API is switched off. `attach` does the same. */
   start(request: StartRequest): StartResult;
   attach(run: string, caller: Caller): AttachedRun;
   view(run: string): RunView;
 }
 
 export function createPublicRuns(runs: Runs, active: ActiveConfig): PublicRuns {
-  // A session can be older than the reload that switched the API off.
+  // Check every request: a session can be older than the reload that switched the API off.
   const assertApiEnabled = (): void => {
     if (!active.config.http.api) throw new RunRejected('disabled', errors.not_implemented.message);
   };

@@ -14,7 +14,7 @@ import { planText } from './pipeline/engine.ts';
 import { createLogger } from './support/create-logger.ts';
 import type { Logger } from './support/logger.ts';
 
-/** Rejects with the error of `startGateway`; then nothing stays open. */
+/** Rejects if the gateway cannot start; then nothing stays open. */
 export async function serveGateway(options: ServeOptions, version: string): Promise<RunningGateway> {
   const log = createLogger(process.env);
   const config = withListenAddress(options.config, options.listen);
