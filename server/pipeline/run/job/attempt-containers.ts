@@ -21,7 +21,7 @@ export class AttemptContainers {
     return this.#containers.size === 0;
   }
 
-  /** Call this as soon as the container exists. */
+  /** Adds a container. Call this as soon as the container exists, so that an abort stops it. */
   add(container: StepContainer): void {
     this.#containers.add(container);
     if (this.#signal.aborted) this.#releaseNow();

@@ -5,7 +5,7 @@ import type { Output, OutputStream } from '../../../../calls/contract/ports.ts';
 import { OutputTail } from './output-tail.ts';
 
 export interface ServiceOutputOptions {
-  /** Number of bytes that the log receives. */
+  /** Maximum number of bytes that the log receives. */
   readonly bytesMax: number;
   /** Called once, when the output exceeds `bytesMax`. */
   readonly onExceeded: () => void;
