@@ -119,6 +119,7 @@ async function readMemory(pid: number, at: number, length: number): Promise<Buff
 async function isInput(pid: number, fd: number, input: OpenInput): Promise<boolean> {
   const file = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '');
   if (file === input.file) return true;
-  // Password prompts read from the terminal of the session, even if their stdin is another file.
+  // A program that prompts for a password opens /dev/tty, the terminal of its session, even if its stdin is another
+  // file.
   return file === '/dev/tty' && input.file.startsWith('/dev/pts/') && readProcess(pid)?.session === input.pid;
 }

@@ -65,7 +65,7 @@ export async function launch(
   }: LaunchOptions & { readonly obligation: OpenedObligation },
 ): Promise<StartedProcess> {
   const { cwd, umask, uid, gid } = spec;
-  // The program `setsid` creates the session of a terminal.
+  // For a terminal, the program `setsid` creates the session.
   const newSession = terminal === undefined;
   const request = {
     file,

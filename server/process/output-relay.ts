@@ -28,7 +28,7 @@ export function createOutputRelay(output: Output, sources: readonly PausableSour
   const pauseUntilDrained = async (): Promise<void> => {
     isPaused = true;
     for (const source of sources) source.pause();
-    // The run handles an error of the log. The relay keeps forwarding.
+    // Ignore the error and keep forwarding: the run handles errors of its log.
     await output.drained().catch(() => {});
     isPaused = false;
     lastResumedAt = performance.now();

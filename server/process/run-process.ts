@@ -65,7 +65,7 @@ export async function runProcess(context: SpawnContext, ports: RunPorts, spec: P
   }
 }
 
-/** Returns the folder of a cgroup with the limits of the process; undefined if it has none. */
+/** Returns the folder of a cgroup with the limits of the process; undefined if the process has no limits. */
 function openCgroup({ cgroups, starter }: SpawnContext, ports: RunPorts, spec: ProcessSpec): string | undefined {
   const limits = omitUndefined({ memoryBytes: spec.memoryBytes, cpus: spec.cpus, pidsMax: spec.pidsMax });
   if (Object.keys(limits).length === 0) return undefined;
@@ -77,7 +77,7 @@ function openCgroup({ cgroups, starter }: SpawnContext, ports: RunPorts, spec: P
 /** Resolves when the stream is closed and its last byte forwarded. */
 async function waitForClose(name: OutputStream, stream: Readable, { output }: RunPorts): Promise<void> {
   stream.once('end', () => output.end(name));
-  // A broken pipe is also closed, so the close event is enough.
+  // Ignore errors such as a broken pipe, because the event `close` follows.
   stream.on('error', () => {});
   await new Promise<void>((resolve) => {
     stream.once('close', resolve);

@@ -21,7 +21,7 @@ export interface ExitDeps {
 }
 
 export interface StreamHandles {
-  /** Called when the process has exited and no longer reads its input. */
+  /** Called when the process no longer reads its input: it has exited, or a stop could not end it. */
   onExit(): void;
   /** Returns true when all writers have closed the output and everything was forwarded; false after `ms`. */
   waitForClose(ms: number): Promise<boolean>;
