@@ -46,7 +46,8 @@ const outcomeByReason: { readonly [reason in StopReason]: Outcome } = {
 
 /**
  * `stop` is the first reason to stop; undefined if the body returned before any request to stop. `logFailure` is set if
- * the log could not be stored. It decides the outcome only if `stop` is undefined, but the message always contains it.
+ * the log could not be stored. The message always contains `logFailure`, but it decides the outcome only if `stop` is
+ * undefined.
  */
 export function decideOutcome(end: BodyResult, stop: StopRequest | undefined, logFailure?: StopRequest): RunOutcome {
   if (logFailure !== undefined && logFailure !== stop) return decideOutcome(end, addFailure(stop, logFailure));

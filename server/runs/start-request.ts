@@ -202,7 +202,9 @@ function readDisconnect(requested: string): DisconnectPolicy {
   }
 }
 
-/** All runs of the call share one key. With `by`, only runs with the same value of that param share one. */
+/**
+ * Without `by`, all runs of the call share one key. With `by`, only runs with the same value of that param share one.
+ */
 function createKeyLimit(
   { name, concurrency }: Call,
   params: Readonly<Record<string, string>>,

@@ -46,7 +46,10 @@ export class InputFile {
     return !this.#closed && this.#pushed - this.#written >= this.#options.pendingBytesMax;
   }
 
-  /** Queues bytes. Returns false, and queues nothing, if they exceed the limit. */
+  /**
+   * Queues bytes. Returns false, and queues nothing, if they exceed the limit. A closed queue drops them and returns
+   * true.
+   */
   push(bytes: Uint8Array): boolean {
     if (this.#closed) return true;
     if (this.bytes + bytes.length > this.#options.bytesMax) return false;

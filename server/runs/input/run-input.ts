@@ -10,7 +10,7 @@ import { MemoryQueue } from './memory-queue.ts';
 export interface InputListener {
   /** `total` bytes were taken or dropped so far, over the life of the run and from all clients. */
   taken?(total: number): void;
-  /** Called once: input was lost before the work read it. */
+  /** Called at most once, when the work starts to read but some input was lost before. */
   overflowed?(): void;
   /** Another client now holds the lease. Bytes that the previous holder pushes from now on are dropped. */
   superseded?(): void;

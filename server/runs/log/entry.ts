@@ -15,7 +15,7 @@ interface Span {
   readonly end: Position;
 }
 
-/** `lines`: whole lines, each ended by `\n`. `raw`: a chunk of a terminal, as valid UTF-8, or of an exact log. */
+/** `lines`: whole lines, each ended by `\n`. `raw`: a chunk of the stored bytes, which may end within a line. */
 export interface OutputEntry extends Span {
   readonly type: 'lines' | 'raw';
   /** The output in consecutive pieces. Empty once the output is no longer in memory. */

@@ -91,7 +91,7 @@ export class Leftovers {
     this.#lateWork.delete(run);
   }
 
-  /** Returns true if nothing is left to try. */
+  /** Releases the open obligations of a run and completes its receipt. Returns true if no obligation is left. */
   async #retry(run: string): Promise<boolean> {
     const { store, log } = this.#deps;
     const attempt = await releaseObligations(this.#deps, run, {

@@ -104,7 +104,7 @@ export async function releaseObligations(
     const release = await releaseEntry(deps.releasers, entry, releaseOptions(deps, entry, manner));
     if ('left' in release) left.push({ ...line, why: release.left });
     else released.push({ ...line, how: release.how, ms: Math.round(performance.now() - started) });
-    // Deferred work could only run in its own gateway process, so nothing can do it now.
+    // Also delete deferred work: it could only run in its own gateway process, so nothing can do it now.
     if ('how' in release || entry.kind === 'deferred')
       deps.store.deleteObligation(entry, (error) => logFault(deps.log, run, error));
   }

@@ -52,7 +52,7 @@ export interface RetentionDeps {
 
 /** Delay between the end of a run and the sweep, so that many ended runs cause only one sweep. */
 const sweepDelayMs = 1_000;
-/** Number of runs that are removed or measured before the event loop continues. */
+/** Number of runs that are removed or measured before the sweep yields to the event loop. */
 const batchSize = 200;
 /** Number of runs that one sweep measures. The next sweep measures the rest. */
 const measuredMax = 2_000;
@@ -83,8 +83,8 @@ export class Retention {
   }
 
   /**
-   * Completes removals of an earlier gateway and sweeps. Call it once, after all runs of an earlier gateway are adopted
-   * or ended.
+   * Completes removals of an earlier gateway and sweeps. After a restart of the machine, also removes logs without a
+   * record. Call it once, after all runs of an earlier gateway are adopted or ended.
    */
   start(): void {
     this.#run(async () => {

@@ -13,7 +13,7 @@ import { artifactBytes, artifactsName } from '../views/artifacts.ts';
 /** No run can have this name. */
 export const trashFolder = '.trash';
 
-/** Number of folders that are checked before the event loop continues. */
+/** Number of folders that are checked before yielding to the event loop. */
 const batchSize = 200;
 
 export class RunFiles {
@@ -92,7 +92,7 @@ export class RunFiles {
     }
   }
 
-  /** Removes one folder at a time, on the threads of the file system, because large files take long. */
+  /** Removes one folder at a time, asynchronously, because large files take long. */
   async #emptyTrash(): Promise<void> {
     const names = await readdir(this.#trash).catch(() => []);
     for (const name of names) await removeTree(join(this.#trash, name));

@@ -20,7 +20,7 @@ export class DiskReserve {
 
   /** Creates the reserve if the disk has several times its size left. Idempotent; never throws. */
   hold(): void {
-    // An operator may have removed the file.
+    // Check the file, because an operator may have removed it.
     if (this.#held && existsSync(this.#file)) return;
     try {
       const { bsize, blocks, bavail } = statfsSync(join(this.#file, '..'));

@@ -128,7 +128,9 @@ export class RawWatcher {
     if (event.type === 'stream') this.#changeSource(event);
   }
 
-  /** After a gap, the source is stdout of the run itself until an event names another one. */
+  /**
+   * Sets the source of the next bytes. After a gap, that is stdout of the run itself until an event names another one.
+   */
   #changeSource({ stream, job, service }: SourceName): void {
     this.#flushNewline();
     this.#stream = stream;

@@ -30,7 +30,9 @@ export function encodeOnce<E extends Encoding>(entry: OutputEntry, encoder: Enco
 }
 
 export interface WatcherOptions {
-  /** `lines`: the sink receives whole lines. `raw`: it receives the bytes of a terminal or of an exact log. */
+  /**
+   * `lines`: the sink receives whole lines. `raw`: it receives the stored bytes, in chunks that may end within a line.
+   */
   readonly format: LogFormat;
   readonly from?: Position;
   /** Called when the sink has received everything of an ended log. No callback follows. */
@@ -109,7 +111,7 @@ export class Watcher {
   }
 
   #nextFromTail(): WatcherEntry | undefined {
-    // A watcher of lines cannot use the memory tail of a log of the format `raw`, which contains chunks.
+    // The memory tail has entries only in the format of the log. A watcher of another format reads the files.
     if (this.#options.format !== this.#log.format) return undefined;
     this.#next ??= this.#log.tail.find(this.position);
     return this.#next === undefined ? undefined : this.#log.tail.get(this.#next);

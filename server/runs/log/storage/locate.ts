@@ -70,7 +70,7 @@ async function locateInSegment(files: SegmentFiles, query: LocateQuery): Promise
     until: until.byte,
     lineBytesMax: checkpoint.format === 'raw' ? checkpoint.lineBytesMax : Infinity,
   });
-  // If the last line has no terminator, the scanner stops before it.
+  // If the last line has no terminator, the scanner stops before it, and the line ends at `until`.
   const reached = await scanner.advanceTo(after);
   return skipEvents(files, query, { ...checkpoint.position, line: after, byte: reached ? scanner.byte : until.byte });
 }

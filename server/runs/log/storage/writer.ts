@@ -14,7 +14,7 @@ const newline = Buffer.from('\n');
 
 /**
  * Appends are collected for this time, or up to this size. Otherwise a slow process would cost a write per line. A fast
- * one would cost two asynchronous calls per chunk, a third of the CPU time of its lines.
+ * one would cost two asynchronous calls per chunk, a third of the CPU time that its output needs.
  */
 const flushDelayMs = 10;
 const flushBytes = 256 << 10;
