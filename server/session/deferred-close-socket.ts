@@ -11,7 +11,7 @@ export type ProtocolViolation = 'too-large' | 'not-utf8' | 'bad-frame';
 export class DeferredCloseSocket extends WebSocket {
   #closing = false;
   #violated = false;
-  /** Called when the client has sent Close and the answer is on its way. */
+  /** Called when the client has sent Close, after this socket has sent its answer. */
   onPeerClose: () => void = () => {};
   /** Called after a violation. Later data from the client is discarded. */
   onViolation: (violation: ProtocolViolation) => void = () => {};

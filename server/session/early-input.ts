@@ -15,7 +15,7 @@ export class EarlyInputBuffer {
     this.#limits = limits;
   }
 
-  /** Returns false, and buffers nothing, if the frame exceeds the limit. */
+  /** Returns false, and buffers nothing, if the frame exceeds a limit. */
   push(frame: InputFrame): boolean {
     if (this.#frames.length >= this.#limits.framesMax || this.#bytes + frame.bytes.length > this.#limits.bytesMax)
       return false;

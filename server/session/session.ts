@@ -106,7 +106,8 @@ export class Session {
 
   /** Sends pings and drops a client that has timed out. Call it regularly. */
   heartbeat(now: number): void {
-    // After a protocol violation the session no longer reads, so the client's silence means nothing.
+    // Ignore the client's silence while the session does not read: after a protocol violation, or because the disk is
+    // behind.
     if (!this.#readingStopped && !this.#paused && now - this.lastHeardAt > this.#limits.clientTimeoutMs)
       return this.#dropClient();
     if (this.#writeStall.stalledMs(now) > this.#limits.writeStallMs) return this.#dropClient();
@@ -248,7 +249,7 @@ export class Session {
     try {
       const target = resolve();
       this.#attached = target.attached;
-      // Drop the client: as after a crash, it connects again, to the next gateway.
+      // Drop the client, so that it connects again, to the next gateway, as after a crash.
       target.attached.activeRun?.onHandOver(() => this.#dropClient());
       this.#attachment = new RunAttachment({
         ...target,
