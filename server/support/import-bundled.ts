@@ -29,7 +29,7 @@ export async function createBundle(path: string, { esbuild, provided = {} }: Bun
     return outputFiles[0]!.text;
   } finally {
     builds -= 1;
-    // esbuild starts a process of its own, which would keep running.
+    // Stop the process that esbuild has started, because it would keep running.
     if (builds === 0) await esbuild.stop();
   }
 }

@@ -4,7 +4,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 const itemsPerTurn = 1_000;
 
-/** Returns the items in order. Equal items keep their order. A short list needs no turn of the event loop. */
+/**
+ * Returns the items in order. Equal items keep their order. A short list is sorted without yielding to the event loop.
+ */
 export async function sortInTurns<T>(items: readonly T[], compare: (a: T, b: T) => number): Promise<readonly T[]> {
   let sorted: (readonly T[])[] = [];
   for (let at = 0; at < items.length; at += itemsPerTurn) {
