@@ -30,8 +30,8 @@ export interface YamlDocument {
 }
 
 /**
- * Reads one document of YAML 1.2 with the core schema. Never throws. Takes time proportional to the text, up to a
- * limit.
+ * Reads one document of YAML 1.2 with the core schema. Never throws. Takes time proportional to the text; a text with
+ * more than `tokensMax` tokens is an error.
  */
 export function readYaml(text: string): YamlDocument {
   const lines = lineCounter(text);
@@ -39,7 +39,7 @@ export function readYaml(text: string): YamlDocument {
   const { tokens, limitError } = invalid === undefined ? tokenize(text) : { tokens: [], limitError: invalid };
   const { document, errors } =
     limitError === undefined ? compose(tokens, text) : { document: compose([], '').document, errors: [limitError] };
-  // Most texts have no aliases, and searching for them takes as long as everything else.
+  // Search only if there can be aliases: most texts have none, and the search takes as long as everything else.
   const aliases = text.includes('*') ? resolveAliases(document) : { targets: new Map(), errors: [] };
   const base = { text, lines, document, aliases };
   if (errors.length > 0) return { ...base, errors: firstErrorPerLine(errors, lines), readable: false };

@@ -61,7 +61,7 @@ export interface NullValue extends TextRange {
 
 export interface ValueTree {
   readonly root: YamlValue;
-  /** Number of values that aliases repeat in total. Above the limit, merged entries may be missing. */
+  /** Number of values that aliases repeat in total. Above `repeatedMax`, merged entries may be missing. */
   readonly repeated: number;
 }
 
