@@ -12,7 +12,9 @@ const dist = join(root, 'dist');
 // The files move to dist/ when the build is complete, so that no command finds half a build.
 const target = `${dist}.${process.pid}`;
 
-/** Dependencies of the installed package: native addons, and packages that load files of their own. */
+/**
+ * Dependencies of the installed package, which are not bundled: native addons, and packages that load their own files.
+ */
 const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const external = Object.keys({ ...dependencies, ...optionalDependencies });
 
@@ -91,7 +93,8 @@ function readLicense(folder) {
 
 /**
  * Moves the files into dist/ one by one, the entry points last, and then removes the files of the previous build.
- * Commands that start meanwhile find a complete build: names of chunks change with their content.
+ * Commands that start meanwhile find a complete build: names of chunks change with their content, so no chunk of the
+ * previous build is overwritten.
  */
 function replaceDist() {
   const isEntry = (name) => ['main.js', 'calls.js', 'files.json'].includes(name);

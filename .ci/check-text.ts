@@ -106,7 +106,7 @@ function* proseLines(lines: readonly string[]): Generator<readonly [number, stri
 }
 
 function listFilesOfRepository(): readonly string[] {
-  // The tests may run as another user than the owner of the checkout.
+  // Without this option, git rejects a checkout of another user, and the tests may run as another user than its owner.
   const asAnyUser = ['-c', 'safe.directory=*'];
   const all = ['--cached', '--others', '--exclude-standard', '--deduplicate'];
   const listed = execFileSync('git', [...asAnyUser, 'ls-files', ...all], { encoding: 'utf8' });

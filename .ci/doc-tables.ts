@@ -134,7 +134,8 @@ function configTables(): readonly DocTable[] {
       name: 'keys',
       document: 'configuration.md',
       columns: ['key', 'default', 'takes effect', 'meaning'],
-      // The cell of a key that a reload changes is written by hand, because some say more than "at once".
+      // For a key that a reload applies, "takes effect" is written by hand, because some of these cells say more than
+      // "at once".
       rows: listKeyPaths(topKeys).map((key) => [code(key), undefined, key in restartKeys ? 'restart' : undefined]),
     },
     keyTable('configuration.md', 'secret', secretKeys),

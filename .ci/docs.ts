@@ -22,7 +22,10 @@ export function renderDocuments(): readonly {
   });
 }
 
-/** Throws if the document has no place for the table. Rows that need a handwritten cell and have none get `TODO`. */
+/**
+ * Returns the text of a document with the current table. Throws if the document has no place for the table. Rows that
+ * need a handwritten cell and have none get `TODO`.
+ */
 export function replaceTable(text: string, table: DocTable): string {
   const begin = `<!-- generated: ${table.name} -->\n`;
   const from = text.indexOf(begin);

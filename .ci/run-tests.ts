@@ -13,7 +13,7 @@ import { groupTests, isIntegration } from './test-groups.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const mocha = fileURLToPath(new URL('../node_modules/mocha/bin/mocha.js', import.meta.url));
 
-/** All unit groups run at the same time. Tests sometimes wait, so two cores have work for three processes. */
+/** All unit groups run at the same time. Tests sometimes wait, so three processes keep two cores busy. */
 const unitGroupCount = 3;
 /** More groups than run at the same time, so that the last group is short. */
 const integrationGroupCount = 6;
@@ -96,7 +96,7 @@ async function runGroups(
     }
   };
   await Promise.all(Array.from({ length: processesMax }, work));
-  // Repeated, because the output of other groups may be thousands of lines long.
+  // Print the failures again at the end, because the output of other groups can be thousands of lines long.
   process.stdout.write(failures.join(''));
   return isStopping ? 1 : Math.max(...codes);
 }
@@ -169,7 +169,9 @@ function colorOption(): readonly string[] {
   return process.stdout.isTTY ? ['--color'] : [];
 }
 
-/** Passes on the output of the first unfinished part at once and buffers that of later parts. */
+/**
+ * Prints the output of the first unfinished group at once, and buffers the output of each later group until its turn.
+ */
 class OrderedOutput {
   readonly #buffers: string[];
   readonly #ended: boolean[];
