@@ -35,7 +35,7 @@ export function pipelineRunCall(deps: PipelineRunDeps): Call {
         summary: 'The text of the pipeline, as YAML',
         schema: { type: 'string', minLength: 1 },
         recorded: 'digest',
-        // Only the size of a message limits a pipeline.
+        // A pipeline has no limit of its own: the size of the message limits it.
         bytesMax: Infinity,
       },
       { name: 'options', summary: 'JSON: file, variables, workspace, jobs', default: '{}', bytesMax: Infinity },

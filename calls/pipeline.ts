@@ -62,7 +62,10 @@ export function pipelineDeclaration(declared: unknown): PipelineDeclaration | un
   return typeof file === 'string' ? (declared as PipelineDeclaration) : undefined;
 }
 
-/** Params are variables under their own names; declared variables override them. */
+/**
+ * Returns a function that builds the spec of one run. Params are variables under their own names; declared variables
+ * override them.
+ */
 function pipelineSpec(
   { file, workspace, variables = {} }: PipelineDeclaration,
   source: DeclarationSource,

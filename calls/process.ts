@@ -48,7 +48,10 @@ function processLimits({ memory, cpus, pids }: DeclaredLimits): Partial<ProcessS
 
 export type Argv = readonly [string, ...string[]];
 
-/** Returns the strings that reject placeholders, for a kind that has the program and its arguments under `key`. */
+/**
+ * Returns the paths of the strings in which placeholders are rejected. The list under `key` is the program with its
+ * arguments.
+ */
 export function fixedProgramPaths(key: string): Kind['fixed'] {
   return [
     {
@@ -82,7 +85,7 @@ export function requiredProgram(
   };
 }
 
-/** A bare name is looked up in PATH; a name with a slash is a file relative to the configuration file. */
+/** Makes a name with a slash absolute, relative to the configuration file. A bare name is looked up in PATH. */
 function executablePath(program: string, source: DeclarationSource): string {
   return program.includes('/') ? source.path(program) : program;
 }

@@ -27,7 +27,7 @@ export function addKeywords(ajv: Ajv): Ajv {
     .addKeyword(disconnectKeyword()) as Ajv;
 }
 
-/** Also accepts the word `bytes`, which is not an amount. */
+/** Parses a size, or the word `bytes`, which no minimum rejects. */
 function parseSizeOrBytes(value: unknown): number {
   return value === 'bytes' ? Infinity : parseSize(value);
 }

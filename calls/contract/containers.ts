@@ -1,10 +1,11 @@
 // Interface for work made of several containers: build images, create, start, inspect and remove containers one at a
-// time. Everything belongs to one run, which records an obligation for it before creating it.
+// time. Containers, networks and volumes belong to one run, which records an obligation for each of them before
+// creating it. Images and caches outlive the run.
 
 import type { ContainerSpec, Exit } from './engines.ts';
 import type { Output, Release } from './ports.ts';
 
-/** A tar archive as a stream. Its owner reads it to the end or cancels it with `return()`. */
+/** A tar archive as a stream. The receiver reads it to the end or cancels it with `return()`. */
 export type Archive = AsyncIterable<Uint8Array>;
 
 /** Credentials for one registry. Only the engine receives them. */
@@ -35,8 +36,7 @@ export interface StepContainer {
   /** Id that the engine assigned. */
   readonly id: string;
   /**
-   * Extracts an archive under `path`, creating the path and its parents if missing. Throws WorkFailed with the engine's
-   * reason.
+   * Extracts an archive under `path`, creating the path and its parents if missing. Throws WorkFailed with the reason.
    */
   put(path: string, archive: Archive): Promise<void>;
   /**
@@ -48,9 +48,10 @@ export interface StepContainer {
    * Starts the container's command without input and resolves when it runs. `ended` resolves when the command has
    * exited and all its output was written. The caller ends the streams of `output`.
    *
-   * Rejects with WorkFailed if the container cannot start; if the engine reports that only later, `ended` rejects with
-   * that error. `ended` rejects with WorkLost if the exit was not observed. It resolves with `{}` if `remove` or the
-   * run's stop came first.
+   * Rejects with WorkFailed if the container cannot start, and with WorkLost if it is unknown whether the container has
+   * started. `ended` rejects with WorkFailed if the engine reports only after the start that the container cannot
+   * start, and with WorkLost if the exit was not observed. `ended` resolves with `{}` if `remove` or the run's stop
+   * ended the container first.
    */
   start(output: Output): Promise<{ readonly ended: Promise<Exit> }>;
   /**
@@ -94,7 +95,8 @@ export interface BuildRequest {
 
 export interface Containers {
   /**
-   * Resolves when the engine has the image. Throws WorkFailed with the engine's reason, or when the signal is aborted.
+   * Resolves when the engine has the image. Throws WorkFailed with the reason, also when the signal is aborted before
+   * that.
    */
   image(request: ImageRequest): Promise<void>;
   /**
@@ -114,6 +116,9 @@ export interface Containers {
   volume(name: string): Promise<string>;
   /** Finds or creates a volume that outlives the run. All runs of this gateway that use the name share it. */
   cache(name: string): Promise<string>;
-  /** Creates a container. Throws WorkFailed with the engine's reason. */
+  /**
+   * Creates a container. Throws WorkFailed with the reason: an error of the engine, a name in use, or the stop of the
+   * run.
+   */
   create(spec: StepSpec): Promise<StepContainer>;
 }

@@ -16,7 +16,7 @@ export type DisconnectPolicy =
 export interface DisconnectRules {
   readonly default: DisconnectPolicy;
   /**
-   * Policies that a client may request. An allowed `grace` also allows every shorter one. The default is always
+   * Policies that a client may request. An allowed `grace` also allows every shorter grace. The default is always
    * allowed.
    */
   readonly allow: readonly DisconnectPolicy[];

@@ -159,8 +159,8 @@ export interface PipelineResult extends Exit {
 export type EngineName = keyof Engines;
 
 /**
- * The work failed or could not start; the caller receives `message`. Any other error is a bug of the gateway; the
- * caller then receives `unknown error`.
+ * The work failed or could not start; the caller receives `message`. For any error other than WorkFailed and WorkLost,
+ * the caller receives `unknown error`.
  */
 export class WorkFailed extends Error {
   override readonly name = 'WorkFailed';

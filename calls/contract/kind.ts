@@ -23,7 +23,7 @@ export interface Kind {
   readonly keys: Readonly<Record<string, JsonSchema>>;
   /** Paths of the strings in which `${param}` is replaced. */
   readonly templates: readonly TextPath[];
-  /** Paths of the strings in which `${param}` is rejected, and why. This table wins over `templates`. */
+  /** Paths of the strings in which `${param}` is rejected, and why. Takes precedence over `templates`. */
   readonly fixed: readonly { readonly path: TextPath; readonly why: string }[];
   /** Returns what a declared call needs from the machine. The declaration has passed all checks. */
   requires?(declaration: Readonly<Record<string, unknown>>, source: DeclarationSource): Requirements;

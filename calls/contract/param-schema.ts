@@ -29,16 +29,14 @@ class SchemaError extends Error {
   override readonly name = 'SchemaError';
 }
 
-/**
- * The validator of each draft, by its `$schema` without scheme and `#`. A schema without `$schema` uses the newest
- * draft.
- */
+/** The draft of a schema without `$schema`. */
 const newestDraft = 'json-schema.org/draft/2020-12/schema';
+/** The validator of each draft, by its `$schema` without scheme and `#`. */
 const drafts: Readonly<Record<string, (options: Options) => Ajv>> = {
   [newestDraft]: (options) => new Ajv2020(options),
   'json-schema.org/draft/2019-09/schema': (options) => new Ajv2019(options),
   'json-schema.org/draft-07/schema': (options) => new Ajv(options),
-  // Draft 7 only adds to draft 6.
+  // The validator of draft 7 also serves draft 6, because draft 7 only adds to it.
   'json-schema.org/draft-06/schema': (options) => new Ajv(options),
 };
 
@@ -72,7 +70,7 @@ function compile({ $schema = newestDraft, ...schema }: JsonSchema): ReturnType<A
   } catch (error) {
     throw new SchemaError(`invalid JSON Schema: ${explain(error as Error)}`);
   } finally {
-    // Otherwise ajv keeps the schemas of every configuration ever loaded.
+    // Without this, ajv would keep the schemas of every configuration that was ever loaded.
     ajv.removeSchema(schema);
   }
 }
@@ -101,16 +99,19 @@ function createValidator(create: (options: Options) => Ajv): Ajv {
     addUsedSchema: false,
     code: { regExp },
   });
-  // Compile the meta-schema before formats are added. With its format `regex`, ajv would not report why a pattern is
-  // invalid.
+  // Compile the meta-schema before the formats are added. If it checked the format `regex`, ajv would not report why a
+  // pattern is invalid.
   void ajv.validateSchema({});
   addFormats(ajv);
-  // Ajv resolves anchors but does not list them among its keywords.
+  // Ajv resolves anchors but does not know `$anchor` as a keyword, so in strict mode it would reject the schema.
   ajv.addVocabulary(['$anchor']);
   return ajv;
 }
 
-/** Ajv identifies a compiled pattern by its `toString`. */
+/**
+ * Compiles a pattern that runs in linear time. `toString` returns the source, by which ajv identifies a compiled
+ * pattern.
+ */
 function compilePattern(source: string): { readonly test: (text: string) => boolean; toString(): string } {
   try {
     return { ...compileLinearEcmaRegExp(source), toString: () => source };

@@ -31,8 +31,8 @@ export interface Output {
    * Returns the same log for one part: a job of the run, or a service of the job. Lines of a part never mix with
    * others; the event `stream` names the part. Clients show lines of services on request only.
    *
-   * With `repeated`, the lines belong to this part and repeat lines that the part `name` has already printed. Clients
-   * that have shown these lines leave them out.
+   * With `repeated`, lines written to the result belong to the part on which this is called. They repeat lines that the
+   * part `name` has already printed. Clients that have shown those lines leave out the copies.
    */
   part(name: string, options?: PartOptions): Output;
   /** True if the log stores the bytes of the work unchanged, instead of lines of valid UTF-8. */
@@ -79,7 +79,9 @@ export interface ReleaseOptions {
   readonly stop: StopPolicy;
   /** Aborted when the rest of the grace is to be skipped. */
   readonly force: AbortSignal;
-  /** Settles when nothing of the obligation is still being created. Then the entry has all its facts. */
+  /**
+   * Settles when nothing of the obligation is still being created. After that, the `facts` of the entry are complete.
+   */
   readonly pending: Promise<unknown>;
 }
 

@@ -10,10 +10,7 @@ import { checkBytes, checkPolicies } from './policies.ts';
 
 type Declaration = Readonly<Record<string, unknown>>;
 
-/**
- * Checks the kind, the params and references to them, and the placeholders. Ignores values of the wrong type, which the
- * schema reports.
- */
+/** Returns every error that a schema cannot express. Ignores values of the wrong type, which the schema reports. */
 export function checkDeclaration(declaration: Declaration, kinds: readonly Kind[]): readonly KeyDiagnostic[] {
   const declaredKinds = kinds.filter(({ name }) => Object.hasOwn(declaration, name));
   return [

@@ -34,7 +34,9 @@ function checkName({ name }: Item, at: number, items: readonly Item[]): readonly
   return [{ path: [at, 'name'], message: `two parameters are named ${quote(name)}; the first is number ${first + 1}` }];
 }
 
-/** Values have no names on the wire, so only the last ones can be omitted. */
+/**
+ * Reports a default before a param without one. Values have no names on the wire, so only the last ones can be omitted.
+ */
 function checkOrder(item: Item, at: number, items: readonly Item[]): readonly KeyDiagnostic[] {
   const later = items.slice(at + 1).find((other) => other.default === undefined);
   if (item.default === undefined || later === undefined) return [];

@@ -23,7 +23,7 @@ export function compileLinearRegExp(source: string): LinearRegExp | undefined {
  * SyntaxError for an invalid expression, and for one that RE2 cannot run.
  */
 export function compileLinearEcmaRegExp(source: string): LinearRegExp {
-  // JavaScript has the best messages for invalid expressions. Compiling one takes little time.
+  // Compile with JavaScript first, which has the best messages for invalid expressions. Compiling takes little time.
   void new RegExp(source, 'u');
   const translated = toRe2(source);
   const compiled = translated === undefined ? undefined : compileLinearRegExp(RE2JS.translateRegExp(translated));
@@ -44,7 +44,7 @@ const noSpaces = [
 ].join('');
 const lineEnds = '\\n\\r\\x{2028}\\x{2029}';
 
-/** RE2 knows categories by their short names only. */
+/** Short names of Unicode categories: RE2 does not know the long names. */
 const shortCategories: Readonly<Record<string, string>> = {
   Letter: 'L',
   Lowercase_Letter: 'Ll',
@@ -77,7 +77,7 @@ function toRe2(source: string): string | undefined {
     if (property !== undefined) return `\\${letter}{${propertyName(property)}}`;
     if (inClass) {
       inClass = token !== ']';
-      // RE2 would read the start of a named class, such as [:alpha:].
+      // Escape `[`, which RE2 could read as the start of a named class, such as [:alpha:].
       return token.startsWith('[') ? escapeInClass(token, () => (inClass = false)) : (inClasses[token] ?? token);
     }
     inClass = token === '[' || token === '[^';
