@@ -97,7 +97,10 @@ export interface GapMessage {
 /** `retention`: old output was removed. `truncated`: output was never stored. */
 export type GapReason = 'retention' | 'truncated';
 
-/** States that the gateway did not carry out a request of the client. The session continues. */
+/**
+ * Reports that the gateway did not carry out a request of the client, or that this session lost the input lease. The
+ * session continues.
+ */
 export interface NoticeMessage {
   readonly notice: { readonly code: NoticeCode; readonly message: string };
 }

@@ -29,7 +29,7 @@ export function openCall(options: CallOptions): OpenCall {
       ...(bytes && { bytes }),
     },
   });
-  // The notice comes after this function has returned, as every item does.
+  // Call `resize` later: it delivers the notice `invalid-size`, and no item is delivered before this function returns.
   if (terminal !== undefined && !hasSize) queueMicrotask(() => opened.resize(terminal));
   return opened;
 }

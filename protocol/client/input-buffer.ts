@@ -89,7 +89,7 @@ export class InputBuffer {
 
   /**
    * Handles the message that tells how much of the run's whole input the gateway has received and the work has read, in
-   * bytes. Sends the rest again.
+   * bytes. While paused, resumes and sends the rest again; while sending, only moves the offsets.
    */
   onReceived(taken: number, received: number): void {
     if (this.#phase === 'closed') return;

@@ -1,5 +1,5 @@
-// Turns the items of a call into an async iterator. The queue's listener resolves only when the next item is requested,
-// so a slow loop applies back-pressure.
+// Turns the items of a call into an async iterator. The queue's listener resolves only when `next()` takes the item, so
+// a slow loop applies back-pressure.
 
 import type { ItemQueue } from './item-queue.ts';
 import type { Item } from './types.ts';

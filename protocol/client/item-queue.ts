@@ -41,7 +41,7 @@ export class ItemQueue {
     return this.#paused;
   }
 
-  /** Sets or removes the listener. Throws if there already is one. */
+  /** Sets the listener, or removes it with undefined. Throws if another listener is set. */
   listen(listener: ItemListener | undefined): void {
     if (listener !== undefined && this.#listener !== undefined)
       throw new Error('cannot listen: this call already has a listener for its items');

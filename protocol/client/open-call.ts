@@ -183,15 +183,18 @@ export class ClientCall implements OpenCall {
     this.#socket.markHealthy();
     const starts = before === undefined && 'call' in this.#firstMessage.message;
     this.#input.start({ addedBytes: run.terminal === true ? 0 : 1, fresh: starts });
+    // Resend before the listener receives the items below. If the listener then cancels, the gateway gets only one
+    // cancel; a second one would skip the grace.
     this.#resendRequests(run.state);
-    // Resend before the listener receives this item. If the listener then cancels, the gateway gets only one cancel; a
-    // second one would skip the grace.
     if (this.#disconnected) this.#items.push({ connection: 'resumed' });
     this.#disconnected = false;
     if (run.state !== before?.state) this.#items.push({ run });
   }
 
-  /** The gateway's next message says where this session's input begins. */
+  /**
+   * Accepts input again, because this session has received the input lease. The gateway's next message says where the
+   * input of this session begins within that of the run.
+   */
   #onInputGranted({ terminal }: RunAnnouncement['run']): void {
     this.#inputRequested = false;
     this.#writesInput = true;
@@ -241,8 +244,8 @@ export class ClientCall implements OpenCall {
   }
 
   /**
-   * Handles the result. A rejected attach does not mean that the run was rejected: it was announced before, so its
-   * outcome is unknown here.
+   * Handles the result. If the gateway rejects the attach after a reconnect, it has not rejected the run: the run was
+   * announced before, and its outcome is unknown here.
    */
   #onResult(message: Readonly<Record<string, unknown>>): void {
     const result = parseResult(message);

@@ -12,7 +12,7 @@ export interface ConnectionOptions {
   readonly signal?: AbortSignal;
   /**
    * Receives every item in order, all before `result` settles. While a returned promise is pending, no further item is
-   * delivered. An error cancels the run and rejects `result`.
+   * delivered. If this function throws or rejects, the client cancels the run and rejects `result`.
    */
   readonly onItem?: (item: Item) => void | Promise<void>;
   /**
@@ -132,8 +132,8 @@ export interface OpenCall extends AsyncIterable<Item> {
    */
   requestInput(): void;
   /**
-   * Asks the run to stop; a second call skips the rest of the grace. Withdraws a call that was not sent yet. While
-   * disconnected, the client sends the request after the reconnect.
+   * Asks the run to stop; a second `cancel()` skips the rest of the grace. Withdraws a call that was not sent yet.
+   * While disconnected, the client sends the request after the reconnect.
    */
   cancel(): void;
   /**
@@ -147,9 +147,9 @@ export interface OpenCall extends AsyncIterable<Item> {
    */
   resize(size: TerminalSize): void;
   /**
-   * Iterates over the items instead of `onItem`. Start the loop once, in the same event-loop turn as the call. Each
-   * step takes one item, so a slow loop receives output later but never slows the run. The loop ends with the result;
-   * leaving it early only stops listening. Throws if there already is a listener.
+   * Iterates over the items instead of `onItem`. Start the loop once, in the same event-loop turn as `openCall` or
+   * `attachRun`. Each step takes one item, so a slow loop receives output later but never slows the run. The loop ends
+   * with the result; leaving it early only stops listening. Throws if there already is a listener.
    */
   [Symbol.asyncIterator](): AsyncIterator<Item, undefined>;
 }

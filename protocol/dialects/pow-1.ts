@@ -20,8 +20,8 @@ export const pow1: Dialect = {
   secondCancelForces: false,
   read: (bytes) => readPow1(decodeJson(bytes)),
   result: (result, ending) => encodeJson(toSettledResult(result, ending)),
-  // Clients of pow-1 treat any other code as a lost result. For broken frames the websocket protocol prescribes the
-  // code.
+  // Use 1000, because clients of pow-1 treat any other code as a lost result. Only for broken frames, the websocket
+  // protocol prescribes another code.
   closeCode: (ending) => (ending === 'bad-frame' || ending === 'not-utf8' ? sessionEndings[ending].closeCode : 1000),
 };
 
@@ -49,7 +49,7 @@ function readSignal(signal: unknown): ClientMessage {
 
 /** Converts a result for the websocket and for HTTP, which carry the same result. */
 export function toSettledResult(result: Result, ending: SessionEndingName): SettledResult {
-  // The work may have succeeded before it was cancelled.
+  // Work that is cancelled can succeed nevertheless; the client then receives its value.
   const fulfilled = ending === 'done' ? result.success : result.status === 'succeeded' && cancellingEndings.has(ending);
   return fulfilled
     ? { status: 'fulfilled', value: result.value ?? null }

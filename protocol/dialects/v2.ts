@@ -34,7 +34,10 @@ function readV2(value: unknown): ClientMessage {
   return isCall && !isHarmless(signal) ? { type: 'invalid-message' } : signal;
 }
 
-/** A message that names a call never cancels or closes anything, even if its params are invalid. */
+/**
+ * Returns true for signals that are valid even if the message also names a call that cannot be read. Such a message
+ * never cancels a run or closes its input.
+ */
 function isHarmless(signal: ClientMessage): boolean {
   return (
     signal.type === 'detach' ||
@@ -60,7 +63,7 @@ function readSignal(value: Readonly<Record<string, unknown>>): ClientMessage {
   }
 }
 
-/** A wrong size endangers nothing, so it must not end a run as an invalid message would. */
+/** Reads a resize. Drops an invalid size instead of the message: an invalid message would end the run. */
 function readResize(value: Readonly<Record<string, unknown>>): ClientMessage {
   const size = readSize(value);
   return size === undefined ? { type: 'resize' } : { type: 'resize', size };
@@ -81,7 +84,10 @@ function readAttach({ attach: run, after, last, input, bytes }: Readonly<Record<
   };
 }
 
-/** Reads the call as v1 does, and the fields that v2 adds. Returns undefined if the params are invalid. */
+/**
+ * Reads the call as v1 does, and the fields that v2 adds. Returns undefined if v1 reads no call, and `invalid-message`
+ * if a field of v2 is invalid.
+ */
 function readCall(value: Readonly<Record<string, unknown>>): ClientMessage | undefined {
   const message = readV1(value);
   if (message.type !== 'call') return undefined;
