@@ -88,7 +88,7 @@ function hostName(origin: string): readonly string[] {
   return URL.canParse(origin) ? [new URL(origin).hostname.toLowerCase()] : [];
 }
 
-/** Compares digests, because they always have the same length. */
+/** Compares digests, because `timingSafeEqual` requires values of the same length. */
 function isSameSecret(a: string, b: string): boolean {
   return timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest());
 }

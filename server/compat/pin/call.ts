@@ -33,7 +33,7 @@ export function pinCall(options: PinOptions, gatewayHost: string, secrets: reado
     summary: 'Pipeline of the pin API',
     kind: 'pipeline',
     params: [
-      // The API has limited the size of both texts.
+      // These two params need no limit here: the pin API limits the size of both texts.
       { name: 'pipeline', summary: 'YAML text of the pipeline', recorded: 'digest', bytesMax: Infinity },
       { name: 'variables', summary: 'variables for conditions and jobs, as JSON', bytesMax: Infinity },
       {

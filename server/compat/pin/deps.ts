@@ -39,7 +39,7 @@ export interface PinDeps {
   plan(text: string): PlannedSubmission;
   /** Returns the artifacts of a run as a tar archive; undefined if there are none. */
   artifacts(run: string): Promise<Archive | undefined>;
-  /** Throws if the file or variable does not exist or is empty. */
+  /** Returns the value of a secret. Throws if its file or variable does not exist or is empty. */
   secret(source: SecretSource): string;
   readonly log: Logger;
 }

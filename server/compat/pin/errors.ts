@@ -44,7 +44,7 @@ export class PinHttpError extends HttpError {
   }
 }
 
-/** Returns the format of error bodies. Messages show paths without `base`. */
+/** Returns the format of error bodies. Messages show the path of a request without the prefix `base`. */
 export function pinErrorFormat(base: string): ErrorFormat {
   return (error, context) => {
     const { code, message, more } = toPinError(error, { ...context, path: context.path.slice(base.length) });

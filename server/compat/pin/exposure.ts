@@ -25,7 +25,8 @@ export function exposureError(options: Exposure, gatewayHost: string): string | 
 }
 
 /**
- * Returns whether host jobs are allowed: never for clients of other machines without a token, whatever the options say.
+ * Returns whether host jobs are allowed. They never are if other machines can reach the API without a token, even if
+ * the option allows them.
  */
 export function allowsHostJobs(options: Exposure & Pick<PinOptions, 'allowHostJobs'>, gatewayHost: string): boolean {
   return options.allowHostJobs && (options.token !== undefined || !isExposed(options, gatewayHost));

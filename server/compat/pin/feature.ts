@@ -153,7 +153,7 @@ function readSecrets({ options: { token, github }, secret }: PinDeps): RouteDeps
   };
 }
 
-/** Later clients also receive this event, because no client was connected when it was emitted. */
+/** Clients that connect after the start also receive this event, because no client is connected when it is emitted. */
 function daemonStartEvent(base: string): PinEvent {
   return {
     type: 'daemon_start',
@@ -183,7 +183,7 @@ async function closeResources(resources: RouteDeps | undefined): Promise<void> {
   const { runs, eventLog, streams } = resources;
   await runs.idle();
   eventLog.append({ type: 'daemon_stop', level: 'info', message: 'PIN daemon shutting down' });
-  // When the log is closed, each stream ends after its last event.
+  // When the log is closed, each stream ends after the last event of the log.
   await eventLog.close();
   await withTimeout(closeMs, streams.empty(), () => undefined);
   streams.close();

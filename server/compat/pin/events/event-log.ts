@@ -224,7 +224,7 @@ class RecentOutput {
     this.#bytes += batch.json.length;
   }
 
-  /** Removes the oldest batches above the limit. Clients rebuild them from the logs of runs. */
+  /** Removes the oldest batches above the limit. Watchers that need their events rebuild them from the logs of runs. */
   trim(): void {
     for (const [oldest, { json }] of this.#batches) {
       if (this.#bytes <= this.#bytesMax) return;

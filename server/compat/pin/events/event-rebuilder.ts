@@ -10,7 +10,7 @@ import { isEvent, OutputEncoder, type OutputRow, readRow } from './output-events
 const batchBytes = 64 << 10;
 /** Maximum number of logs that are open at once. */
 const readersMax = 4;
-/** Maximum number of lines to skip by reading them. Beyond that, the reader locates the line. */
+/** Maximum number of lines that an open reader skips. To skip more, a new reader is opened at the line. */
 const skipMax = 10_000;
 
 export class EventRebuilder {
@@ -58,7 +58,9 @@ export class EventRebuilder {
     this.#row = await this.#eventLog.rowBefore(first);
   }
 
-  /** Adds the event of a row. Returns undefined if nothing has to be read first. */
+  /**
+   * Adds the event of a row. Returns a promise if a line of the run's log has to be read for it, otherwise undefined.
+   */
   #addRow(batches: BatchCollector, row: OutputRow | undefined): Promise<void> | undefined {
     if (row === undefined) return void batches.addMissing();
     const { run } = row.source;
@@ -147,7 +149,7 @@ class BatchCollector {
     this.#append('gap');
   }
 
-  /** Returns the complete batches, and the last part if it has at least this size. */
+  /** Returns the complete batches. Also completes and returns the current batch if it has at least this size. */
   take(bytes: number): readonly (EventBatch | EventGap)[] {
     if (this.#bytes >= bytes) this.#end();
     return this.#complete.length === 0 ? [] : this.#complete.splice(0);

@@ -10,7 +10,9 @@ export interface EventSink {
   events(batch: EventBatch): void;
   /** Receives the numbers of events that are no longer stored. Both ends are inclusive. */
   gap(from: number, to: number): void;
-  /** True while the sink accepts no more events. Its owner then calls `wake` of the watcher. */
+  /**
+   * True while the sink accepts no more events. When it accepts events again, its owner calls `wake` of the watcher.
+   */
   readonly full: boolean;
 }
 
@@ -18,9 +20,9 @@ export interface EventWatcherOptions {
   readonly from: Position;
   /** Skips the output of all other runs without reading it. */
   readonly run?: string;
-  /** Called when the sink has received all events of the ended log. No other call follows. */
+  /** Called when the sink has received all events of the ended log. No other callback follows. */
   readonly onEnd: () => void;
-  /** Called if a log cannot be read. No other call follows. */
+  /** Called if a log cannot be read. No other callback follows. */
   readonly onError: (error: unknown) => void;
 }
 

@@ -60,7 +60,7 @@ export class LineReader {
     return line < this.#end || this.#ended || line >= this.#log.position.line;
   }
 
-  /** Returns whether the line is in or after the page, so that it can still be read. */
+  /** Returns whether the reader has not yet passed the line, so that the line can still be read. */
   isAhead(line: number): boolean {
     return line >= this.#next;
   }
@@ -77,7 +77,7 @@ export class LineReader {
 
   /**
    * Returns a covered line without its terminator; undefined if the line is not stored. The result is a view that is
-   * valid until the next `load`. Call this once per line, in ascending order.
+   * valid until the next `load`. Call this at most once per line, in ascending order.
    */
   read(line: number): Buffer | undefined {
     if (line >= this.#end) return undefined;
@@ -100,7 +100,10 @@ export class LineReader {
     return this.#bytes.subarray(start, end > start && this.#bytes[end - 1] === carriageReturn ? end - 1 : end);
   }
 
-  /** The bytes of an entry are valid only during this call, so copy them. */
+  /**
+   * Starts a page with the lines of an entry, or an empty page for a gap. The bytes of an entry are valid only until
+   * this method returns, so copy them.
+   */
   #startPage(start: number, taken: OutputEntry | { readonly to: number }): void {
     this.#bytes = 'to' in taken ? nothing : Buffer.from(readText(taken));
     this.#at = 0;

@@ -84,7 +84,7 @@ function isSameSource(a: OutputSource, b: OutputSource): boolean {
   return a.run === b.run && a.job === b.job && a.stream === b.stream;
 }
 
-/** Returns undefined if the row does not continue the row before it. */
+/** Returns the short form of a row; undefined if the row does not continue the row before it. */
 function shortRow({ source, line, piece, time }: OutputRow, last: OutputRow): string | undefined {
   if (source !== last.source || time < last.time) return undefined;
   if (line === last.line && piece === last.piece + 1 && time === last.time) return '>';
@@ -142,7 +142,7 @@ export class OutputEncoder {
     this.#pieceBytesMax = Math.max(messageBytesMin, dataBytesMax - bytes);
   }
 
-  /** Returns the JSON texts of the line, each ended by `\n`: several if the line is too long for one event. */
+  /** Returns the JSON texts of the line's events, each ended by `\n`: several if the line is too long for one event. */
   encode(line: string): readonly string[] {
     return jsonPieces(line, this.#pieceBytesMax).map((piece) => this.#head + piece + this.#rest);
   }
@@ -152,7 +152,7 @@ export class OutputEncoder {
   }
 }
 
-/** Returns the JSON texts of `lines`, each ended by `\n`. */
+/** Returns the JSON texts of the events of `lines`, each ended by `\n`. */
 export function encodeOutput(lines: readonly string[], context: OutputContext): string {
   const encoder = new OutputEncoder(context);
   let text = '';

@@ -35,13 +35,13 @@ export interface StreamOptions {
   readonly client: string;
   readonly start: Start;
   readonly filter: StreamFilter;
-  /** Encoder that the streams of one event log share. Default: an encoder of its own. */
+  /** Encoder that the streams of one event log share. Default: an encoder of this stream only. */
   readonly encoder?: EventEncoder;
   /**
    * Returns the number of the last event of the run; undefined while it is unknown. The stream ends after this event.
    */
   readonly until?: () => number | undefined;
-  /** Sent after the first event to clients that start with new events. */
+  /** Sent after the event `connection` to clients that start with new events. */
   readonly daemonStart?: PinEvent;
   /** The cursor pauses at this number of waiting bytes. */
   readonly bytesMax: number;
@@ -66,7 +66,7 @@ export class PinStream implements EventSink {
     const { start, daemonStart, client } = options;
     const { log } = eventLog;
     this.#number = start === 'now' ? eventLog.count : start.after;
-    // Locate the cursor in the same event-loop turn, so that the stream misses no event.
+    // Locate the cursor in the event-loop turn in which the events are counted, so that the stream misses no event.
     const position = log.locate(start === 'now' ? { last: 0 } : { after: start.after }, 'lines', this.#closing.signal);
     this.#send({
       type: 'connection',

@@ -44,7 +44,7 @@ export class PinStreams {
     });
   }
 
-  /** Writes the body of `response`, whose head has been sent. */
+  /** Opens a stream that writes its events to `response`, whose head has been sent. */
   open(request: StreamRequest, response: ServerResponse): void {
     const { eventLog, limits, log, daemonStart } = this.#deps;
     this.#open.open(response, () => {
@@ -65,7 +65,7 @@ export class PinStreams {
     return this.#open.empty();
   }
 
-  /** Cuts off all streams. */
+  /** Closes the connections of all open streams at once, even if clients have not received every event. */
   close(): void {
     this.#open.close();
   }

@@ -57,7 +57,10 @@ function resumePosition({ headers, query }: RouteRequest, { eventLog }: RouteDep
   return Number.isSafeInteger(id) ? { after: eventLog.ids.toNumber(id, eventLog.count) } : undefined;
 }
 
-/** The request decides first, then its base path, then the configuration. */
+/**
+ * Returns whether events are sent without names. The query parameter decides, or else the base path, or else the
+ * configuration.
+ */
 function isUnnamed({ query }: RouteRequest, { base, options }: Pick<RouteDeps, 'base' | 'options'>): boolean {
   const given = queryText(query, 'events');
   const form = given === undefined ? (base ?? options.events) : eventForms.find((known) => known === given);

@@ -20,14 +20,14 @@ export interface PinRoute extends Route<RouteDeps> {
 /** Dependencies of the routes. */
 export interface RouteDeps extends Pick<PinDeps, 'options' | 'limits' | 'version' | 'artifacts' | 'log'> {
   readonly eventLog: EventLog;
-  /** The event `daemon_start`, for clients that connect later. */
+  /** The event `daemon_start`, for clients that connect after the start. */
   readonly daemonStart: PinEvent;
   readonly streams: PinStreams;
   readonly runs: PinRuns;
   /** Folder of the uploads in progress. */
   readonly uploads: string;
   readonly secrets: { readonly token?: string; readonly github?: string };
-  /** Base path of the request. Absent: none. */
+  /** Form of events that the base path of the request selects. Absent: the path has no base. */
   readonly base?: EventForm;
   /** Time of the start, by the monotonic clock. */
   readonly startedMs: number;

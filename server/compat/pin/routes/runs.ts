@@ -6,7 +6,7 @@ import { queryInteger } from '../../../http/kit/query.ts';
 import { writeLog } from '../runs/log-text.ts';
 import { type PinRoute, runId, timestamp } from './route.ts';
 
-/** Runs in a response without `?limit=`. */
+/** Maximum number of runs in a response without `?limit=`. */
 const defaultLimit = 50;
 
 export const runRoutes: readonly PinRoute[] = [
@@ -44,7 +44,7 @@ export const runRoutes: readonly PinRoute[] = [
     handle: async (request, { runs, artifacts }) => {
       const id = runId(request);
       runs.get(id);
-      // A HEAD request would not read the archive to its end.
+      // Do not open the archive for HEAD, because nothing would read it to its end.
       const archive = (request.method === 'HEAD' ? undefined : await artifacts(id)) ?? emptyArchive();
       const headers = { 'Content-Disposition': `attachment; filename="${id}-artifacts.tar"` };
       return { type: 'application/x-tar', headers, stream: (response) => writeArchive(archive, response) };

@@ -8,7 +8,7 @@ import type { RouteResponse } from '../../../http/kit/route-table.ts';
 import { PinHttpError } from '../errors.ts';
 import { type PinRoute, type RouteDeps, timestamp } from './route.ts';
 
-/** GitHub's own limit. */
+/** Maximum size of the payloads that GitHub sends. */
 const payloadBytesMax = 25 << 20;
 
 export const webhookRoute: PinRoute = {
@@ -38,7 +38,7 @@ export const webhookRoute: PinRoute = {
   },
 };
 
-/** Source: GitHub, "Validating webhook deliveries". */
+/** Returns whether the signature is that of the body. Source: GitHub, "Validating webhook deliveries". */
 function isSigned(body: Buffer, signature: string, secret: string): boolean {
   const expected = Buffer.from(`sha256=${createHmac('sha256', secret).update(body).digest('hex')}`);
   const given = Buffer.from(signature);
@@ -55,7 +55,7 @@ interface Push {
 /** Returns the JSON of a body: the whole body, or the field `payload` of a form. */
 function payloadText(body: Buffer, type: string): string {
   const text = body.toString('utf8');
-  // curl declares every body a form.
+  // By default, curl declares every body a form, so a body that begins with `{` counts as JSON.
   const isForm = /^application\/x-www-form-urlencoded\b/i.test(type) && !/^\s*\{/.test(text);
   return isForm ? (new URLSearchParams(text).get('payload') ?? '') : text;
 }
@@ -85,7 +85,7 @@ function parsePayload(text: string): Payload {
     const payload: unknown = JSON.parse(text);
     if (isObject(payload)) return payload;
   } catch {
-    // Reported below.
+    // The error for the client is thrown below.
   }
   throw invalidPayload;
 }
