@@ -13,7 +13,7 @@ const source = new URL('server/main.ts', root);
 const { main } = await (isBuildUsable() ? import(built.href) : importSource());
 process.exit(await main(process.argv.slice(2)));
 
-/** An installed package has no sources, so it can run nothing but a complete build. */
+/** Returns whether to run the build. An installed package has no sources, so this exits if its build is incomplete. */
 function isBuildUsable() {
   const missing = missingFiles();
   if (modifiedMs(source) !== 0) return missing.length === 0 && isBuildCurrent();
@@ -43,7 +43,10 @@ function isBuildCurrent() {
   return ['protocol', 'calls', 'server'].every((name) => isOlder(new URL(`${name}/`, root), builtMs));
 }
 
-/** Also compares the times of folders: they change when a file is added or removed. */
+/**
+ * Returns whether everything in a folder is older than the build. Compares the times of folders, too: they change when
+ * a file is added or removed.
+ */
 function isOlder(folder, builtMs) {
   if (modifiedMs(folder) >= builtMs) return false;
   return readdirSync(folder, { withFileTypes: true }).every((entry) =>

@@ -136,8 +136,8 @@ export interface CliBackend {
   /** Starts a gateway that also applies changes of its configuration file. */
   startGateway(options: ServeOptions): Promise<RunningGateway>;
   /**
-   * Starts a gateway in this process that only this user can reach, with the rules of `startGateway` for the data
-   * folder. Without `config`, uses the defaults in the current folder.
+   * Starts a gateway in this process that only this user can reach. Like `startGateway`, it uses the data folder of
+   * `config`. Without `config`, uses the defaults in the current folder.
    */
   startPrivateGateway(config: Config | undefined): Promise<PrivateGateway>;
 }

@@ -1,4 +1,4 @@
-// Formats values for a terminal: control characters removed, amounts with a unit.
+// Formats values for a terminal: control characters replaced, amounts with a unit.
 
 /** Returns a string or number without control characters; `?` for any other value. */
 export function printableValue(value: unknown): string {

@@ -9,7 +9,7 @@ import { readLines } from './input-lines.ts';
 /**
  * Sends stdin line by line. Resolves when all lines are sent or the run stops reading. Rejects with LineTooLong.
  *
- * Reads a terminal to its end even if the run stops reading: the shell would execute the lines that are left.
+ * Reads a terminal to its end even if the run stops reading: otherwise the shell would execute the remaining lines.
  */
 export async function forwardLines(
   stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean },

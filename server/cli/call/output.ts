@@ -55,7 +55,7 @@ export class OutputWriter {
     });
   }
 
-  /** Writes the batch now, before something else is written to the same terminal. */
+  /** Writes the batch now. Call this before something else is written to the same terminal. */
   flush(): void {
     const batch = this.#batch;
     this.#batch = '';

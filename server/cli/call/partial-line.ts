@@ -48,7 +48,7 @@ export function createPartialLineView({ output, status, shared }: Screens): View
       if (item.event.type === 'stream') source = sourceKey(item.event);
       return item.event.type === 'partial' ? showPartial(item.event) : undefined;
     },
-    // The question itself shows that the run waits.
+    // Print no status for this event: the unfinished line on the screen already shows that the run waits for input.
     status: (item) => (shown !== '' && isAwaitingInput(item) ? undefined : describeItem(item)),
     printStatus(line) {
       if (shared && shown !== '') output.write(eraseRow);

@@ -40,7 +40,7 @@ export function describeStep(event: RunEvent): string | undefined {
 const jobsShown = 10;
 
 const descriptions: Readonly<Record<string, (event: RunEvent) => string | undefined>> = {
-  // A long plan arrives in several events; the first one has the total.
+  // A long plan arrives in several events. Only the first one is described; it has the total.
   'pipeline-planned': ({ jobs, from = 0, of }) => {
     if (from !== 0) return undefined;
     const ids = (Array.isArray(jobs) ? jobs : []).map((job) => printableValue((job as { id?: unknown }).id));

@@ -27,7 +27,7 @@ export function enterRawMode(stdin: ReadStream): () => void {
     for (const signal of fatalSignals) process.off(signal, onFatalSignal);
     discardTypedKeys();
     stdin.setRawMode(false);
-    // Keys can arrive between the first call and the end of raw mode.
+    // Keys can arrive between the first `discardTypedKeys` and the end of raw mode.
     discardTypedKeys();
   };
   const onFatalSignal = (signal: NodeJS.Signals): void => {
@@ -49,7 +49,8 @@ const fatalSignals = ['SIGQUIT', 'SIGABRT', 'SIGALRM', 'SIGUSR2', 'SIGVTALRM', '
 export function discardTypedKeys(): void {
   let terminal: number | undefined;
   try {
-    // Open the terminal again, because non-blocking mode belongs to the open file, which other processes share.
+    // Open the terminal again, because non-blocking mode belongs to the open file description, which other processes
+    // share.
     terminal = fs.openSync('/dev/tty', fs.constants.O_RDONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY);
     const keys = Buffer.allocUnsafe(4 << 10);
     while (fs.readSync(terminal, keys) > 0);

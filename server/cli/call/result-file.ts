@@ -25,7 +25,7 @@ export async function openResultFile(
       },
     };
   try {
-    // Opening a pipe would wait until another process reads from it.
+    // Do not open a pipe yet: that would wait until another process reads from it.
     if (await isFile(path)) await (await open(path, 'w')).close();
     return { write: (result) => writeResult(path, result) };
   } catch (error) {

@@ -37,7 +37,7 @@ export interface RunSessionOptions {
   readonly output: 'stdout' | 'nowhere';
   /**
    * `ended`: the run gets no input. `untouched`: this command neither sends nor ends the input. A function sends the
-   * input itself; if it throws, the message is printed and the run is cancelled or detached.
+   * input itself; if it rejects, the message is printed and the run is cancelled or detached.
    */
   readonly input: 'stdin' | 'ended' | 'untouched' | ((call: OpenCall) => Promise<void>);
   /** Default: lines unchanged; at a terminal, also the beginning of an unfinished line. */
@@ -55,7 +55,7 @@ export interface RunSessionOptions {
   readonly onRun?: (call: OpenCall) => void;
   /** File for the result as JSON; `-` is stderr. */
   readonly resultFile?: string;
-  /** Returns an error for a notice of this code; the command then detaches and fails. */
+  /** Returns an error text for a notice of this code; the command then detaches and fails. Undefined: it continues. */
   readonly errorForNotice?: (notice: NoticeCode) => string | undefined;
   /** True for items whose status was shown before the run, so that it is not shown again. */
   readonly wasShown?: (item: Item) => boolean;
@@ -95,7 +95,7 @@ class RunSession {
   #connectError: Error | undefined;
   #inputError: string | undefined;
   #errorOutput: OutputWriter | undefined;
-  /** How often the user has asked to leave a run whose input another session has. */
+  /** How often the user has typed Ctrl-C since the run stopped receiving keys. */
   #leaveRequests = 0;
   /** Why this session lost the input of the run before the terminal was in raw mode. */
   #lostInput: 'input-taken' | 'read-only' | undefined;
@@ -225,7 +225,7 @@ class RunSession {
   }
 
   #onConnection({ connection }: ConnectionItem): void {
-    // The gateway can be reached again, so an earlier rejection no longer counts.
+    // The client has reconnected or will try again, so an earlier rejection no longer counts.
     this.#rejection = undefined;
     this.#disconnected = connection === 'lost';
     if (this.#keys === undefined || this.#keys.target === 'taken') return;
@@ -370,7 +370,7 @@ class RunSession {
     else this.#view.printStatus(printable(line));
   }
 
-  /** In raw mode, a line feed does not return the cursor, which can be anywhere. */
+  /** Prints a status line in raw mode, in which a line feed does not move the cursor to the start of the row. */
   #printRaw(line: string): void {
     this.#stdio.stderr.write(`${this.#atLineStart ? '\r' : '\r\n'}${line}\r\n`);
     this.#atLineStart = true;
@@ -395,7 +395,7 @@ class RunSession {
     return `detached after ${unit} ${next - 1}; the run continues: ${resume}`;
   }
 
-  /** Errors of this command or the connection, if any. */
+  /** Returns the errors of this command or of the connection; undefined if there are none. */
   async #errorLines(result: ClientResult): Promise<readonly string[] | undefined> {
     const { address } = this.#options;
     const { failure } = this.#output;

@@ -1,4 +1,4 @@
-// Describes each step of a run and its result in one line for stderr.
+// Describes the items of a run and its result, as lines for stderr.
 
 import type { ClientResult, ConnectionItem, Item } from '../../../protocol/client/client.ts';
 import type { GapMessage, RunEvent } from '../../../protocol/messages.ts';
@@ -33,7 +33,7 @@ export function printError(
   stderr.write(`distillery: ${lines.map(printable).join('\n')}\n`);
 }
 
-/** Describes a lost or resumed connection. Prints only the first attempt to reconnect. */
+/** Describes a lost or resumed connection. Returns undefined for further attempts to reconnect. */
 function describeConnection(item: ConnectionItem): string | undefined {
   if (item.connection === 'resumed') return 'reconnected; the output resumes where it stopped';
   return item.attempt === 1 ? 'connection lost; reconnecting' : undefined;
@@ -77,7 +77,7 @@ function describeOutputCut({ reason, afterMs }: RunEvent): string {
 /** Longer receipts are summarised by kind. */
 const releasedShownMax = 2;
 
-/** Returns the outcome, the value and the receipt, in one line each. */
+/** Returns the lines for the outcome, the value and the receipt. */
 export function describeResult(result: ClientResult, paint: Painter): readonly string[] {
   // The message can begin with the status and contain the exit code. Print neither twice.
   const message = result.message?.startsWith(`${result.status}: `)

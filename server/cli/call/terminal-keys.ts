@@ -21,8 +21,8 @@ export interface KeyHandlers {
 }
 
 /**
- * `sent`: keys go to the run. `taken`: another session has the input, so keys are discarded. `disconnected`: keys wait
- * for the next connection.
+ * `sent`: keys go to the run. `taken`: this session may not write the input of the run, so keys are discarded.
+ * `disconnected`: keys wait for the next connection.
  */
 export type KeyTarget = 'sent' | 'taken' | 'disconnected';
 
@@ -30,7 +30,7 @@ const interruptKey = '\u0003';
 const takeBackKey = '\u0014';
 export const takeBackKeyName = 'Ctrl-T';
 
-/** Number of characters that wait for the next connection. Further keys are discarded. */
+/** Maximum number of characters that wait for the next connection. Further keys are discarded. */
 const waitingCharsMax = 4 << 10;
 
 export class TerminalKeys {
@@ -78,7 +78,7 @@ export class TerminalKeys {
     if (this.#waitingChars <= waitingCharsMax) void this.#call.write(text);
   };
 
-  /** Reads no further keys while the run reads none. */
+  /** Sends keys. Pauses the terminal until they are sent, which can wait until the run has read earlier input. */
   #send(text: string): void {
     if (text === '') return;
     let isWaiting = true;

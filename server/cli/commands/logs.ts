@@ -146,7 +146,10 @@ interface LinePage {
   readonly gap?: GapMessage['gap'];
 }
 
-/** Stops at the last line that existed at the start, because an active run adds lines all the time. */
+/**
+ * Prints the stored lines up to the last one at the start of the command, because an active run adds lines all the
+ * time.
+ */
 async function print(run: string, { address, flags, stdio }: LogsDeps): Promise<number> {
   const path = `runs/${encodeURIComponent(run)}`;
   const output = new OutputWriter(stdio.stdout, () => {});
@@ -173,8 +176,8 @@ async function print(run: string, { address, flags, stdio }: LogsDeps): Promise<
 }
 
 /**
- * Prints the bytes of a call with `output: bytes`, each stream on its own. `--after` and `--tail` count bytes of both
- * streams.
+ * Prints the bytes of a call with `output: bytes`: first those of stdout, then those of stderr. `--after` and `--tail`
+ * count bytes of both streams.
  */
 async function printBytes({ id, bytes }: RunRecord, { address, flags, stdio }: LogsDeps): Promise<number> {
   const after = flags.tail === undefined ? (flags.after ?? 0) : Math.max(0, bytes - flags.tail);

@@ -103,7 +103,7 @@ export function runCommand(backend: CliBackend, stdio: Stdio, exit: (code: numbe
     );
 }
 
-/** The grace is as long as the client tries to reconnect. */
+/** The grace equals the time for which the client tries to reconnect. */
 const defaultDisconnectPolicy = 'grace:1m';
 
 interface RunDeps {
@@ -112,7 +112,7 @@ interface RunDeps {
 }
 
 async function run(named: string | undefined, flags: RunFlags, { backend, stdio }: RunDeps): Promise<number> {
-  // With --json, stdout has the warnings as events.
+  // With --json, print no warnings on stderr: stdout has them as events.
   const quiet = flags.quiet === true || flags.json === true;
   const pipeline = await readPipelineFile(named, flags, { backend, stdio, quiet });
   if (pipeline === undefined) return exitCodes.failed;
@@ -208,7 +208,9 @@ function runAtGateway(address: GatewayAddress, { flags, pipeline, folder, stdio 
   );
 }
 
-/** The gateway checks the file again, and repeats the warnings that the command has printed. */
+/**
+ * Returns true for a warning that the command has printed. The gateway checks the file again and repeats the warnings.
+ */
 function wasPrinted({ read: { warnings } }: PipelineFile, item: Item): boolean {
   if (!('event' in item) || item.event.type !== 'pipeline-warning') return false;
   const { message, line, column } = item.event;

@@ -13,14 +13,15 @@ const callCharsWanted = 16;
 const callCharsMin = 4;
 const idCharsMin = 8;
 
-/** `columns` is the width of the terminal; undefined for any width. */
+/** `columns` is the width of the terminal. Undefined: the width is not limited. */
 export function formatRuns(runs: readonly RunRecord[], columns: number | undefined): string {
   const whole = runs.map(formatCells);
   const wide = fitTable(whole, { columns, callMin: callCharsWanted });
   if (wide !== undefined) return wide;
   const ids = shortIds(runs.map(({ id }) => id));
   const short = whole.map(([, ...more], row) => [ids[row]!, ...more]);
-  // Columns on the right are the least important ones.
+  // Leave out columns, beginning with the last one, until the table fits: the last columns are the least important
+  // ones.
   for (let count = headings.length; count >= 2; count -= 1) {
     const narrow = fitTable(
       short.map((cells) => cells.slice(0, count)),
@@ -34,7 +35,7 @@ export function formatRuns(runs: readonly RunRecord[], columns: number | undefin
   );
 }
 
-/** Cuts the calls so that the table fits. Returns undefined if they would be shorter than `callMin`. */
+/** Formats the table, with the calls cut so that it fits. Returns undefined if they would be shorter than `callMin`. */
 function fitTable(
   rows: readonly (readonly string[])[],
   { columns, callMin }: { readonly columns: number | undefined; readonly callMin: number },
@@ -76,8 +77,8 @@ function formatCells(record: RunRecord): readonly string[] {
 }
 
 /**
- * Describes a pipeline that a client has sent by its name, or else by its file, because its text is recorded as a
- * digest.
+ * Describes a run by its call and params. For a pipeline that a client has sent, returns its name or else its file,
+ * because the text is recorded as a digest.
  */
 function describeCall({ call, params, title }: RunRecord): string {
   if (call !== 'pipeline.run') return [call, ...params].join(' ');

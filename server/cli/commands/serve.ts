@@ -40,7 +40,7 @@ export function serveCommand(backend: CliBackend, stdio: Stdio, exit: (code: num
 }
 
 async function serve(flags: ServeFlags, backend: CliBackend, stdio: Stdio): Promise<number> {
-  // Before the gateway is imported, so that stack traces in its log show lines of the sources.
+  // Do this before the import of the gateway, so that stack traces in its log show lines of the sources.
   process.setSourceMapsEnabled(true);
   const read = await parseOptions(flags, backend);
   if (!read.ok) {
@@ -119,7 +119,7 @@ function createStopRequest(): StopRequest {
   };
 }
 
-/** The address in the error may belong to a compat API. */
+/** Returns the text for an error of the start. The address in the error can be that of a compat API. */
 function startErrorText(error: unknown, listen: ListenAddress): string {
   const {
     code,

@@ -53,7 +53,7 @@ function checkUrl(text: string, source: string): AddressResult {
   return { url: url.href, headers: { authorization: `Basic ${credentials}` }, named: true };
 }
 
-/** Returns the text unchanged if a percent sign in it encodes nothing. */
+/** Decodes percent-encoding. Returns the text unchanged if a percent sign in it encodes nothing. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -88,7 +88,10 @@ function toUrl({ host, port }: ListenAddress): string {
   return `http://${connectableHost(host)}:${port}`;
 }
 
-/** Returns loopback for an address that means all interfaces, because no client can connect to such an address. */
+/**
+ * Returns the host for a URL. Replaces an address that means all interfaces, which is no valid destination, by
+ * loopback.
+ */
 function connectableHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';

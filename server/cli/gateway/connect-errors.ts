@@ -79,7 +79,7 @@ export async function describeConnectError(address: GatewayAddress, error: Conne
   return [`cannot connect to ${url}: ${error.message || error.code || 'unknown error'}`, unreachableHint];
 }
 
-/** Errors of ws about the answer to its handshake. */
+/** Errors that ws reports if the answer to its handshake is not valid. */
 const handshakeErrors = /^(Server sent|Invalid (Upgrade|Sec-WebSocket-Accept|Sec-WebSocket-Extensions) header)/;
 
 function isHangUp({ code, message }: ConnectError): boolean {
@@ -103,7 +103,10 @@ const untrusted: ReadonlySet<string> = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ]);
 
-/** Codes of OpenSSL and Node for other certificates that are not accepted, with the sentence for each. */
+/**
+ * Codes of OpenSSL and Node for certificates that fail for other reasons than an unknown issuer, with the end of the
+ * sentence for each.
+ */
 const certificateTexts: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'has expired',
   CERT_NOT_YET_VALID: 'is not valid yet; check the clock of this machine',
@@ -141,7 +144,10 @@ const notTls: ReadonlySet<string> = new Set([
   'record layer failure',
 ]);
 
-/** Never shows the message of OpenSSL, which names files of its sources. */
+/**
+ * Explains an error of the TLS handshake; returns undefined for other errors. Never shows the message of OpenSSL, which
+ * names files of its sources.
+ */
 function tlsText(url: string, { code = '', reason, library, message }: ConnectError): readonly string[] | undefined {
   if (!code.startsWith('ERR_SSL_') && code !== 'EPROTO' && library !== 'SSL routines') return undefined;
   const cause = reason ?? /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1] ?? code;
@@ -160,7 +166,7 @@ async function needsTls({ url, socketPath }: GatewayAddress): Promise<boolean> {
   if (socketPath !== undefined || /s:$/.test(protocol)) return false;
   return new Promise((resolve) => {
     const host = hostname.replace(/^\[|\]$/g, '');
-    // Verifies nothing and sends nothing: the handshake alone is the answer.
+    // Verify no certificate and send no request: a completed handshake is enough.
     const socket = connect({ host, port: port === '' ? 80 : Number(port), rejectUnauthorized: false });
     const timer = setTimeout(() => socket.destroy(), probeMs);
     socket

@@ -12,8 +12,8 @@ const responseTimeoutMs = 30_000;
 const bodyBytesMax = 64 << 20;
 
 /**
- * `path` is relative to `/api/v1/http/`. `fields` are fields that the body of every success has; without them, the
- * answer is not from a gateway. Never rejects: errors are returned as text.
+ * Requests `path`, which is relative to `/api/v1/http/`. Every successful response of a gateway has `fields` in its
+ * body; a response without them is an error. Never rejects: errors are returned as text.
  */
 export async function fetchJson<T extends object>(
   address: GatewayAddress,
@@ -90,7 +90,7 @@ function send(
       { headers: { ...headers, accept }, ...(socketPath !== undefined && { socketPath }) },
       resolve,
     );
-    // Not an AbortSignal: its timer does not keep the process alive.
+    // Use a timer, because `AbortSignal.timeout` does not keep the process alive until it fires.
     const timer = setTimeout(
       () => request.destroy(new Error(`no answer within ${responseTimeoutMs / 1_000} s`)),
       responseTimeoutMs,

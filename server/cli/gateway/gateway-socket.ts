@@ -7,7 +7,7 @@ import type { GatewayAddress } from './address.ts';
 import type { HttpAnswer } from './connect-errors.ts';
 
 export interface GatewaySocketOptions {
-  /** Interval of pings. A connection without any message between two pings counts as lost. */
+  /** Interval of pings. A connection that receives nothing between two pings counts as lost. */
   readonly pingMs: number;
   /** Called with the HTTP response to a rejected upgrade. */
   onRejected(answer: HttpAnswer): void;
@@ -18,8 +18,8 @@ export interface GatewaySocketOptions {
 const bodyBytesMax = 64 << 10;
 
 /**
- * The gateway disconnects a client that reads nothing for ten seconds, and cancels its run. A user can keep a pager
- * open for longer, so a paused socket reads a little from time to time.
+ * The gateway disconnects a client that reads nothing for ten seconds, which by default cancels the run. A user can
+ * keep a pager open for longer, so a paused socket reads a little from time to time.
  *
  * Each read must be large enough for the kernel to reopen its receive window: Linux waits until a sixteenth of a buffer
  * of up to 6 MiB is free. It must also be small enough to stay in memory.

@@ -56,7 +56,7 @@ function addSource({ job }: RunEvent, ids: string[]): void {
   if (typeof job === 'string' && !ids.includes(job)) ids.push(job);
 }
 
-/** Returns true if the plan is complete. A large plan arrives in several events. */
+/** Adds the jobs of an event. Returns true if the plan is complete: a large plan arrives in several events. */
 function addJobs({ jobs, of }: RunEvent, ids: string[]): boolean {
   for (const job of Array.isArray(jobs) ? jobs : []) {
     const { id } = job as { id?: unknown };

@@ -55,7 +55,7 @@ async function isRunning(address: GatewayAddress): Promise<boolean> {
   return 'body' in auth || auth.status !== undefined;
 }
 
-/** Loads the configuration that a gateway in this folder would use; undefined if there is none. */
+/** Loads the named configuration, or else the one in the current folder; undefined if there is none. */
 async function loadConfig(named: string | undefined, backend: CliBackend): Promise<LoadedConfig | undefined> {
   if (named !== undefined) return backend.loadConfig(named);
   const file = 'distillery.yaml';
@@ -71,7 +71,7 @@ async function runPrivately(
   { backend, stdio, work }: ChoiceDeps & { readonly work: (address: GatewayAddress) => Promise<number> },
 ): Promise<number> {
   let interrupted = false;
-  // A signal must not end this process before the gateway has released what it has opened.
+  // The first two signals must not end this process before the gateway has released what it has opened.
   const release = onInterrupts(['SIGINT', 'SIGTERM', 'SIGHUP'], (count) => {
     interrupted = true;
     if (count > 2) process.exit(exitCodes.cancelled);

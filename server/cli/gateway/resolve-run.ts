@@ -16,7 +16,10 @@ const generatedId = /^[a-z2-7]{20}$/;
 const searchedRuns = 1_000;
 const shownRuns = 5;
 
-/** Calls `work` with the id of the run. Resolves with its exit code; prints an error if not exactly one run matches. */
+/**
+ * Calls `work` with the id of the run. Resolves with the exit code of `work`. Prints an error if not exactly one run
+ * matches.
+ */
 export async function withRun(
   named: string,
   { address, stdio }: { readonly address: GatewayAddress; readonly stdio: Stdio },

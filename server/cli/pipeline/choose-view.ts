@@ -13,7 +13,7 @@ export interface ViewFlags {
   readonly detach?: true;
 }
 
-/** The live view redraws the terminal, so both streams have to be shown there. */
+/** Returns the live view only if both streams are terminals, because that view redraws the screen. */
 export function choosePipelineView(
   { json, plain, quiet, detach }: ViewFlags,
   { stdout, stderr, env }: Pick<Stdio, 'stdout' | 'stderr' | 'env'>,

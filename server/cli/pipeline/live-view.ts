@@ -72,7 +72,7 @@ export class LiveView implements View {
     this.#draw();
   }
 
-  /** Shows a text below the rows until the next call. */
+  /** Shows a text below the rows until `progress` is called again. */
   progress(text: string | undefined): void {
     this.#progress = text;
     this.#scheduleDraw();
@@ -130,7 +130,7 @@ export class LiveView implements View {
   }
 
   #rowOptions() {
-    // The cursor is below the last row.
+    // Use one row less than the terminal has, because the cursor is below the last row.
     return {
       now: performance.now(),
       cols: this.#screen.columns || defaultSize.columns,
