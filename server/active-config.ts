@@ -20,7 +20,10 @@ export class ActiveConfig {
   #registries: CallRegistries | undefined;
   #lastReload: LastReload | undefined;
 
-  /** `featureCalls` returns the calls that only a feature may make; it may read `config`. */
+  /**
+   * `featureCalls` returns the calls that only a feature may make. The constructor does not call it, so it may read
+   * `config`.
+   */
   constructor(config: Config, featureCalls: () => readonly Call[], log: Logger) {
     this.#config = config;
     this.#featureCalls = featureCalls;
@@ -40,8 +43,9 @@ export class ActiveConfig {
   }
 
   /**
-   * Applies another configuration. Keys that need a restart must be unchanged. Active runs keep their settings. The log
-   * names what the reload has changed. `removed` are the keys that the new file no longer has.
+   * Applies another configuration. Keys that need a restart must be unchanged. Active runs keep their settings. Logs
+   * removed keys, and changes that open, close or delete something. `removed` are the keys that the new file no longer
+   * has.
    */
   reload(config: Config, removed: readonly string[] = []): void {
     const before = this.#config;

@@ -19,7 +19,10 @@ export interface CallRegistries {
   readonly all: Registry;
 }
 
-/** A call of a feature replaces a declared call of the same name: only a restart removes a feature. */
+/**
+ * A call of a feature replaces a declared call of the same name: a reload can declare such a call, but only a restart
+ * can remove the feature.
+ */
 export function buildCallRegistry(config: Config, featureCalls: readonly Call[] = []): CallRegistries {
   const taken = new Set(featureCalls.map(({ name }) => name));
   const listed = [...config.calls, ...builtInCalls(config)].filter(({ name }) => !taken.has(name));

@@ -68,7 +68,8 @@ export class ArchiveExtractor {
   }
 
   /**
-   * Extracts the archive. Replaces existing files and merges folders. Calls must not overlap.
+   * Extracts the archive. Replaces existing files and merges folders. Call this again only after the previous archive
+   * is extracted.
    *
    * Rejects with ArchiveError when the archive is invalid, a name or link leaves the target folder, the quota is
    * exhausted, or a write fails. The caller removes what was written.
@@ -160,7 +161,10 @@ export class ArchiveExtractor {
     this.#newLinks.add(path);
   }
 
-  /** Creates a hard link. Its target is a name in the archive. */
+  /**
+   * Creates a hard link to an extracted file, or a copy of an extracted symbolic link. The target is a name in the
+   * archive.
+   */
   async #hardLink(
     path: string,
     entry: ArchiveEntry,
@@ -237,7 +241,7 @@ export class ArchiveExtractor {
   }
 }
 
-/** Devices and pipes mean nothing on another machine. */
+/** Without `onSkipped`, entries with this reason are left out: devices and pipes mean nothing on another machine. */
 const deviceReason = 'it is a device or a pipe';
 export const nameReason = 'its name is not valid UTF-8';
 
@@ -280,8 +284,8 @@ async function writeAll(file: FileHandle, piece: Uint8Array): Promise<void> {
 }
 
 /**
- * Returns the name without empty parts and `.`. Throws ArchiveError for a name that is absolute, too long or too deep,
- * or contains `..` or NUL.
+ * Returns the name without empty parts and `.`. Throws ArchiveError for a name that is too long or too deep, contains
+ * `..` or NUL, or is absolute without `allowAbsolute`.
  */
 function normalizeName(
   { name, shown }: { readonly name: string; readonly shown: string },

@@ -39,8 +39,8 @@ export function combineFilters(filters: readonly PathFilter[]): PathFilter {
 }
 
 /**
- * Returns the lines of the first of `names` that exists in `root`, or no lines if none exists. Rejects with
- * ArchiveError if the file cannot be read.
+ * Returns the name and lines of the first of `names` that exists in `root`, or no lines if none exists. Rejects with
+ * ArchiveError if the file is too large or cannot be read.
  */
 export async function readFirstIgnoreFile(
   root: string,

@@ -61,11 +61,15 @@ async function* prepend(start: Uint8Array, iterator: AsyncIterator<Uint8Array>):
   for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
 }
 
-/** Feeds `pieces` to `transform` and yields the output. Closes both at the end, also if the consumer stops early. */
+/**
+ * Feeds `pieces` to `transform` and yields the output. Closes `pieces` and `transform` at the end, also if the consumer
+ * stops early.
+ */
 async function* pipeThrough(pieces: AsyncIterable<Uint8Array>, transform: Duplex): AsyncGenerator<Uint8Array> {
   const source = Readable.from(pieces, { objectMode: false, highWaterMark: 64 << 10 });
   const result = new PassThrough({ highWaterMark: 64 << 10 });
-  // `result` fails with the same error. Do not wait here, for the same reason as in `closeWithoutWaiting`.
+  // Ignore the error here, because `result` fails with the same error. Do not wait, for the same reason as in
+  // `closeWithoutWaiting`.
   pipeline(source, transform, result).catch(() => {});
   try {
     for await (const piece of result) yield piece as Uint8Array;

@@ -9,7 +9,7 @@ import { encodeHeader, endOfArchive, type Header, padding } from './tar-header.t
 import { type FilterResult, type FolderEntry, type PathFilter, walkFolder } from './walk-folder.ts';
 
 export interface PackSource {
-  /** Absolute, or relative to the working folder of the gateway. With `optional`, a missing folder counts as empty. */
+  /** Absolute, or relative to the working folder of the process. With `optional`, a missing folder counts as empty. */
   readonly root: string;
   readonly optional?: boolean;
   /** Prepended to every name, with a slash. The archive has no entries for the folders of the prefix itself. */
@@ -43,8 +43,8 @@ export function packFolder(
 }
 
 /**
- * Packs folders on top of each other: a later file replaces an earlier one of the same name. Packs links as links and
- * skips sockets and devices. The owner of all entries is 0.
+ * Packs folders on top of each other: on extraction, a later file replaces an earlier one of the same name. Packs links
+ * as links and skips sockets and devices. The owner of all entries is 0.
  *
  * Throws ArchiveError for a file or folder that cannot be read. Read the result once, to its end or until `return()`.
  * Opens nothing before the first read.
@@ -87,7 +87,9 @@ async function isMissing(root: string): Promise<boolean> {
 
 const prepareAheadMax = 16;
 
-/** Yields the entry. Returns the size of its content, or undefined if the entry was skipped. */
+/**
+ * Yields the header and content of an entry. Returns the size of the content, or undefined if the entry was skipped.
+ */
 async function* packEntry(
   { entry, content }: PreparedEntry,
   name: Buffer,
@@ -121,7 +123,7 @@ interface FileEntryOptions {
   readonly listener: PackListener;
 }
 
-/** Yields the content of a file with exactly the size that its header states. */
+/** Yields the header of a file, and its content with exactly the size that the header states. */
 async function* packFile(
   { shown, stats: { size } }: FolderEntry,
   pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,

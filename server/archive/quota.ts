@@ -6,7 +6,7 @@ export interface QuotaLimits {
   readonly bytesMax: number;
   /** Number of files, folders and links. */
   readonly entriesMax: number;
-  /** Returns the text of the error when a limit is reached. */
+  /** Returns the text of the error when a limit is exceeded. */
   readonly quotaMessage: (of: 'bytes' | 'entries') => string;
 }
 

@@ -17,7 +17,7 @@ export interface PreparedEntry {
 
 const smallBytes = 32 << 10;
 
-/** Reads a link or a small file. Rejects with ArchiveError if that fails. */
+/** Reads a link or a small file, or finds that it is gone. Rejects with ArchiveError for any other failure. */
 export async function prepareEntry(entry: FolderEntry): Promise<PreparedEntry> {
   const { path, stats } = entry;
   try {

@@ -2,7 +2,7 @@
 
 export interface SymbolicLink {
   readonly target: string;
-  /** Folder that the link must not leave; empty for the root. */
+  /** Folder that the link must not leave; empty for the folder that all paths are relative to. */
   readonly within: string;
 }
 
@@ -15,8 +15,8 @@ const stepsMax = 256;
 const followedMax = 40;
 
 /**
- * Returns true if following `link`, located at `path`, leaves its folder at any step, or takes too many steps to
- * decide. A dangling or circular link does not leave its folder.
+ * Returns true if following `link`, located at `path`, leaves `link.within` at any step, or takes too many steps to
+ * decide. A dangling or circular link does not leave it.
  */
 export function escapesRoot(links: SymbolicLinks, path: string, link: SymbolicLink): boolean {
   const top = link.within === '' ? 0 : link.within.split('/').length;

@@ -34,7 +34,7 @@ export function encodeHeader({ kind, name, mode, mtime, size, target = Buffer.al
   ]);
 }
 
-/** Returns the zeros that fill the last block of `size` bytes. */
+/** Returns the zeros that fill the last block of a content of `size` bytes. */
 export function padding(size: number): Buffer {
   return Buffer.alloc((blockBytes - (size % blockBytes)) % blockBytes);
 }

@@ -2,13 +2,13 @@
 
 import type { Caller } from '../../calls/contract/context.ts';
 
-/** Messages of the scopes that have their own. */
+/** Messages for scopes that do not use the message `missing scope`. */
 const ownMessages: ReadonlyMap<string, string> = new Map([
   ['user.admin', 'user must have an admin account with TOTP enabled'],
   ['never', 'no one can do this'],
 ]);
 
-/** Scopes of every login. A token needs them in its list. */
+/** Scopes that every logged-in caller holds. A caller with a token holds them only if its own scopes include them. */
 const loginScopes: ReadonlySet<string> = new Set(['instances.directory', 'news.list', 'url.resolve']);
 
 /**
