@@ -2,11 +2,11 @@
 // the groups in order.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
-import { describeProcess } from '../test/helpers/describe-process.ts';
+import { describeProcess, findHolders } from '../test/helpers/describe-process.ts';
 import { endMs } from '../test/helpers/run-end.ts';
 import { groupTests, isIntegration } from './test-groups.ts';
 
@@ -137,7 +137,9 @@ function runMocha({ files, env }: Group, options: readonly string[], write: (tex
     let isCut = false;
     const cut = (): void => {
       isCut = true;
-      write(`\nmocha has ended, but its output is open in:\n  ${describeHolders(links).join('\n  ')}\n`);
+      write(
+        `\nmocha has ended, but its output is open in:\n  ${findHolders(links).map(describeProcess).join('\n  ')}\n`,
+      );
       for (const stream of streams) stream.destroy();
     };
     child.once('exit', (code) => {
@@ -149,20 +151,6 @@ function runMocha({ files, env }: Group, options: readonly string[], write: (tex
       });
     });
   });
-}
-
-/** Returns the processes with a descriptor for one of the links in `/proc/<pid>/fd`. */
-function describeHolders(links: readonly string[]): readonly string[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => readDescriptors(pid).some((link) => links.includes(link))).map(describeProcess);
-}
-
-function readDescriptors(pid: string): readonly string[] {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
-  } catch {
-    return [];
-  }
 }
 
 function colorOption(): readonly string[] {

@@ -1,6 +1,7 @@
 // Limits the time from the last test to the end of the process, and names what keeps the process running.
 
-import { describeProcess } from './describe-process.ts';
+import { readlinkSync } from 'node:fs';
+import { describeProcess, findHolders } from './describe-process.ts';
 
 /**
  * Milliseconds for a test run to end after its last test. The teardown stops an engine, which takes seconds under load.
@@ -28,6 +29,7 @@ interface LibuvHandle {
   readonly is_active: boolean;
   readonly is_referenced?: boolean;
   readonly pid?: number;
+  readonly fd?: number;
   readonly localEndpoint?: Endpoint | null;
   readonly remoteEndpoint?: Endpoint | null;
 }
@@ -41,12 +43,20 @@ function describeOpenResources(): readonly string[] {
   const { libuv } = process.report!.getReport() as unknown as { readonly libuv: readonly LibuvHandle[] };
   const details = libuv
     .filter((handle) => handle.is_active && handle.is_referenced === true)
-    .flatMap(({ type, pid, localEndpoint, remoteEndpoint }) => {
+    .flatMap(({ type, pid, fd, localEndpoint, remoteEndpoint }) => {
       if (pid !== undefined) return [describeProcess(String(pid))];
       const ends = [localEndpoint, remoteEndpoint].flatMap((end) => (end ? [formatEndpoint(end)] : []));
-      return ends.length > 0 ? [`${type} ${ends.join(' to ')}`] : [];
+      if (ends.length > 0) return [`${type} ${ends.join(' to ')}`];
+      return fd === undefined ? [] : [describeFile(type, fd)];
     });
   return [...[...counts].map(([kind, count]) => `${count} ${kind}`), ...details];
+}
+
+/** Returns what the descriptor is, and the other processes that have it open. */
+function describeFile(type: string, fd: number): string {
+  const link = readlinkSync(`/proc/self/fd/${fd}`);
+  const others = findHolders([link]).filter((pid) => pid !== String(process.pid));
+  return `${type} ${link}, open in ${others.length === 0 ? 'no other process' : others.map(describeProcess).join(', ')}`;
 }
 
 function formatEndpoint(end: Endpoint): string {
