@@ -101,11 +101,17 @@ async function runGroups(
   return isStopping ? 1 : Math.max(...codes);
 }
 
-/** Returns what mocha printed below its count of failures, or the last lines if there is no such count. */
+/**
+ * Returns what mocha printed below its count of failures, or the last lines if there is no such count. Without lines
+ * that count tests, which `.ci/run` adds up.
+ */
 function failuresIn(output: string): string {
-  const plain = stripVTControlCharacters(output);
-  const [, below] = plain.split(/^ +\d+ failing$/m);
-  return below?.trimEnd() ?? plain.trimEnd().split('\n').slice(-20).join('\n');
+  const lines = stripVTControlCharacters(output).trimEnd().split('\n');
+  const at = lines.findIndex((line) => /^ +\d+ failing$/.test(line));
+  return lines
+    .slice(at === -1 ? -20 : at + 1)
+    .filter((line) => !/^ +\d+ (?:passing|failing)\b/.test(line))
+    .join('\n');
 }
 
 const running = new Set<ChildProcess>();

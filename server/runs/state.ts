@@ -1,4 +1,5 @@
-// The state of a run: applies transitions from the table, stores the record, and notifies listeners.
+// The state of a run: applies the transitions that protocol/run-states.ts allows, stores the record, and notifies
+// listeners.
 
 import type { RunRecord } from '../../protocol/run-record.ts';
 import { nextState, type RunTransition } from '../../protocol/run-states.ts';

@@ -1,5 +1,5 @@
-// The wall clock, for times that are only shown: it may be set at any moment. Use `performance.now()` or `machineTime`
-// for durations and deadlines.
+// The wall clock. Somebody may set it at any moment, so use it only for times that are shown. For durations and
+// deadlines, use `performance.now()` or `machineTime`.
 
 /** Returns milliseconds since 1970. */
 export function wallClockMs(): number {

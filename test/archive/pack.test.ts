@@ -176,7 +176,7 @@ describe('packFolder', () => {
     expect(warnings).to.have.members(['b', 'large', 'sub']);
   });
 
-  it('packing fails with the name of an unreadable file or folder, or of a missing root', async () => {
+  it('packing fails for an unreadable file or folder, with its name, and for a missing root', async () => {
     writeFiles(folder.at('in'), { 'sub/shut': 'x' });
     chmodSync(folder.path, 0o755);
     chmodSync(folder.at('in/sub/shut'), 0o000);

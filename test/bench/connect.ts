@@ -14,8 +14,8 @@ const requiredRatio = 0.2;
 const argv = ['sh', '-c', 'echo hello; exec sleep 60'] as const;
 
 /**
- * Both servers start a process per client. The gateway's first frame announces a stored run; the first frame of the
- * peer is the first line.
+ * Compares the gateway with websocketd. Both start a process per client. The first frame of the gateway announces the
+ * run, which is then stored; that of websocketd is the first line of output.
  */
 export async function measureConnect(): Promise<readonly Figure[]> {
   const ours = await startBenchGateway(`calls:\n  hello: { process: ${JSON.stringify(argv)}, stop: { grace: 1s } }\n`);

@@ -97,7 +97,7 @@ class RunSession {
   #errorOutput: OutputWriter | undefined;
   /** How often the user has typed Ctrl-C since the run stopped receiving keys. */
   #leaveRequests = 0;
-  /** Why this session lost the input of the run before the terminal was in raw mode. */
+  /** Code of a notice, received before raw mode, that this session does not have the input of the run. */
   #lostInput: 'input-taken' | 'read-only' | undefined;
   #disconnected = false;
   #deniedReason: string | undefined;

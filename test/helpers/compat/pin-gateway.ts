@@ -1,4 +1,4 @@
-// A gateway with the pin API, on the engine of the tests, and files for its clients.
+// Starts a gateway with the pin API on the shared engine, triggers pipelines there, and runs client programs.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// Tests the parts of a run in its log: each has lines of its own, and watchers know the source of every line.
+// Tests a log to which several jobs and services write: their lines never mix, and watchers know the source of each.
 
 import { join } from 'node:path';
 import { expect } from 'chai';

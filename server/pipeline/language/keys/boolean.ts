@@ -1,4 +1,4 @@
-// Keys that are true or false.
+// Defines pipeline keys that are true or false: their JSON Schema, and how the value is read.
 
 import { type Key, reportType } from '../field.ts';
 import { suggestBoolean } from '../suggestions.ts';

@@ -1,4 +1,4 @@
-// Keys whose value is one word of a fixed list.
+// Defines pipeline keys whose value is one word of a fixed list: their JSON Schema, and how the value is read.
 
 import { truncate } from '../../../../calls/text/quote.ts';
 import { type Key, reportInvalid } from '../field.ts';

@@ -1,4 +1,4 @@
-// Keys that are durations, sizes or numbers.
+// Defines pipeline keys that are durations, sizes or numbers: their JSON Schema, and how the value is read.
 
 import { durationMsMax, formatSize, parseDuration, parseSize, UnitError } from '../../../../calls/text/units.ts';
 import { type Field, type Key, reportInvalid, reportType } from '../field.ts';

@@ -1,4 +1,4 @@
-// Keys whose value is a string or a list of strings.
+// Defines pipeline keys whose value is a string or a list of strings: their JSON Schema, and how the value is read.
 
 import type { TextValue, YamlValue } from '../../../yaml/value-tree.ts';
 import type { DiagnosticCode } from '../diagnostic.ts';

@@ -1,4 +1,4 @@
-// Keys whose value is a string.
+// Defines pipeline keys whose value is a string: their JSON Schema, and how the value is read and checked.
 
 import type { TextValue } from '../../../yaml/value-tree.ts';
 import { type Field, type Key, reportInvalid, reportType } from '../field.ts';

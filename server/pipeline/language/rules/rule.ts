@@ -16,7 +16,7 @@ export interface JobReadings extends KeyReadings<typeof jobKeys> {
 
 /** What rules receive about the file. */
 export interface FileReadings {
-  /** The jobs that run. */
+  /** The jobs that the workflow names; all jobs if there is no workflow. */
   readonly jobs: readonly JobReadings[];
   /** Spelling of each job of the file, and whether it runs, by lowercase name. */
   readonly names: ReadonlyMap<string, NamedJob>;

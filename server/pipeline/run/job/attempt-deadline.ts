@@ -1,5 +1,5 @@
-// Decides when an attempt ends early: if the run stops, the timeout expires, a service fails, or the end of another job
-// was not observed.
+// The signal that ends an attempt of a job early: the timeout expires, one of its services fails, or the run ends all
+// attempts, because it is stopping or could not observe the end of another job.
 
 import { WorkFailed } from '../../../../calls/contract/engines.ts';
 
