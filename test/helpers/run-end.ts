@@ -56,7 +56,7 @@ function describeOpenResources(): readonly string[] {
 function describeFile(type: string, fd: number): string {
   const link = readlinkSync(`/proc/self/fd/${fd}`);
   const others = findHolders([link]).filter((pid) => pid !== String(process.pid));
-  return `${type} ${link}, open in ${others.length === 0 ? 'no other process' : others.map(describeProcess).join(', ')}`;
+  return `${type} ${link}, open in ${others.map(describeProcess).join(', ') || 'no other process'}`;
 }
 
 function formatEndpoint(end: Endpoint): string {
