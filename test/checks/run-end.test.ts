@@ -45,7 +45,11 @@ describe('the end of a test run', () => {
     const { code, output } = runTests(`
       import { spawn } from 'node:child_process';
       import { createServer } from 'node:net';
+      function startTimer() {
+        setTimeout(() => {}, 600_000);
+      }
       it('a test passes', (done) => {
+        startTimer();
         spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] });
         createServer().listen(0, '127.0.0.1', done);
       });
@@ -53,6 +57,7 @@ describe('the end of a test run', () => {
     expect(output.match(/1 passing/g)).to.have.length(1);
     expect(output).to.match(/the process still runs 100 ms after the last test/);
     expect(output).to.match(/process \d+: cat/);
+    expect(output).to.match(/timer started at startTimer/);
     expect(output).to.match(/tcp 127\.0\.0\.1:\d+/);
     expect(code).to.equal(1);
   });

@@ -4,12 +4,14 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { leftoverContainers, leftoverProcesses } from './leftovers.ts';
+import { rememberTimers } from './open-timers.ts';
 import { limitRunEnd } from './run-end.ts';
 import { tearDown } from './teardown.ts';
 
 // Set the folder while this file loads, before any test needs it. Child processes inherit the variable.
 const folder = mkdtempSync(join(tmpdir(), 'dt-'));
 process.env['TMPDIR'] = folder;
+rememberTimers();
 
 /** Fails the test run if a process, a container or a file is left behind, or if the test process does not end. */
 export async function mochaGlobalTeardown(): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { readlinkSync } from 'node:fs';
 import { describeProcess, findHolders } from './describe-process.ts';
+import { describeOpenTimers } from './open-timers.ts';
 
 /**
  * Milliseconds for a test run to end after its last test. The teardown stops an engine, which takes seconds under load.
@@ -49,7 +50,7 @@ function describeOpenResources(): readonly string[] {
       if (ends.length > 0) return [`${type} ${ends.join(' to ')}`];
       return fd === undefined ? [] : [describeFile(type, fd)];
     });
-  return [...[...counts].map(([kind, count]) => `${count} ${kind}`), ...details];
+  return [...[...counts].map(([kind, count]) => `${count} ${kind}`), ...details, ...describeOpenTimers()];
 }
 
 /** Returns what the descriptor is, and the other processes that have it open. */
