@@ -176,7 +176,7 @@ describe('commands for existing runs', function () {
       await start(['attach', '-q', run]).result;
       for (;;) {
         const { stdout, stderr, code } = await distillery(['logs', run]);
-        expect(code).to.equal(0);
+        expect(code, stderr).to.equal(0);
         const gone = /lines 1 to (\d+) are no longer available \(retention\)/.exec(stderr);
         if (gone === null) continue;
         expect(stdout.slice(0, stdout.indexOf('\n'))).to.equal(String(Number(gone[1]) + 1));
