@@ -187,9 +187,14 @@ export class Retention {
    * no output left, removes its record as well.
    */
   async #applyBytes({ call, rule: { bytes = Infinity }, activeRuns }: Scope): Promise<void> {
-    let excess = this.#total(call, 'bytes') + activeRuns.reduce((sum, { log }) => sum + log.storedBytes, 0) - bytes;
-    if (!(excess > 0)) return;
-    const segments = activeRuns
+    const ended = this.#total(call, 'bytes');
+    const excessWith = (active: readonly ActiveRun[]): number =>
+      active.reduce((sum, { log }) => sum + log.storedBytes, ended) - bytes;
+    if (!(excessWith(activeRuns) > 0)) return;
+    // The total has the output of runs that have ended since the list was made. Counted twice, it would be removed.
+    const running = activeRuns.filter(({ id }) => this.#deps.store.get(id)?.state !== 'ended');
+    let excess = excessWith(running);
+    const segments = running
       .flatMap(({ log }) => log.closedSegments.map((segment) => ({ log, segment })))
       .sort((a, b) => a.segment.closedMs - b.segment.closedMs);
     while (excess > 0 && !this.#stopped) {

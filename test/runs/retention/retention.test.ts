@@ -201,6 +201,27 @@ describe('retention', () => {
       await log.close();
     }));
 
+  it('retention counts the output of a run once, even if the run ends during the sweep', () =>
+    withRetention(async (fixture) => {
+      const log = RunLog.create(join(fixture.folder, 'a'), {
+        format: 'lines',
+        limits: { ...defaultLimits, segmentBytesMax: 64 << 10 },
+        onFailure: throwError,
+      });
+      for (let at = 0; at < 40; at++) {
+        log.write('stdout', Buffer.from(`${'x'.repeat(9_999)}\n`));
+        await waitUntil('the output is written', () => log.written.byte === log.position.byte);
+      }
+      await log.close();
+      // The run is still in the list of active runs, although its end is stored.
+      fixture.store.insert(createRecord('a'));
+      fixture.activeRuns.push({ id: 'a', record: { call: 'a' }, log });
+      fixture.rules = { bytes: 150_000 };
+      await startAndSweep(fixture);
+      expect(fixture.ids()).to.deep.equal(['a']);
+      expect((await log.segments()).reduce((sum, { bytes }) => sum + bytes, 0)).to.be.within(1, 150_000);
+    }));
+
   it('retention completes removals of a killed gateway, and removes logs whose record a power failure has lost', () =>
     withRetention(
       async (fixture) => {
