@@ -34,6 +34,7 @@ const integrationFiles: ReadonlySet<string> = new Set([
   // Start whole programs.
   'test/checks/checks.test.ts',
   'test/checks/run-end.test.ts',
+  'test/docs/stopping.test.ts',
   'test/cli/executable.test.ts',
   // Take long, because they process gigabytes of data.
   'test/archive/pack-gigabyte.test.ts',
