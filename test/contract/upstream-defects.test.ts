@@ -157,7 +157,7 @@ describe('defects of an earlier server of this API', function () {
   it('defect 6: no Close has the code 1005, 1006 or 1015', async () => {
     const shortTimeoutGateway = await startTestGateway(
       [
-        'limits: { firstCallMs: 200ms, pingMs: 100ms, clientTimeoutMs: 300ms, closeMs: 200ms }',
+        'limits: { firstCallMs: 500ms, pingMs: 100ms, clientTimeoutMs: 3s, closeMs: 200ms }',
         'calls: { sleep: { process: [sleep, "60"] } }',
         '',
       ].join('\n'),
