@@ -28,6 +28,9 @@ const help = `usage: node --import tsx .ci/run-tests.ts unit|all [FILE…] [MOCH
 
   unit   tests that need no root, no engine, no browser and no network; with files, only those
   all    these and the integration tests
+
+Environment:
+  DISTILLERY_TEST_PROCESSES   number of mocha processes at a time; default 3 for unit, 2 for all
 `;
 
 async function main([what, ...args]: readonly string[]): Promise<number> {
@@ -74,8 +77,9 @@ function divide(files: readonly string[], count: number): readonly (readonly str
 async function runGroups(
   groups: readonly Group[],
   options: readonly string[],
-  processesMax = Math.min(2, availableParallelism()),
+  processesDefault = Math.min(2, availableParallelism()),
 ): Promise<number> {
+  const processesMax = Number(process.env['DISTILLERY_TEST_PROCESSES'] ?? processesDefault);
   const output = new OrderedOutput(groups.length);
   const failures: string[] = [];
   const waiting = groups.map((group, at) => ({ group, at }));
