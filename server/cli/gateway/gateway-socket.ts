@@ -22,7 +22,8 @@ const bodyBytesMax = 64 << 10;
  * keep a pager open for longer, so a paused socket reads a little from time to time.
  *
  * Each read must be large enough for the kernel to reopen its receive window: Linux waits until a sixteenth of a buffer
- * of up to 6 MiB is free. It must also be small enough to stay in memory.
+ * of up to 6 MiB is free. The command keeps what it reads in
+ * memory, so a read must not be larger than necessary.
  */
 const pausedReadIntervalMs = 7_000;
 const pausedReadBytes = 512 << 10;

@@ -89,8 +89,8 @@ export async function resolveUser(files: ContainerFiles, user: string): Promise<
 
 /**
  * Changes the owner of a folder that is empty and owned by root. The engine creates the working folder and the folders
- * of new volumes as root, even if the container runs as another user. Leaves all other folders alone. Rejects if the
- * folder cannot be read or changed.
+ * of new volumes as root, even if the container runs as another user. The function changes no other folder. It rejects
+ * if it cannot read or change the folder.
  */
 export async function chownFolder(files: ContainerFiles, path: string, owner: UserIds): Promise<void> {
   const [folder, ...inside] = await readEntries(files, path, 2);

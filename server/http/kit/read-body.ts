@@ -126,7 +126,7 @@ async function eachPart(
   }
 }
 
-/** Creates a parser that treats every part as a stream, whatever its headers say. */
+/** Creates a parser that treats every part as a stream, even a part without a file name. */
 function createFormParser({ headers }: IncomingMessage): InstanceType<typeof Busboy> {
   try {
     return new Busboy({ headers: headers as BusboyHeaders, isPartAFile: () => true, limits: { parts: partsMax } });

@@ -245,7 +245,7 @@ describe('artifacts', () => {
     expect(storedFiles()).to.deep.equal({ build: 'folder', 'build/a.txt': 'a' });
   });
 
-  it('every job gets its own artifact folder, whatever its name', async () => {
+  it('every job gets its own artifact folder, even if its name is no file name', async () => {
     const jobs = [
       'test (node=20, os=alpine)',
       'test (node=20; os=alpine)',

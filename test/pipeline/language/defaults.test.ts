@@ -90,7 +90,7 @@ describe('the defaults of a pipeline', () => {
     });
   }
 
-  it('L19: a job that is not in the workflow causes only a warning, whatever its name', () => {
+  it('L19: a job that is not in the workflow causes only a warning, even if its name is a key', () => {
     expect(
       check('workflow: [a]\na: { image: x, script: s }\nenv: { image: x, script: s }\nversion: 3\non: [push]\n'),
     ).to.deep.equal([

@@ -1,5 +1,4 @@
-// Finds top-level keys that are neither jobs nor settings, but words with a meaning elsewhere: keys of a job, and words
-// of other systems.
+// Finds top-level keys that are neither jobs nor settings: misplaced keys of a job, and keys of another system.
 
 import { truncate } from '../../../../calls/text/quote.ts';
 import type { YamlEntry } from '../../../yaml/value-tree.ts';
@@ -9,7 +8,7 @@ import { jobKeys } from '../keys/job-keys.ts';
 import { topKeys } from '../keys/top-keys.ts';
 import { meantKey, noForeignKeys, topForeignKeys } from './foreign-keys.ts';
 
-/** Keys that only a job has. A mapping that has one of them is a job, whatever its name. */
+/** Keys that only a job has. A mapping that has one of them is a job, even if its name is a key. */
 const keysOfJobs = ['image', 'dockerfile', 'host', 'script', 'needs'];
 
 /** Reports a misplaced entry and returns true. Call this only for entries that the workflow does not name. */
