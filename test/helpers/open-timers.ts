@@ -3,7 +3,7 @@
 type SetTimer = typeof setTimeout;
 
 const origins = new Map<NodeJS.Timeout, Error>();
-/** Ended timers are removed whenever the number of remembered timers has doubled, and at least this number. */
+/** Ended timers are removed when the list has doubled since the last removal, but not while it is shorter than this. */
 const pruneMin = 1_000;
 let pruneAt = pruneMin;
 
