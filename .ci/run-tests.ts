@@ -79,7 +79,8 @@ async function runGroups(
   options: readonly string[],
   processesDefault = Math.min(2, availableParallelism()),
 ): Promise<number> {
-  const processesMax = Number(process.env['DISTILLERY_TEST_PROCESSES'] ?? processesDefault);
+  const processesMax = readProcessesMax(processesDefault);
+  if (processesMax === undefined) return 2;
   const output = new OrderedOutput(groups.length);
   const failures: string[] = [];
   const waiting = groups.map((group, at) => ({ group, at }));
@@ -103,6 +104,13 @@ async function runGroups(
   // Print the failures again at the end, because the output of other groups can be thousands of lines long.
   process.stdout.write(failures.join(''));
   return isStopping ? 1 : Math.max(...codes);
+}
+
+function readProcessesMax(byDefault: number): number | undefined {
+  const value = process.env['DISTILLERY_TEST_PROCESSES'] ?? String(byDefault);
+  if (/^[1-9][0-9]?$/.test(value)) return Number(value);
+  process.stderr.write(`DISTILLERY_TEST_PROCESSES must be a number from 1 to 99, and is ${JSON.stringify(value)}\n`);
+  return undefined;
 }
 
 /**

@@ -76,16 +76,20 @@ async function waitForExec(
 }
 
 const pollMs = 50;
+/** How long a command may be neither running nor have an exit code. An engine may have crashed between the two. */
+const exitCodeMs = 10_000;
 
 /**
  * Polls the exit code: the engine ends the stream first and may store the exit code a moment later. If the engine is
  * lost, waits until the engine answers again. An engine that was restarted may no longer know the command.
  */
 async function waitForExitCode({ docker }: Connection, id: string, stopping: AbortSignal): Promise<number> {
+  let endedAt: number | undefined;
   for (;;) {
     try {
       const { Running, ExitCode } = await docker.getExec(id).inspect();
       if (!Running && ExitCode !== null) return ExitCode;
+      endedAt = Running ? undefined : (endedAt ?? performance.now());
     } catch (error) {
       if (httpStatus(error) === 404)
         throw new WorkLost('the engine no longer knows a command that was running in the container', { cause: error });
@@ -94,6 +98,8 @@ async function waitForExitCode({ docker }: Connection, id: string, stopping: Abo
           cause: error,
         });
     }
+    if (endedAt !== undefined && performance.now() - endedAt > exitCodeMs)
+      throw new WorkLost('the Docker engine does not report the exit code of a command that has ended');
     await delay(pollMs);
   }
 }

@@ -37,7 +37,7 @@ export interface ProcessEngine {
   readonly starter: Pick<Starter, 'name' | 'reason'>;
   /**
    * Starts a process for the run. Resolves when it has exited and all its output is in the log. Rejects with WorkFailed
-   * when it cannot be started.
+   * when it cannot be started, with WorkLost when its exit code is unknown.
    */
   process(ports: RunPorts): (spec: ProcessSpec) => Promise<Exit>;
   /** Starts a program on a terminal, otherwise like `process`. Its raw bytes form one stream, `stdout`. */

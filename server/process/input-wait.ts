@@ -1,9 +1,9 @@
 // Detects whether a process waits for its input. One of its threads, or of its children's, must be in a system call
 // that only this input can complete. Returns false when the kernel does not show enough.
 
-import { open, readdir, readFile, readlink } from 'node:fs/promises';
+import { open, readdir, readlink } from 'node:fs/promises';
 import type { OpenInput } from './open-inputs.ts';
-import { readProcess } from './procfs/procfs.ts';
+import { readChildren, readProcess } from './procfs/procfs.ts';
 
 /**
  * System calls by number, for each architecture. Processes on other architectures never count as waiting. Section 2 of
@@ -25,6 +25,8 @@ const threadsMax = 128;
 const readable = 1;
 /** `struct pollfd`: descriptor, requested events, returned events. */
 const pollBytes = 8;
+/** Size of the largest /proc/PID/task/TID/syscall: nine numbers of 64 bits. */
+const contentBytesMax = 256;
 
 export async function isWaitingForInput(input: OpenInput): Promise<boolean> {
   const pending = [input.pid];
@@ -34,18 +36,10 @@ export async function isWaitingForInput(input: OpenInput): Promise<boolean> {
     threads += taskIds.length;
     for (const thread of taskIds) {
       if (await isThreadWaiting(`/proc/${pid}/task/${thread}`, pid, input)) return true;
-      pending.push(...(await readChildPids(`/proc/${pid}/task/${thread}`)));
+      pending.push(...readChildren(pid, Number(thread)));
     }
   }
   return false;
-}
-
-async function readChildPids(task: string): Promise<readonly number[]> {
-  const text = await readFile(`${task}/children`, 'latin1').catch(() => '');
-  return text
-    .split(' ')
-    .filter((pid) => pid !== '')
-    .map(Number);
 }
 
 /**
@@ -53,11 +47,27 @@ async function readChildPids(task: string): Promise<readonly number[]> {
  * unreadable if the process runs as another user, and kernels can be built without it.
  */
 async function isThreadWaiting(task: string, pid: number, input: OpenInput): Promise<boolean> {
-  const text = await readFile(`${task}/syscall`, 'latin1').catch(() => '');
+  const text = await readOnce(`${task}/syscall`);
   const [number = NaN, ...args] = text.trim().split(' ').map(Number);
   const wait = syscallNumbers[process.arch]?.[number];
   const fd = wait === undefined ? undefined : await awaitedFd(wait, args, pid);
   return fd !== undefined && (await isInput(pid, fd, input));
+}
+
+/**
+ * Returns the content of a short file in /proc, or an empty string. Asynchronous, because the kernel delays the answer
+ * while the process executes a program from a slow disk. `readFile` would need twice as many system calls.
+ */
+async function readOnce(path: string): Promise<string> {
+  const file = await open(path).catch(() => undefined);
+  try {
+    const { buffer, bytesRead = 0 } = (await file?.read(Buffer.alloc(contentBytesMax))) ?? {};
+    return buffer?.toString('latin1', 0, bytesRead) ?? '';
+  } catch {
+    return '';
+  } finally {
+    await file?.close();
+  }
 }
 
 /** Returns the only descriptor that the call waits for; undefined if it waits for several or has a timeout. */

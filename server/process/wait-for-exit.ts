@@ -1,7 +1,7 @@
 // Waits for the exit of a process and then for the end of its output, for a limited time.
 
 import { setMaxListeners } from 'node:events';
-import type { Exit } from '../../calls/contract/engines.ts';
+import { type Exit, WorkLost } from '../../calls/contract/engines.ts';
 import type { Obligation, RunPorts } from '../../calls/contract/ports.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { OutputCut } from '../../protocol/run-record.ts';
@@ -12,7 +12,7 @@ import type { OutputRelay } from './output-relay.ts';
 export type OutputDrain = Pick<Limits, 'outputDrainMs' | 'outputDrainMaxMs'>;
 
 export interface ExitDeps {
-  /** Resolves when the process has exited. Never rejects. */
+  /** Resolves when the process has exited; empty if other code in this process has reaped it. Never rejects. */
   readonly exited: Promise<Exit>;
   readonly obligation: Obligation;
   readonly relay: OutputRelay;
@@ -39,8 +39,8 @@ const diskStallMs = 10_000;
 const pausedPollMs = 20;
 
 /**
- * Resolves with the exit as far as it is known. The result is empty if not even SIGKILL ended the process. Never
- * rejects.
+ * Resolves with the exit. The result is empty for a stopped run if not even SIGKILL ended the process. Rejects with
+ * WorkLost if other code has reaped the process, because its exit code is then unknown.
  */
 export async function waitForExit(deps: ExitDeps, streams: StreamHandles): Promise<Exit> {
   const exit = await waitForExitOrStop(deps);
@@ -51,6 +51,8 @@ export async function waitForExit(deps: ExitDeps, streams: StreamHandles): Promi
   const reason = await waitForOutputEnd(deps, streams);
   if (reason !== undefined)
     await cutOutput(deps, streams, { reason, afterMs: Math.round(performance.now() - exitedAt) });
+  if (exit.exitCode === undefined && exit.signal === undefined && !deps.ports.signal.aborted)
+    throw new WorkLost('other code in the gateway has read the exit code of the process');
   return exit;
 }
 

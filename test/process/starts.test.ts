@@ -6,11 +6,12 @@ import { once } from 'node:events';
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { expect } from 'chai';
-import type { ProcessSpec } from '../../calls/contract/engines.ts';
+import { type ProcessSpec, WorkLost } from '../../calls/contract/engines.ts';
 import { readLimitMark } from '../../server/process/procfs/limit-mark.ts';
 import { readProcess } from '../../server/process/procfs/procfs.ts';
 import { loadLibc } from '../../server/process/start/libc.ts';
 import { StartThread } from '../../server/process/start/start-thread.ts';
+import { getStarter } from '../../server/process/start/starter.ts';
 import {
   cancel,
   createTestRun,
@@ -90,6 +91,38 @@ describe('starts at the same time', function () {
         if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
       }
     }
+  });
+
+  it('a process that other code reaps ends its run with an unknown exit code', async () => {
+    const [{ at, ended }] = startAll([{ argv: ['sleep', '1000'] }]) as [ReturnType<typeof startAll>[number]];
+    await until('the process runs', () => pidOf(at) !== undefined);
+    const failed = expectRejection(ended);
+    const libc = loadLibc();
+    process.kill(pidOf(at)!, 'SIGKILL');
+    // Block the event loop, so that the gateway cannot reap the process first.
+    while (libc.reap(pidOf(at)!) === 'running');
+    const error = await failed;
+    expect(error).to.be.instanceOf(WorkLost);
+    expect(error.message).to.equal('other code in the gateway has read the exit code of the process');
+    expect((await cancel(at)).clean).to.equal(true);
+  });
+
+  it('the gateway forgets a parentless process that other code reaps', async () => {
+    const at = createTestRun();
+    const ended = at.engine.process(at.run.ports)({ argv: ['sh', '-c', '(setsid sleep 1000 & echo $!); exec cat'] });
+    await at.run.output.waitForText('\n');
+    const pid = Number(at.run.output.stdout());
+    await until('the process belongs to this process', () => readProcess(pid)?.parent === process.pid);
+    const reaper = getStarter().reaper!;
+    reaper.adopt(pid);
+    expect(reaper.awaitedCount).to.equal(2);
+    process.kill(pid, 'SIGKILL');
+    const libc = loadLibc();
+    while (libc.reap(pid) === 'running');
+    await until('the reaper waits only for the leader', () => reaper.awaitedCount === 1);
+    at.run.endInput();
+    expect(await ended).to.deep.equal({ exitCode: 0 });
+    expect(reaper.awaitedCount).to.equal(0);
   });
 
   forEachStarter(() => {

@@ -45,8 +45,8 @@ export interface Libc {
   openPipe(): readonly [number, number];
   /** Returns any child that has exited and leaves it unreaped; undefined if there is none. */
   peekExitedChild(): ExitedChild | undefined;
-  /** Reaps this child if it has exited. Returns undefined if it has not, or is not a child of this process. */
-  reap(pid: number): ExitedChild | undefined;
+  /** Reaps this child if it has exited. `not-a-child` if other code has reaped it, or it never was a child. */
+  reap(pid: number): Exit | 'running' | 'not-a-child';
   /**
    * Makes this process the parent of its descendants whose own parent ends (a subreaper). Returns false if that is not
    * possible.
@@ -173,11 +173,13 @@ class NativeLibc implements Libc {
   }
 
   peekExitedChild(): ExitedChild | undefined {
-    return this.#wait(waitAny, 0, waitExited | waitNoHang | waitLeave);
+    const exited = this.#wait(waitAny, 0, waitExited | waitNoHang | waitLeave);
+    return typeof exited === 'string' ? undefined : exited;
   }
 
-  reap(pid: number): ExitedChild | undefined {
-    return this.#wait(waitById, pid, waitExited | waitNoHang);
+  reap(pid: number): Exit | 'running' | 'not-a-child' {
+    const exited = this.#wait(waitById, pid, waitExited | waitNoHang);
+    return typeof exited === 'string' ? exited : exited.exit;
   }
 
   becomeSubreaper(): boolean {
@@ -198,13 +200,13 @@ class NativeLibc implements Libc {
     }
   }
 
-  #wait(kind: number, pid: number, options: number): ExitedChild | undefined {
+  #wait(kind: number, pid: number, options: number): ExitedChild | 'running' | 'not-a-child' {
     // Clear the structure first, because the kernel leaves it unchanged if no child has exited.
     this.#result.fill(0, 0, 32);
-    if (this.#functions.wait(kind, pid, this.#result, options) !== 0) return undefined;
+    if (this.#functions.wait(kind, pid, this.#result, options) !== 0) return 'not-a-child';
     // siginfo_t: si_signo, si_errno, si_code, padding, si_pid, si_uid, si_status.
     const info = new Int32Array(this.#result.buffer, this.#result.byteOffset, 7);
-    if (info[4] === 0) return undefined;
+    if (info[4] === 0) return 'running';
     const status = info[6]!;
     return {
       pid: info[4]!,

@@ -16,7 +16,7 @@ import type { Libc } from './libc.ts';
  * event-loop turn after their exit, so what remains is a parentless process.
  */
 const unknownZombieMs = 1000;
-/** How often to check for exits without a signal, in case a SIGCHLD is lost. */
+/** How often to check each awaited child. A SIGCHLD may be lost, and other code may reap a child. */
 const pollMs = 1000;
 
 export class Reaper {
@@ -38,17 +38,22 @@ export class Reaper {
   }
 
   /**
-   * Resolves with the exit of a child that was started with posix_spawn. Never rejects. The child stays in /proc at
-   * least until the end of this event-loop turn.
+   * Resolves with the exit of a child that was started with posix_spawn; empty if other code has reaped it. Never
+   * rejects. The child stays in /proc at least until the end of this event-loop turn.
    */
   waitFor(pid: number): Promise<Exit> {
     this.#started.add(pid);
-    this.#poll ??= setInterval(() => this.#reapExited(), pollMs);
+    this.#poll ??= setInterval(() => this.#reapListened(), pollMs);
     return new Promise((resolve) => {
       this.#listeners.set(pid, resolve);
       // The child may have exited before its pid was known.
       setImmediate(() => this.#reap(pid));
     });
+  }
+
+  /** Number of children that are reaped as soon as they exit. */
+  get awaitedCount(): number {
+    return this.#listeners.size;
   }
 
   /** True for a child that this process has started and that is not reaped yet. */
@@ -71,21 +76,27 @@ export class Reaper {
       if (!this.#reap(exited.pid)) {
         // `peekExitedChild` returns this child again and again, because the reaper does not wait for it. So check each
         // awaited child by its pid.
-        for (const pid of [...this.#listeners.keys()]) this.#reap(pid);
+        this.#reapListened();
         this.#sweepLater();
         return;
       }
     }
   }
 
+  #reapListened(): void {
+    for (const pid of [...this.#listeners.keys()]) this.#reap(pid);
+  }
+
+  /** Returns true if the reaper no longer waits for this child. */
   #reap(pid: number): boolean {
     const report = this.#listeners.get(pid);
-    const exited = report === undefined ? undefined : this.#libc.reap(pid);
-    if (report === undefined || exited === undefined) return false;
+    if (report === undefined) return false;
+    const exit = this.#libc.reap(pid);
+    if (exit === 'running') return false;
     this.#listeners.delete(pid);
     this.#started.delete(pid);
     if (this.#listeners.size === 0) this.#stopPolling();
-    report(exited.exit);
+    report(exit === 'not-a-child' ? {} : exit);
     return true;
   }
 
@@ -111,7 +122,7 @@ export class Reaper {
     for (const pid of readChildren(process.pid)) {
       if (this.#listeners.has(pid) || readProcess(pid)?.living !== false) continue;
       const since = this.#unknownZombies.get(pid) ?? now;
-      if (now - since < unknownZombieMs || this.#libc.reap(pid) === undefined) zombies.set(pid, since);
+      if (now - since < unknownZombieMs || this.#libc.reap(pid) === 'running') zombies.set(pid, since);
     }
     this.#unknownZombies = zombies;
     if (zombies.size > 0) this.#sweepLater();

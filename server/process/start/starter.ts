@@ -15,7 +15,10 @@ export type StarterName = 'posix_spawn' | 'child_process';
 
 export interface StartedProcess {
   readonly pid: number;
-  /** Resolves when the process has exited; its last output may arrive later. Never rejects. */
+  /**
+   * Resolves when the process has exited; its last output may arrive later. Empty if other code in this process has
+   * reaped it. Never rejects.
+   */
   readonly exited: Promise<Exit>;
   /** Absent for a process on a terminal. */
   readonly pipes?: ProcessPipes;
