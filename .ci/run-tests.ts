@@ -13,9 +13,8 @@ import { groupTests, isIntegration } from './test-groups.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const mocha = fileURLToPath(new URL('../node_modules/mocha/bin/mocha.js', import.meta.url));
 
-/** All unit groups run at the same time. Tests sometimes wait, so three processes keep two cores busy. */
-const unitGroupCount = 3;
 /** More groups than run at the same time, so that the last group is short. */
+const unitGroupCount = 4;
 const integrationGroupCount = 6;
 
 interface Group {
@@ -30,7 +29,7 @@ const help = `usage: node --import tsx .ci/run-tests.ts unit|all [FILE…] [MOCH
   all    these and the integration tests
 
 Environment:
-  DISTILLERY_TEST_PROCESSES   number of mocha processes at a time; default 3 for unit, 2 for all
+  DISTILLERY_TEST_PROCESSES   number of mocha processes at a time; default 2, or 1 on one core
 `;
 
 async function main([what, ...args]: readonly string[]): Promise<number> {
@@ -48,8 +47,8 @@ function runUnit(args: readonly string[]): Promise<number> | number {
     return 2;
   }
   const options = args.filter((arg) => !files.includes(arg));
-  process.env['DISTILLERY_TEST_SEED_STEP'] ??= '8';
-  return runGroups(files.length > 0 ? [unitGroup('unit tests', files)] : unitGroups(), options, unitGroupCount);
+  process.env['DISTILLERY_TEST_SEED_STEP'] ??= '16';
+  return runGroups(files.length > 0 ? [unitGroup('unit tests', files)] : unitGroups(), options);
 }
 
 function unitGroups(): readonly Group[] {

@@ -24,8 +24,8 @@ const integrationHelpers: ReadonlySet<string> = new Set([
   'test/helpers/http/proxy-process.ts',
 ]);
 
-/** Tests of whole programs, of real processes and terminals, and long tests, with or without an engine. */
-const integrationFolders = /^test\/(?:contract|e2e|fuzz|process)\//;
+/** Tests of whole programs and whole APIs, of real processes and terminals, with or without an engine. */
+const integrationFolders = /^test\/(?:compat\/pin|contract|e2e|fuzz|process)\//;
 
 const integrationFiles: ReadonlySet<string> = new Set([
   // Need root, or programs that a machine may lack.
@@ -36,6 +36,10 @@ const integrationFiles: ReadonlySet<string> = new Set([
   'test/checks/run-end.test.ts',
   'test/docs/stopping.test.ts',
   'test/cli/executable.test.ts',
+  // Take long, because they wait for timeouts, import many modules, or read tens of thousands of files.
+  'test/config/load/modules.test.ts',
+  'test/gateway/listeners.test.ts',
+  'test/pipeline/files/many-files.test.ts',
   // Take long, because they process gigabytes of data.
   'test/archive/pack-gigabyte.test.ts',
   'test/runs/log/text/gigabyte-line.test.ts',

@@ -18,8 +18,8 @@ export function createRandomInteger(seed: number): (below: number) => number {
 }
 
 /**
- * Returns the seeds from 0 to `count` - 1. `npm run test:unit` uses every eighth of them, to stay below a minute; every
- * other command uses all.
+ * Returns the seeds from 0 to `count` - 1. `npm run test:unit` uses only every sixteenth of them, to stay below a
+ * minute; every other command uses all.
  */
 export function seeds(count: number): readonly number[] {
   const step = Number(process.env['DISTILLERY_TEST_SEED_STEP'] ?? 1);
