@@ -27,7 +27,10 @@ export const processKind: Kind = {
   ],
   fixed: fixedProgramPaths('process'),
   requires: (declaration, source) => ({
-    program: requiredProgram(declaration['process'] as Argv, declaration, source),
+    program: {
+      ...requiredProgram(declaration['process'] as Argv, declaration, source),
+      ...processLimits(declaration),
+    },
   }),
   bind(declaration, source) {
     const specFor = programSpec(declaration['process'] as Argv, declaration, source);

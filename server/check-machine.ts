@@ -4,12 +4,14 @@ import type { Call, Requirements } from '../calls/contract/call.ts';
 import type { Availability, EngineName } from '../calls/contract/engines.ts';
 import { WorkFailed } from '../calls/contract/engines.ts';
 import type { KeyDiagnostic } from '../calls/text/diagnostic.ts';
+import { omitUndefined } from '../calls/text/omit-undefined.ts';
 import { quote } from '../calls/text/quote.ts';
 import type { Config } from './config/config.ts';
 import { readPipelineFile } from './config/load/read-file.ts';
 import { readSecret } from './config/secret.ts';
 import { connectFirst, defaultHosts } from './docker/connect.ts';
 import { plannedSecrets, planText } from './pipeline/engine.ts';
+import { createCgroups } from './process/cgroup/cgroups.ts';
 import { checkStart } from './process/check-start.ts';
 import { searchPath } from './process/environment.ts';
 import type { Logger } from './support/logger.ts';
@@ -72,13 +74,18 @@ export async function checkMachine(config: MachineConfig): Promise<readonly KeyD
 /** Returns why a call cannot work on this machine, in a text for callers; undefined if nothing is missing. */
 export async function missingRequirement({ requires }: Call, config: MachineConfig): Promise<string | undefined> {
   try {
-    if (requires?.program !== undefined)
-      checkStart(requires.program, searchPath(config.environment, requires.program.env));
+    if (requires?.program !== undefined) checkProgram(requires.program, config);
     return requires?.pipeline === undefined ? undefined : await missingSecret(requires.pipeline, config);
   } catch (error) {
     if (error instanceof WorkFailed) return error.message;
     throw error;
   }
+}
+
+function checkProgram(program: NonNullable<Requirements['program']>, { environment }: MachineConfig): void {
+  checkStart(program, searchPath(environment, program.env));
+  const { memoryBytes, cpus, pidsMax } = program;
+  createCgroups().check(omitUndefined({ memoryBytes, cpus, pidsMax }));
 }
 
 /** The secrets of each pipeline file, by its path. A file is planned again only if its text or permissions differ. */

@@ -61,7 +61,7 @@ export type ParamsCheck =
 
 /** What a call needs from the machine besides engines. Needs that depend on params are left out. */
 export interface Requirements {
-  /** The program that a process or terminal starts; `argv` contains only the program. */
+  /** The program that a process or terminal starts, and its limits; `argv` contains only the program. */
   readonly program?: ProcessSpec;
   /** The file of a pipeline (absolute), and what the pipeline may use. */
   readonly pipeline?: { readonly file: string; readonly allow: PipelinePermissions };

@@ -114,13 +114,13 @@ export interface PlannedJobView {
 }
 
 /** Kind of a file, judged by its top-level keys. */
-export type FileKind = 'configuration' | 'pipeline';
+export type FileKind = 'configuration' | 'pipeline' | 'unknown';
 
 export interface CliBackend {
   readonly version: string;
   /** Checks and plans the text of a pipeline. Never rejects because of the text. */
   readPipeline(text: string, file: string, selection: PipelineSelection): Promise<ReadPipeline>;
-  /** Never rejects. A file that cannot be read counts as a configuration. */
+  /** Never rejects. */
   detectFileKind(file: string): Promise<FileKind>;
   /**
    * Loads and checks the whole file, and runs its modules. With `needsEngine`, also warns if calls need a Docker engine

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { errors } from '../../protocol/errors.ts';
+import { describeResponse } from '../../server/cli/gateway/connect-errors.ts';
 import type { CliOptions, CliResult } from '../helpers/cli/run-cli.ts';
 import { cliPath, runCli, startCli } from '../helpers/cli/run-cli.ts';
 import type { TestGateway } from '../helpers/gateway/test-gateway.ts';
@@ -135,6 +136,19 @@ describe('distillery call', function () {
     const { code, stderr } = await runCli(['call', 'say', '--config', join(gateway.folder, 'bad.yaml')]);
     expect(code).to.equal(2);
     expect(stderr).to.match(/bad\.yaml:1:\d+: error: http\.listen: .*\n[^]*bad\.yaml:2:1: /);
+  });
+
+  it('a command says that the gateway is stopping', async () => {
+    const { status, message } = errors.stopping;
+    const address = { url: 'http://127.0.0.1:1', headers: {}, named: true };
+    const body = JSON.stringify({ status, code: 'stopping', message });
+    expect(await describeResponse(address, { status, statusText: '', location: undefined, body })).to.deep.equal({
+      lines: [
+        'the gateway at http://127.0.0.1:1 rejected the request: 503 the gateway is stopping; ' +
+          'try again when it has started',
+      ],
+      rejected: true,
+    });
   });
 
   it("call prints the gateway's message when it rejects the connection", async () => {

@@ -84,8 +84,12 @@ describe('limits of a process', function () {
     }));
 
   const missing: readonly (readonly [string, (folder: string) => Promise<void>, RegExp])[] = [
-    ['without a controller', (folder) => createCgroupFiles(folder, 'cpu pids'), /has no controller memory$/],
-    ['without the right to write', async () => {}, /may not write to its cgroup .*; with systemd, set Delegate=yes$/],
+    ['without a controller', (folder) => createCgroupFiles(folder, 'cpu pids'), /has no controller memory(;|$)/],
+    [
+      'without the right to write',
+      async () => {},
+      /may not write to its cgroup .*; with systemd, set Delegate=yes(;|$)/,
+    ],
   ];
   for (const [what, prepare, message] of missing) {
     it(`a process with limits does not start ${what}, and the message says why`, () =>
@@ -98,6 +102,17 @@ describe('limits of a process', function () {
         expect(run.obligations).to.deep.equal([]);
       }));
   }
+
+  it('a machine without a controller is known before a call with limits is made', () =>
+    inFolder(async (folder) => {
+      await createCgroupFiles(folder, 'cpu pids');
+      const cgroups = createCgroups({ own: { folder } });
+      expect(() => cgroups.check({ memoryBytes: 1 << 20 })).to.throw(
+        /has no controller memory; remove them from the call, or see "Limits of processes" in docs\/operations\.md$/,
+      );
+      expect(() => cgroups.check({ pidsMax: 7 })).not.to.throw();
+      expect(() => cgroups.check({})).not.to.throw();
+    }));
 
   it('a process with limits does not start if posix_spawn is not in use', async () => {
     const { engine, run } = createTestRun(undefined, { starter: 'child_process' });

@@ -48,6 +48,8 @@ export interface RunSessionOptions {
   readonly services?: boolean;
   /** Effect of Ctrl-C, and of a closed stdout. */
   readonly onInterrupt: 'cancel' | 'detach';
+  /** What happens to the run after a detach. Default: the run continues. */
+  readonly detachedNote?: string;
   readonly quiet: boolean;
   /** False: a lost connection ends the command. */
   readonly reconnect: boolean;
@@ -392,7 +394,8 @@ class RunSession {
     const { terminal, bytes } = this.#call.run ?? {};
     const unit = terminal === true || bytes?.includes('output') ? 'byte' : 'line';
     const resume = `distillery attach ${this.#call.id} --after ${next - 1}`;
-    return `detached after ${unit} ${next - 1}; the run continues: ${resume}`;
+    const { detachedNote = 'the run continues' } = this.#options;
+    return `detached after ${unit} ${next - 1}; ${detachedNote}: ${resume}`;
   }
 
   /** Returns the errors of this command or of the connection; undefined if there are none. */

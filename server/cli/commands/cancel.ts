@@ -54,6 +54,7 @@ function cancel(
           quiet: flags.quiet === true,
           reconnect: true,
           onInterrupt: 'cancel',
+          detachedNote: 'the run was asked to stop',
           output: 'nowhere',
           input: 'untouched',
           ...(result !== undefined && { resultFile: result }),

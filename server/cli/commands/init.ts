@@ -3,6 +3,7 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
+import { systemErrorText } from '../../support/system-error.ts';
 import type { CliBackend, Stdio } from '../backend.ts';
 import { printError } from '../call/status.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -45,12 +46,12 @@ async function init({ config, filepath: named, force }: InitFlags, stdio: Stdio)
     if (config !== true) await writeIgnoreFile(join(dirname(filepath), ignoreFile), stdio);
     return exitCodes.succeeded;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code } = error as NodeJS.ErrnoException;
     printError(
       [
         code === 'EEXIST'
           ? `${filepath} already exists; use --force to overwrite`
-          : `cannot write ${filepath}: ${message}`,
+          : `cannot write ${filepath}: ${systemErrorText(error)}`,
       ],
       stdio,
     );

@@ -1,6 +1,7 @@
 // Explains why a gateway cannot be reached: nothing listens, another server answers, or TLS fails.
 
 import { connect } from 'node:tls';
+import { errors } from '../../../protocol/errors.ts';
 import { type GatewayAddress, hideCredentials } from './address.ts';
 
 /** Advice for a gateway that cannot be reached. */
@@ -24,11 +25,16 @@ export async function describeResponse(
   const { url } = address;
   const message = gatewayMessage(body);
   if (message !== undefined)
-    return { lines: [`the gateway at ${url} rejected the request: ${status} ${message}`], rejected: true };
+    return { lines: [`the gateway at ${url} rejected the request: ${status} ${explain(message)}`], rejected: true };
   if (status === 400 && (await needsTls(address))) return { lines: [needsTlsText(url)], rejected: false };
   const answer = `${url} is not a Distillery gateway: it answered ${status} ${statusText}`.trimEnd();
   const more = location === undefined ? hintForStatus(status) : `It redirects to ${redirectTarget(location)}`;
   return { lines: [answer, ...(more === undefined ? [] : [more])], rejected: false };
+}
+
+/** The message of a gateway that stops is part of an older protocol, and says little to a reader. */
+function explain(message: string): string {
+  return message === errors.stopping.message ? 'the gateway is stopping; try again when it has started' : message;
 }
 
 function redirectTarget(location: string): string {

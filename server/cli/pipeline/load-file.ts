@@ -30,9 +30,18 @@ export async function readPipelineFile(
     return undefined;
   }
   const read = await backend.readPipeline(input.text, input.file, selection);
+  // Do not show how a configuration differs from a pipeline: every line of it does.
+  if (!read.ok && input.file !== 'stdin' && (await backend.detectFileKind(input.file)) === 'configuration') {
+    printError([configurationText(input.file)], stdio);
+    return undefined;
+  }
   const diagnostics = read.formatDiagnostics(hasColour(stdio.stderr, stdio.env)).trimEnd();
   if (diagnostics !== '' && !(read.ok && quiet)) stdio.stderr.write(`${diagnostics}\n`);
   return read.ok ? { ...input, read } : undefined;
+}
+
+function configurationText(file: string): string {
+  return `${file} is a configuration of the gateway, not a pipeline; "distillery validate ${file}" checks it`;
 }
 
 async function findFile(

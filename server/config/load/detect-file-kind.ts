@@ -11,17 +11,13 @@ const workflow = findTopLevelKey(['workflow']);
 const section = findTopLevelKey(configOnlyKeys);
 const job = /^[^#\n]*[\s{,]["']?((image|dockerfile|script)["']?\s*:|host["']?\s*:\s*true\b)/im;
 
-/**
- * Returns the kind of a file. A file that cannot be read or has no decisive key counts as a configuration. Never
- * throws.
- */
-export async function detectFileKind(file: string): Promise<'configuration' | 'pipeline'> {
+/** Returns the kind of a file; `unknown` if it cannot be read or has no decisive key. Never throws. */
+export async function detectFileKind(file: string): Promise<'configuration' | 'pipeline' | 'unknown'> {
   const read = await readConfigFile(file);
-  return read.ok && looksLikePipeline(read.text) ? 'pipeline' : 'configuration';
-}
-
-function looksLikePipeline(text: string): boolean {
-  return workflow.test(text) || (!section.test(text) && job.test(text));
+  if (!read.ok) return 'unknown';
+  if (workflow.test(read.text)) return 'pipeline';
+  if (section.test(read.text)) return 'configuration';
+  return job.test(read.text) ? 'pipeline' : 'unknown';
 }
 
 /** Returns a regular expression that finds one of `keys` at the top level. It ignores case, as pipelines do. */

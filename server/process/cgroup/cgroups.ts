@@ -17,6 +17,8 @@ import {
 export interface Cgroups {
   /** Returns why processes cannot have limits on this machine; undefined if no reason is known. */
   whyUnavailable(): string | undefined;
+  /** Throws WorkFailed if a process with these limits cannot start on this machine. Creates nothing. */
+  check(limits: CgroupLimits): void;
   /**
    * Journals a cgroup, creates it and sets its limits. Returns its folder. Throws WorkFailed if the machine does not
    * support one of the limits.
@@ -45,6 +47,11 @@ export function createCgroups({ own = findOwnCgroup(), listFiles = limitFiles }:
   const counts = new WeakMap<RunPorts['events'], number>();
   return {
     whyUnavailable: () => reasonFor(allControllers),
+    check(limits) {
+      const controllers = listFiles(limits).map(({ controller }) => controller);
+      const reason = controllers.length === 0 ? undefined : reasonFor(controllers);
+      if (reason !== undefined) throw cannotLimit(reason);
+    },
     open(ports, limits) {
       const files = listFiles(limits);
       const controllers = files.map(({ controller }) => controller);
@@ -69,7 +76,10 @@ export function createCgroups({ own = findOwnCgroup(), listFiles = limitFiles }:
 }
 
 function cannotLimit(reason: string): WorkFailed {
-  return new WorkFailed(`memory, cpus and pids of a process need a cgroup that the gateway may create: ${reason}`);
+  return new WorkFailed(
+    `memory, cpus and pids of a process need a cgroup that the gateway may create: ${reason}; remove them from the ` +
+      'call, or see "Limits of processes" in docs/operations.md',
+  );
 }
 
 /** Returns the pids in the cgroup and in the cgroups below it. Empty if it does not exist. */

@@ -172,6 +172,16 @@ describe('pipelines at the command line', function () {
       );
     });
 
+    it('run reports a configuration of the gateway in one line', async () => {
+      const file = await write('some.yaml', 'http: { api: true }\ncalls: { a: { process: [id] } }\n');
+      const { code, stderr } = await distillery(['run', file]);
+      expect(code).not.to.equal(0);
+      expect(stderr).to.equal(
+        `distillery: ${file} is a configuration of the gateway, not a pipeline; ` +
+          `"distillery validate ${file}" checks it\n`,
+      );
+    });
+
     it('run reports that no gateway answers', async () => {
       const { code, stderr } = await distillery(['run', await write('two.yaml', two), '--url', 'http://127.0.0.1:1']);
       expect(code).to.equal(125);

@@ -104,6 +104,9 @@ describe('keys of other systems', () => {
       "4:41 UNKNOWN_FIELD unknown key 'test': the key here is 'command'",
       "4:50 UNKNOWN_FIELD unknown key 'start_period': the key here is 'start'",
     ]);
+    expect(check(oneJob('services: { db: { image: x, script: make } }'))).to.deep.equal([
+      "4:31 UNKNOWN_FIELD unknown key 'script': the key here is 'command'",
+    ]);
   });
 
   it('L15: other unknown keys only cause warnings, as in files for pin', () => {

@@ -88,7 +88,7 @@ export const serviceForeignKeys: ForeignKeys = {
   words: invertTable({
     env: 'environment variables envs vars envfile',
     health: 'healthcheck healthcmd check',
-    command: 'cmd args',
+    command: 'cmd args script',
     volumes: 'volume mount mounts',
     memory: 'mem memlimit resources',
     cpus: 'cpu',

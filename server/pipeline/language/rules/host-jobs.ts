@@ -28,7 +28,7 @@ export const hostJobsAllowed: JobRule = ({ values, fields: { host } }, { hostJob
     at: host!.at,
     job: host!.job,
     field: host!.name,
-    suggestions: ['run the job in an image, or ask the operator to allow host jobs'],
+    suggestions: ['run the job in an image, or let the operator set pipelines.hostJobs: true in distillery.yaml'],
   });
 };
 
