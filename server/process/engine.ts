@@ -10,7 +10,7 @@ import { type Cgroups, createCgroups, listCgroupPids } from './cgroup/cgroups.ts
 import { isWaitingForInput } from './input-wait.ts';
 import type { SpawnContext } from './launch.ts';
 import { createOpenInputs } from './open-inputs.ts';
-import { createStrayFinder, findDescendants } from './procfs/descendants.ts';
+import { createStrayFinder, findDescendants, killStrays } from './procfs/descendants.ts';
 import { createLimitMark } from './procfs/limit-mark.ts';
 import { findMembers, identityKey, initialDetails, type ObligationProcesses } from './procfs/process-members.ts';
 import { createScanner } from './procfs/process-scan.ts';
@@ -98,7 +98,15 @@ export function createProcessEngine({ environment, limits, log, ...options }: Pr
     terminal: (ports) => (spec) => runTerminal(context, ports, spec),
     terminalAvailability,
     isWaitingForInput: async (run) => (await Promise.all(inputs.listInputs(run).map(isWaitingForInput))).includes(true),
-    release: createReleaser({ find: createFinder(starter), inputs, log }),
+    release: createReleaser({
+      find: createFinder(starter),
+      killStrays: ({ mark, startedByThisGateway }) => {
+        if (starter.reaper !== undefined && startedByThisGateway && mark !== undefined)
+          killStrays(mark, starter.reaper);
+      },
+      inputs,
+      log,
+    }),
     releaseCgroup: cgroups.release,
     whyNoLimits: () => (starter.name === 'posix_spawn' ? cgroups.whyUnavailable() : starter.reason),
   };
@@ -114,7 +122,7 @@ function createFinder({ reaper }: Pick<Starter, 'reaper'>): FindProcesses {
   return async (target, earlierKeys) => {
     const knownKeys = new Set([...earlierKeys, ...listCgroupKeys(target)]);
     return findStrays === undefined || reaper === undefined || !target.startedByThisGateway || target.mark === undefined
-      ? findMembers(target, await scan(), knownKeys)
+      ? { living: await findMembers(target, await scan(), knownKeys), exited: [] }
       : findDescendants(target, await findStrays(), { knownKeys, children: reaper });
   };
 }

@@ -8,6 +8,7 @@ import { delay } from '../support/delay.ts';
 import type { Logger } from '../support/logger.ts';
 import { killCgroup } from './cgroup/cgroups.ts';
 import type { OpenInputs } from './open-inputs.ts';
+import type { FoundProcesses } from './procfs/descendants.ts';
 import type { ObligationProcesses } from './procfs/process-members.ts';
 import { identityKey, isCurrentBoot, parseProcessObligation } from './procfs/process-members.ts';
 import type { ProcessInfo } from './procfs/procfs.ts';
@@ -15,14 +16,13 @@ import { readProcess } from './procfs/procfs.ts';
 import type { TerminationStep } from './termination.ts';
 import { emptyScansRequired, pollMs, signalForStep, stepsFor } from './termination.ts';
 
-/** Returns the living processes of an obligation. `knownKeys` are identities of its processes from earlier scans. */
-export type FindProcesses = (
-  target: ObligationProcesses,
-  knownKeys: ReadonlySet<string>,
-) => Promise<readonly ProcessInfo[]>;
+/** Finds the processes of an obligation. `knownKeys` are identities of its processes from earlier scans. */
+export type FindProcesses = (target: ObligationProcesses, knownKeys: ReadonlySet<string>) => Promise<FoundProcesses>;
 
 export interface ReleaserDeps {
   readonly find: FindProcesses;
+  /** Kills processes that no scan finds alive, because each starts the next one and exits. */
+  readonly killStrays: (target: ObligationProcesses) => void;
   readonly inputs: OpenInputs;
   readonly log: Logger;
 }
@@ -34,8 +34,8 @@ export function createReleaser(deps: ReleaserDeps): Releaser {
       return { left: `${entry.id} of run ${entry.run}: only on Linux can the gateway verify that a process has ended` };
     // Wait for the start, which adds the pid to the entry.
     await options.pending;
-    const terminator = new Terminator(entry, options, deps.find);
-    if ((await terminator.scan()).length === 0) return { how: 'exited' };
+    const terminator = new Terminator(entry, options, deps);
+    if (await terminator.hasExited()) return { how: 'exited' };
     for (const step of terminator.steps) {
       const signal = signalForStep(step, options.stop);
       if (step.closesInput) deps.inputs.end(entry.run, entry.id);
@@ -49,12 +49,17 @@ export function createReleaser(deps: ReleaserDeps): Releaser {
   };
 }
 
+/** Number of scans that may find new processes that have exited, before the rest is ended with signals. */
+const exitedScansMax = 3;
+
 /** Ends the processes of one obligation. Remembers every process that it has found. */
 class Terminator {
   readonly #target: ObligationProcesses;
   readonly #options: ReleaseOptions;
-  readonly #find: FindProcesses;
+  readonly #deps: Pick<ReleaserDeps, 'find' | 'killStrays'>;
   readonly #graceUntil: number;
+  /** True if the last scan has found a process that had exited, and that no earlier scan had found. */
+  #foundExited = false;
   /** Identity of every process ever found. A process that was once a member stays a member. */
   readonly #knownKeys = new Set<string>();
   readonly #forbidden = new Set<string>();
@@ -62,22 +67,35 @@ class Terminator {
   /** Members that were alive at the last scan, the oldest first. */
   members: readonly ProcessInfo[] = [];
 
-  constructor(entry: ObligationEntry, options: ReleaseOptions, find: FindProcesses) {
+  constructor(entry: ObligationEntry, options: ReleaseOptions, deps: Pick<ReleaserDeps, 'find' | 'killStrays'>) {
     this.#target = parseProcessObligation(entry);
     this.#options = options;
     // All releases of a run listen to this signal, so disable Node's warning about many listeners.
     setMaxListeners(0, options.force);
-    this.#find = find;
+    this.#deps = deps;
     this.#graceUntil = performance.now() + options.stop.graceMs;
     this.steps = stepsFor(this.#target.terminal ? 'terminal' : 'process', options.stop, options.force.aborted);
   }
 
-  async scan(): Promise<readonly ProcessInfo[]> {
-    if (!isCurrentBoot(this.#target)) return [];
+  /** Returns true if no process is left without any signal. */
+  async hasExited(): Promise<boolean> {
+    // Processes that have just exited are found once, so the next scan finds nothing new.
+    for (let scans = 0; scans < exitedScansMax; scans += 1) {
+      if (await this.#scanIsEmpty()) return true;
+      if (this.members.length > 0) return false;
+    }
+    return false;
+  }
+
+  /** Scans once. Returns true if no process is alive, and none has exited since the scan before. */
+  async #scanIsEmpty(): Promise<boolean> {
+    if (!isCurrentBoot(this.#target)) return true;
+    const { living, exited } = await this.#deps.find(this.#target, this.#knownKeys);
     // Parents come first: a shell that is still alive would print "Killed" for its child.
-    this.members = [...(await this.#find(this.#target, this.#knownKeys))].sort(byAge);
-    for (const info of this.members) this.#knownKeys.add(identityKey(info));
-    return this.members;
+    this.members = [...living].sort(byAge);
+    this.#foundExited = exited.some((info) => !this.#knownKeys.has(identityKey(info)));
+    for (const info of [...living, ...exited]) this.#knownKeys.add(identityKey(info));
+    return living.length === 0 && !this.#foundExited;
   }
 
   /**
@@ -92,6 +110,7 @@ class Terminator {
     let nextScanAt = performance.now() + step.scanIntervalMs;
     for (let wait: number = pollMs.first; ; wait = Math.min(wait * pollMs.factor, pollMs.last)) {
       this.#signalMembers(step, signal, signalled);
+      if (isKill && this.#foundExited) this.#deps.killStrays(this.#target);
       const expired = performance.now() >= deadline || force?.aborted === true;
       if (expired || performance.now() >= nextScanAt || this.#livingMembers().length === 0) {
         if (await this.#verifyGone()) return true;
@@ -118,6 +137,7 @@ class Terminator {
         : `does not end after SIGKILL: state ${state}`;
       return `process ${pid} (${name}) ${why}`;
     });
+    if (shown.length === 0) return 'processes that each start the next one and exit; SIGKILL has reached none of them';
     return [...shown, ...(this.members.length > 5 ? [`and ${this.members.length - 5} more`] : [])].join('; ');
   }
 
@@ -134,7 +154,7 @@ class Terminator {
 
   async #verifyGone(): Promise<boolean> {
     for (let scans = 0; scans < emptyScansRequired; scans += 1) {
-      if ((await this.scan()).length > 0) return false;
+      if (!(await this.#scanIsEmpty())) return false;
     }
     return true;
   }

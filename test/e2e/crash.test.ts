@@ -24,7 +24,7 @@ const cancelShare = 0.6;
 const settledMs = 30_000;
 
 describe(`a gateway that is killed ${kills} times during ${atOnce} runs (seed ${seed})`, function () {
-  this.timeout(60_000 + kills * 5_000);
+  this.timeout(60_000 + kills * 15_000);
   const random = createRandom(seed);
   let folder: string;
   let file: string;

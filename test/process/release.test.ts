@@ -10,6 +10,7 @@ import type { ProcessSpec } from '../../calls/contract/engines.ts';
 import type { ObligationEntry, Release } from '../../calls/contract/ports.ts';
 import type { Receipt } from '../../protocol/run-record.ts';
 import { readProcess } from '../../server/process/procfs/procfs.ts';
+import { getStarter } from '../../server/process/start/starter.ts';
 import type { TestRun } from '../helpers/process/test-process-engine.ts';
 import {
   cancel,
@@ -441,6 +442,58 @@ forEachStarter((starter) => {
         expect(findEscaped(tag)).to.deep.equal([]);
         await ended;
       });
+
+      /** Perl code that starts a sibling: the gateway becomes its parent at once (CLONE_PARENT | SIGCHLD). */
+      const cloneSibling = `syscall(${process.arch === 'x64' ? 56 : 220}, 0x8000 | 17, 0, 0, 0, 0)`;
+
+      for (const [what, sibling] of [
+        ['in a session of its own', 'setsid(); $SIG{TERM} = "IGNORE";'],
+        ['with a cleared environment', 'setsid(); %ENV = ();'],
+        ['in the group of its leader', '$SIG{TERM} = "IGNORE";'],
+      ] as const)
+        it(`a run ends a sibling that its process has started, ${what}`, async () => {
+          const at = createTestRun({ signal: 'SIGTERM', graceMs: 300 });
+          const tag = nextTag();
+          const script = `use POSIX; if (${cloneSibling} == 0) {
+            ${sibling} open(STDIN, "/dev/null"); open(STDOUT, ">/dev/null"); open(STDERR, ">/dev/null");
+            exec("sh", "-c", "sleep 1000; true ${tag}"); } sleep 1;`;
+          const ended = at.engine.process(at.run.ports)({ argv: ['perl', '-e', script] });
+          const siblings = (): readonly number[] =>
+            findLiving(`true ${tag}`).filter((pid) => readProcess(pid)?.name === 'sh');
+          await until('the sibling runs', () => siblings().length === 1);
+          expect(await ended).to.deep.equal({ exitCode: 0 });
+          expect((await at.run.releaseAll({ process: at.engine.release })).clean).to.equal(true);
+          expect(siblings()).to.deep.equal([]);
+        });
+
+      it('siblings that exit at once are reaped', async () => {
+        const at = createTestRun();
+        const script = `for (1 .. 20) { POSIX::_exit(0) if ${cloneSibling} == 0; } sleep 3600;`;
+        const ended = at.engine.process(at.run.ports)({ argv: ['perl', '-e', `use POSIX; ${script}`] });
+        const reaper = getStarter().reaper!;
+        const zombies = (): number =>
+          reaper.listChildren().filter((pid) => !reaper.hasStarted(pid) && readProcess(pid)?.living === false).length;
+        await until('the siblings have exited', () => zombies() >= 20);
+        await until('the siblings are reaped', () => zombies() === 0);
+        await cancel(at);
+        await ended;
+      });
+
+      for (const us of [0, 500, 3_000])
+        it(`a run ends processes that each start the next one and exit, after ${us} µs`, async () => {
+          const at = createTestRun({ signal: 'SIGTERM', graceMs: 100 });
+          const tag = nextTag();
+          const hop = `use POSIX; $SIG{$_} = "IGNORE" for qw(TERM HUP INT);
+            my $end = time + 60;
+            while (time < $end) { POSIX::_exit(0) if fork; setsid(); select(undef, undef, undef, ${us} / 1e6); }
+            # ${tag}`;
+          const argv = ['sh', '-c', 'perl -e "$1" >/dev/null 2>&1 </dev/null & sleep 0.3', 'sh', hop] as const;
+          expect(await at.engine.process(at.run.ports)({ argv })).to.deep.equal({ exitCode: 0 });
+          const { clean, released } = await at.run.releaseAll({ process: at.engine.release });
+          expect([clean, released[0]?.how]).to.deep.equal([true, 'SIGKILL']);
+          const until200 = performance.now() + 200;
+          while (performance.now() < until200) expect(findLiving(tag)).to.deep.equal([]);
+        });
 
       it('a parentless process that ends by itself is reaped', async () => {
         const at = createTestRun();

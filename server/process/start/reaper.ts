@@ -21,6 +21,7 @@ const pollMs = 1000;
 
 export class Reaper {
   readonly #libc: Pick<Libc, 'peekExitedChild' | 'reap'>;
+  readonly #startThread: () => number | undefined;
   readonly #listeners = new Map<number, (exit: Exit) => void>();
   readonly #started = new Set<number>();
   /** Children that child_process has started. Some of them may have ended. */
@@ -31,8 +32,10 @@ export class Reaper {
   /** Checks for exits while children are awaited. Also keeps the event loop alive, as libuv does for its own. */
   #poll: NodeJS.Timeout | undefined;
 
-  constructor(libc: Pick<Libc, 'peekExitedChild' | 'reap'>) {
+  /** `startThread` returns the id of the thread that starts processes; undefined if it has started none yet. */
+  constructor(libc: Pick<Libc, 'peekExitedChild' | 'reap'>, startThread: () => number | undefined) {
     this.#libc = libc;
+    this.#startThread = startThread;
     process.on('SIGCHLD', () => this.#reapExited());
     subscribe('child_process', (message) => this.#addNodeChild((message as { process: ChildProcess }).process));
   }
@@ -54,6 +57,16 @@ export class Reaper {
   /** Number of children that are reaped as soon as they exit. */
   get awaitedCount(): number {
     return this.#listeners.size;
+  }
+
+  /**
+   * Returns the children of this process, with those that have exited and are not reaped yet. The kernel lists a child
+   * with the thread that has started it. A process can also make its child a sibling (CLONE_PARENT).
+   */
+  listChildren(): readonly number[] {
+    const thread = this.#startThread();
+    const ofMain = readChildren(process.pid);
+    return thread === undefined ? ofMain : [...ofMain, ...readChildren(process.pid, thread)];
   }
 
   /** True for a child that this process has started and that is not reaped yet. */
@@ -112,14 +125,11 @@ export class Reaper {
     }, unknownZombieMs).unref();
   }
 
-  /**
-   * Reaps zombies that nothing waits for. Does not see children of the thread that starts processes, because the kernel
-   * lists them with that thread.
-   */
+  /** Reaps zombies that nothing waits for. */
   #sweepUnknown(): void {
     const now = performance.now();
     const zombies = new Map<number, number>();
-    for (const pid of readChildren(process.pid)) {
+    for (const pid of this.listChildren()) {
       if (this.#listeners.has(pid) || readProcess(pid)?.living !== false) continue;
       const since = this.#unknownZombies.get(pid) ?? now;
       if (now - since < unknownZombieMs || this.#libc.reap(pid) === 'running') zombies.set(pid, since);

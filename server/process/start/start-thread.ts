@@ -23,6 +23,12 @@ interface StartMessage {
   readonly umask: number | undefined;
 }
 
+/** The first message of the thread. */
+interface StartedMessage {
+  /** Number of the thread for the kernel. */
+  readonly systemId: number;
+}
+
 interface StartResult {
   readonly id: number;
   /** What posix_spawn has returned, or `noUmask`. */
@@ -37,6 +43,7 @@ const noUmask = -1;
  * belongs to the thread alone, after unshare(CLONE_FS).
  */
 const code = `
+const { readlinkSync } = require('node:fs');
 const { parentPort, workerData } = require('node:worker_threads');
 const { koffi: path, limit, noUmask } = workerData;
 const library = require(path).load(null);
@@ -44,6 +51,8 @@ const spawn = library.func('int posix_spawn(void *, void *, void *, void *, void
 const getLimit = library.func('int getrlimit(int, void *)');
 const setLimit = library.func('int setrlimit(int, void *)');
 const setUmask = library.func('uint umask(uint)');
+// The link is PID/task/TID.
+parentPort.postMessage({ systemId: Number(readlinkSync('/proc/thread-self').split('/').pop()) });
 const hasOwnUmask = library.func('int unshare(int)')(0x200) === 0;
 const [before, marked] = [new BigUint64Array(128), new BigUint64Array(128)];
 
@@ -72,6 +81,7 @@ export class StartThread {
   readonly #worker: Worker;
   readonly #inProgress = new Map<number, (error: number | SystemError) => void>();
   #count = 0;
+  #systemId: number | undefined;
   /** True if the thread has ended. Only child_process can then start processes. */
   #hasFailed = false;
   /** Set while the main thread starts a process (`startWithoutThread`). Resolves when that is done. */
@@ -88,11 +98,19 @@ export class StartThread {
       workerData: { koffi, limit: realTimeLimit, noUmask },
       resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 },
     });
-    this.#worker.on('message', ({ id, error }: StartResult) => this.#settle(id, error));
+    this.#worker.on('message', (message: StartedMessage | StartResult) => {
+      if ('systemId' in message) this.#systemId = message.systemId;
+      else this.#settle(message.id, message.error);
+    });
     // Ignore the error here, because the event `exit` follows.
     this.#worker.on('error', () => {});
     this.#worker.on('exit', () => this.#fail());
     this.#worker.unref();
+  }
+
+  /** Number of the thread for the kernel; undefined until the thread runs. It has started no process before. */
+  get systemId(): number | undefined {
+    return this.#systemId;
   }
 
   /**

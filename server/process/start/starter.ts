@@ -50,7 +50,8 @@ export function getStarter(forced?: StarterName): Starter {
 function createBestStarter(): Starter {
   try {
     const libc = loadLibc();
-    const system: System = { libc, reaper: new Reaper(libc), thread: new StartThread(libc) };
+    const thread = new StartThread(libc);
+    const system: System = { libc, reaper: new Reaper(libc, () => thread.systemId), thread };
     return {
       name: 'posix_spawn',
       ...(canFollowDescendants(libc) && { reaper: system.reaper }),
