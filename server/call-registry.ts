@@ -4,7 +4,7 @@ import type { Call } from '../calls/contract/call.ts';
 import type { Availability, EngineName } from '../calls/contract/engines.ts';
 import { createRegistry, type Registry } from '../calls/contract/registry.ts';
 import { pipelineRunCall, pipelineRunName } from '../calls/pipeline-run.ts';
-import { missingRequirement } from './check-machine.ts';
+import { missingRequirement, needsEngine } from './check-machine.ts';
 import { resolveWorkspace } from './config/check-workspace.ts';
 import type { Config } from './config/config.ts';
 import { permissionsFor } from './config/schema/pipelines.ts';
@@ -53,14 +53,15 @@ export interface ListingDeps {
   readonly engines: Readonly<Record<EngineName, Availability>>;
 }
 
-/** A call is available when all engines that it needs are, and the machine has what the call requires. */
+/** A call is available when all engines that it cannot work without are, and the machine has what the call requires. */
 export function listCalls(registry: Registry, deps: ListingDeps): Promise<readonly CallListing[]> {
   return Promise.all(registry.list().map(async (call) => callListing(call, await callAvailability(call, deps))));
 }
 
 /** Returns whether a call can work at the moment. The reason is written for callers. */
 async function callAvailability(call: Call, { config, engines }: ListingDeps): Promise<Availability> {
-  const missing = call.needs.map((engine) => engines[engine]).find((engine) => !engine.available);
+  const lacking = call.needs.map((engine) => engines[engine]).find((engine) => !engine.available);
+  const missing = lacking !== undefined && (await needsEngine(call, config)) ? lacking : undefined;
   const reason = missing === undefined ? await missingRequirement(call, config) : undefined;
   return missing ?? (reason === undefined ? { available: true } : { available: false, reason });
 }

@@ -29,8 +29,11 @@ export async function reportUnavailable(
   const states = await engines.availability();
   for (const engine of needed) {
     const state = states[engine];
-    const calls = config.calls.filter(({ needs }) => needs.includes(engine)).map(({ name }) => name);
-    if (!state.available) log.warn({ engine, calls }, `these calls are not available: ${state.reason}`);
+    if (state.available) continue;
+    const calls: string[] = [];
+    for (const call of config.calls)
+      if (call.needs.includes(engine) && (await needsEngine(call, config))) calls.push(call.name);
+    if (calls.length > 0) log.warn({ engine, calls }, `these calls are not available: ${state.reason}`);
   }
 }
 
@@ -88,22 +91,56 @@ function checkProgram(program: NonNullable<Requirements['program']>, { environme
   createCgroups().check(omitUndefined({ memoryBytes, cpus, pidsMax }));
 }
 
-/** The secrets of each pipeline file, by its path. A file is planned again only if its text or permissions differ. */
-const planned = new Map<string, { readonly key: string; readonly secrets: readonly string[] }>();
+/** What the plan of a pipeline file needs. */
+interface PlannedNeeds {
+  /** The text and the permissions of the plan. */
+  readonly key: string;
+  readonly secrets: readonly string[];
+  readonly containers: boolean;
+}
 
-async function missingSecret(
-  { file, allow }: NonNullable<Requirements['pipeline']>,
-  config: MachineConfig,
-): Promise<string | undefined> {
+/** By the path of the file. A file is planned again only if its text or permissions differ. */
+const planned = new Map<string, PlannedNeeds>();
+
+/** Rejects with WorkFailed if the file cannot be read. */
+async function plannedNeeds({ file, allow }: NonNullable<Requirements['pipeline']>): Promise<PlannedNeeds> {
   const text = await readPipelineFile(file);
   const key = JSON.stringify([text, allow]);
   let known = planned.get(file);
   if (known?.key !== key) {
     const { plan } = planText(text, allow);
-    known = { key, secrets: plan === undefined ? [] : plannedSecrets(plan) };
+    known = {
+      key,
+      secrets: plan === undefined ? [] : plannedSecrets(plan),
+      containers: plan === undefined || plan.jobs.some(({ job }) => job.base.type !== 'host'),
+    };
     planned.set(file, known);
   }
-  const missing = known.secrets.find((name) => secretProblem(name, config) !== undefined);
+  return known;
+}
+
+/**
+ * Returns whether a call cannot work without the engines that it needs. A pipeline of host jobs needs none, and
+ * `pipeline.run` can run such pipelines if they are allowed.
+ */
+export async function needsEngine(
+  { kind, requires }: Call,
+  { pipelines }: Pick<Config, 'pipelines'>,
+): Promise<boolean> {
+  if (kind !== 'pipeline') return true;
+  if (requires?.pipeline === undefined) return !pipelines.hostJobs;
+  return plannedNeeds(requires.pipeline).then(
+    ({ containers }) => containers,
+    () => true,
+  );
+}
+
+async function missingSecret(
+  pipeline: NonNullable<Requirements['pipeline']>,
+  config: MachineConfig,
+): Promise<string | undefined> {
+  const { secrets } = await plannedNeeds(pipeline);
+  const missing = secrets.find((name) => secretProblem(name, config) !== undefined);
   return missing === undefined ? undefined : `the secret ${quote(missing)} cannot be read`;
 }
 
