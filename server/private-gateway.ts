@@ -8,6 +8,7 @@ import type { PrivateGateway } from './cli/backend.ts';
 import type { Config } from './config/config.ts';
 import { defaultConfig } from './config/load/load.ts';
 import { startGateway } from './gateway.ts';
+import { folderPrefix, removeAbandonedFolders, socketName } from './private-folders.ts';
 import { onFirstUncaughtException } from './serve.ts';
 import { createLogger } from './support/create-logger.ts';
 
@@ -19,9 +20,10 @@ export async function startPrivateGateway(config: Config | undefined, version: s
   // By default, log only fatal errors: other messages would mix with the output of the command.
   const log = createLogger({ ...process.env, LOG_LEVEL: process.env['LOG_LEVEL'] || 'fatal' });
   // mkdtemp creates the folder with mode 0700.
-  const folder = await mkdtemp(join(tmpdir(), 'distillery-'));
+  const folder = await mkdtemp(join(tmpdir(), folderPrefix));
   const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
   process.once('exit', removeFolder);
+  await removeAbandonedFolders(folder);
   const ending = new AbortController();
   const close = (): void => {
     ending.abort();
@@ -29,7 +31,7 @@ export async function startPrivateGateway(config: Config | undefined, version: s
     removeFolder();
   };
   const crashed = onFirstUncaughtException(log, ending.signal);
-  const socketPath = join(folder, 'gateway');
+  const socketPath = join(folder, socketName);
   try {
     const gateway = await startGateway({
       config: withoutListeners(config ?? defaultConfig('.')),

@@ -40,6 +40,8 @@ export async function serveGateway(options: ServeOptions, version: string): Prom
       signal: watcher.signal,
       planPipeline: planText,
       onDelay: (delayed) => logDelay(delayed, log),
+      onUnwatchable: () =>
+        log.warn({ config: options.file }, 'the configuration is not a regular file, so changes are not noticed'),
     });
     const stop = async (leaveContainers: boolean): Promise<void> => {
       watcher.abort();

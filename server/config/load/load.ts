@@ -31,14 +31,17 @@ export interface LoadOptions {
    * does not check the machine.
    */
   readonly checkMachine?: (config: Config) => Promise<readonly KeyDiagnostic[]>;
+  /** The file was loaded before, so it is an error if it is not a regular file: a pipe has its content only once. */
+  readonly again?: boolean;
 }
 
 /**
  * Reads `file` and the pipelines of its calls, and imports the modules it names. Diagnostics name files relative to
  * `file` as given here. Never throws because of file contents.
  */
-export async function loadConfig(file: string, { planPipeline, checkMachine }: LoadOptions = {}): Promise<LoadResult> {
-  const read = await readConfigFile(file);
+export async function loadConfig(file: string, options: LoadOptions = {}): Promise<LoadResult> {
+  const { planPipeline, checkMachine, again = false } = options;
+  const read = await readConfigFile(file, { pipes: !again });
   if (!read.ok) return { ok: false, diagnostics: [unreadableFile(file, read)] };
   const { source, value, diagnostics } = parseYaml(file, read.text);
   if (value === undefined) return { ok: false, diagnostics: byPosition(diagnostics) };
@@ -51,6 +54,7 @@ export async function loadConfig(file: string, { planPipeline, checkMachine }: L
     return { ok: false, diagnostics: [...byPosition(all), ...pipelines.errors] };
   const built = deepFreeze(config());
   texts.set(built, read.text);
+  if (!read.regular) fromPipes.add(built);
   const missing = ((await checkMachine?.(built)) ?? []).map(
     (warning): FileDiagnostic => ({ ...source.locate(warning), severity: 'warning' }),
   );
@@ -74,6 +78,13 @@ const texts = new WeakMap<Config, string>();
 /** Returns the text that `config` was loaded from. */
 export function loadedText(config: Config): string | undefined {
   return texts.get(config);
+}
+
+const fromPipes = new WeakSet<Config>();
+
+/** False if `config` was loaded from a pipe or a device. */
+export function isFromRegularFile(config: Config): boolean {
+  return !fromPipes.has(config);
 }
 
 interface ValidationResult {

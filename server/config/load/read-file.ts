@@ -1,6 +1,7 @@
 // Reads the text of a configuration or pipeline file, or says why it cannot be read.
 
-import { open } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { WorkFailed } from '../../../calls/contract/engines.ts';
 import { formatSize } from '../../../calls/text/units.ts';
@@ -17,18 +18,31 @@ export interface UnreadableFile {
   readonly missing?: true;
 }
 
-export type FileText = { readonly ok: true; readonly text: string } | UnreadableFile;
+export type FileText =
+  /** `regular` is false for a pipe or a device. */
+  { readonly ok: true; readonly text: string; readonly regular: boolean } | UnreadableFile;
+
+export interface ReadOptions {
+  /**
+   * Also reads a pipe or a device, such as `/dev/stdin`, and waits for its writer. Only for the first read of a file
+   * that the user named: a pipe has its content only once.
+   */
+  readonly pipes?: boolean;
+}
 
 /**
  * Reads a text file. Stops reading above `configBytesMax`, because the size that a file reports can be wrong. Never
  * throws.
  */
-export async function readConfigFile(file: string): Promise<FileText> {
+export async function readConfigFile(file: string, { pipes = false }: ReadOptions = {}): Promise<FileText> {
   try {
-    const bytes = await readBounded(file);
+    const read = await readBounded(pipes ? await open(file) : await openRegular(file));
+    if (read === undefined) return unreadable('this is not a regular file');
+    const { bytes, regular } = read;
     if (bytes.length > configBytesMax)
       return unreadable(`the file is larger than ${formatSize(configBytesMax)}; check that it is the right one`);
-    return decodeText(bytes);
+    const decoded = decodeText(bytes);
+    return decoded.ok ? { ...decoded, regular } : decoded;
   } catch (error) {
     const cause = error as NodeJS.ErrnoException;
     return { ...unreadable(openErrorText(cause)), ...(cause.code === 'ENOENT' && { missing: true }) };
@@ -43,8 +57,35 @@ export async function readPipelineFile(file: string): Promise<string> {
   throw new WorkFailed(`cannot read the pipeline ${basename(file)}: ${reason}`);
 }
 
-async function readBounded(file: string): Promise<Buffer> {
-  const handle = await open(file);
+/** Opens a regular file or a folder. Returns undefined for anything else. Never waits for the writer of a pipe. */
+async function openRegular(file: string): Promise<FileHandle | undefined> {
+  // Opening a pipe would let its writer continue, and opening some devices changes their state.
+  if (!isRegularOrFolder(await stat(file))) return undefined;
+  // The path may name a pipe by now. Without O_NONBLOCK, `open` would then block its thread until a writer comes.
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (isRegularOrFolder(await handle.stat())) return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  await handle.close();
+  return undefined;
+}
+
+/** A folder passes, because reading it then fails with an error that says so. */
+function isRegularOrFolder(stats: Stats): boolean {
+  return stats.isFile() || stats.isDirectory();
+}
+
+interface BoundedRead {
+  readonly bytes: Buffer;
+  readonly regular: boolean;
+}
+
+/** Reads and closes the file. */
+async function readBounded(handle: FileHandle | undefined): Promise<BoundedRead | undefined> {
+  if (handle === undefined) return undefined;
   try {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -54,7 +95,7 @@ async function readBounded(file: string): Promise<Buffer> {
       chunks.push(buffer.subarray(0, bytesRead));
       length += bytesRead;
     }
-    return Buffer.concat(chunks);
+    return { bytes: Buffer.concat(chunks), regular: (await handle.stat()).isFile() };
   } finally {
     await handle.close();
   }

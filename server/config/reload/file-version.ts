@@ -21,3 +21,26 @@ export async function readFileVersion(file: string): Promise<FileVersion> {
     return { version: code, target: code };
   }
 }
+
+/**
+ * True for an open file that no path leads to, such as a deleted file behind `/dev/fd/3`. False if there is no file: it
+ * may still appear. Never throws.
+ */
+export async function hasNoPath(file: string): Promise<boolean> {
+  try {
+    const before = await stat(file);
+    if (await hasRealPath(file)) return false;
+    // A file that was replaced between the two calls has another inode.
+    const after = await stat(file);
+    return before.ino === after.ino && before.dev === after.dev;
+  } catch {
+    return false;
+  }
+}
+
+function hasRealPath(file: string): Promise<boolean> {
+  return realpath(file).then(
+    () => true,
+    () => false,
+  );
+}

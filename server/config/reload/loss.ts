@@ -63,7 +63,8 @@ function missingChild(known: unknown, next: unknown, path: KeyPath): readonly Ke
 
 /**
  * Returns the path of the last value of the text, if that value is new and may continue. A mapping or list in block
- * style may continue, and so may a value that is cut within its line. Brackets and quotes show where a value ends.
+ * style may continue, and so may a value that is cut within its line. Brackets and quotes show where a value ends. A
+ * value without quotes may continue on the next line, which only the value in force can show.
  */
 function unfinishedEnd(text: string, known: unknown): string | undefined {
   const { document } = readYaml(text);
@@ -75,7 +76,9 @@ function unfinishedEnd(text: string, known: unknown): string | undefined {
     path.push(last.key);
     const value = childValue(before, last.key);
     if (value === undefined || !isCollection(last.node))
-      return isSame(last.node, value) || isComplete(last.node, text) ? undefined : pathText(path);
+      return isSame(last.node, value) || (isComplete(last.node, text) && !isBeginning(last.node, value))
+        ? undefined
+        : pathText(path);
     before = value;
     node = last.node;
   }
@@ -103,6 +106,13 @@ function childValue(value: unknown, key: string | number): unknown {
 
 function isSame(node: Node | undefined, value: unknown): boolean {
   return isScalar(node) && node.value === value;
+}
+
+/** True if the node is a value without quotes that is the beginning of the string `value`. */
+function isBeginning(node: Node | undefined, value: unknown): boolean {
+  if (!isScalar(node) || node.type !== 'PLAIN' || typeof value !== 'string') return false;
+  const text = node.source ?? '';
+  return value.length > text.length && value.startsWith(text);
 }
 
 function isComplete(node: Node | undefined, text: string): boolean {

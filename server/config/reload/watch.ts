@@ -3,9 +3,9 @@
 import type { FileDiagnostic } from '../../../calls/text/diagnostic.ts';
 import type { Limits } from '../../../protocol/limits.ts';
 import type { Config } from '../config.ts';
-import { type LoadOptions, loadConfig, loadedText } from '../load/load.ts';
+import { isFromRegularFile, type LoadOptions, loadConfig, loadedText } from '../load/load.ts';
 import { readConfigFile } from '../load/read-file.ts';
-import { type FileVersion, readFileVersion } from './file-version.ts';
+import { type FileVersion, hasNoPath, readFileVersion } from './file-version.ts';
 import { findLoss, isLossless, type LoadedText, type Loss } from './loss.ts';
 import type { MergedConfig } from './restart-keys.ts';
 import { mergeWithRunning } from './restart-keys.ts';
@@ -32,6 +32,8 @@ export interface WatchOptions extends LoadOptions {
   readonly running: Config;
   /** Called once for each version of the file that has to stay unchanged before it is applied. */
   readonly onDelay?: (delayed: DelayedChange) => void;
+  /** Called at most once, at the start: the file is a pipe or another special file, so it is not watched. */
+  readonly onUnwatchable?: () => void;
   /** Replaces the limits of the configuration in force. */
   readonly limits?: WatchLimits;
 }
@@ -41,7 +43,8 @@ type WatchLimits = Pick<Limits, 'configQuietMs' | 'configConfirmMs'>;
 /**
  * Calls `onChange` after every change of the file's content, one call at a time, when the file has not changed for
  * `configQuietMs`. A file that would remove something has to stay unchanged for `configConfirmMs`. SIGHUP reloads at
- * once, even if the content is the same, because a module may have changed.
+ * once, even if the content is the same, because a module may have changed. A file that was not a regular file
+ * when `running` was loaded is not watched.
  */
 export function watchConfig(file: string, onChange: (change: ConfigChange) => void, options: WatchOptions): void {
   const { signal } = options;
@@ -69,6 +72,8 @@ class ConfigWatch {
   readonly #file: string;
   readonly #onChange: (change: ConfigChange) => void;
   readonly #options: WatchOptions;
+  /** The file was a pipe when it was loaded. A second read would find it empty. */
+  #unwatchable = false;
   /** Settings that need a restart keep the values of this configuration. */
   readonly #running: Config;
   /** The last valid file, which is in force. */
@@ -98,7 +103,11 @@ class ConfigWatch {
 
   /** Checks the file at intervals. The first check finds a change since the file was loaded. */
   start(): void {
-    this.#enqueue(() => this.#check());
+    this.#enqueue(async () => {
+      this.#unwatchable = !isFromRegularFile(this.#running) || (await hasNoPath(this.#file));
+      if (!this.#unwatchable) await this.#check();
+      else if (!this.#isClosed) this.#options.onUnwatchable?.();
+    });
   }
 
   /** Reloads without waiting until the file stays unchanged: the operator says that the file is complete. */
@@ -125,7 +134,8 @@ class ConfigWatch {
 
   #scheduleCheck(): void {
     clearTimeout(this.#timer);
-    if (!this.#isClosed) this.#timer = setTimeout(() => this.start(), this.#limits.configQuietMs).unref();
+    if (this.#isClosed || this.#unwatchable) return;
+    this.#timer = setTimeout(() => this.#enqueue(() => this.#check()), this.#limits.configQuietMs).unref();
   }
 
   async #check(): Promise<void> {
@@ -147,7 +157,7 @@ class ConfigWatch {
     const content = await this.#readContent();
     const { content: known, target = seen.target } = this.#known;
     if (content === known && target === seen.target) return this.#settle(seen, content);
-    const loaded = await loadConfig(this.#file, this.#options);
+    const loaded = await loadConfig(this.#file, { ...this.#options, again: true });
     // The file changed while it was read. A later check reads the file when it no longer changes.
     if ((await this.#see()) !== seen) return;
     if (loaded.ok && this.#mustWait(seen, findLoss(this.#inForce, toLoadedText(loaded.config)), unchangedMs)) return;
@@ -167,7 +177,7 @@ class ConfigWatch {
   async #reloadNow(): Promise<void> {
     const seen = await this.#see();
     const content = await this.#readContent();
-    const loaded = await loadConfig(this.#file, this.#options);
+    const loaded = await loadConfig(this.#file, { ...this.#options, again: true });
     // `seen` is the version before the read, so the next check finds any later change.
     this.#settle(seen, content);
     this.#apply(loaded);

@@ -62,6 +62,14 @@ describe('the loss of a changed configuration file', () => {
       unfinished: 'retention.age',
     }));
 
+  it('C1: a file that ends after the first line of a value without quotes may be unfinished', () => {
+    const before = 'system:\n  tagline: one\n    two\n';
+    expect(loss('system:\n  tagline: one\n', before)).to.deep.equal({ removed: [], unfinished: 'system.tagline' });
+    expect(loss('system:\n  tagline: "one"\n', before)).to.deep.equal({ removed: [] });
+    expect(loss('system:\n  tagline: other\n', before)).to.deep.equal({ removed: [] });
+    expect(loss('system:\n  tagline: one\n    two more\n', before)).to.deep.equal({ removed: [] });
+  });
+
   it('C1: an unchanged file loses nothing, however it ends', () => {
     for (const before of ['node: left', 'retention:\n  age: 30d', 'modules:\n  - a.ts\n', ''])
       expect(loss(before, before)).to.deep.equal({ removed: [] });

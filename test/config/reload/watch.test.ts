@@ -1,10 +1,13 @@
 // Tests how the configuration is reloaded when its file changes.
 
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { defaultLimits } from '../../../protocol/limits.ts';
 import { loadConfig } from '../../../server/config/load/load.ts';
+import { readPipelineFile } from '../../../server/config/load/read-file.ts';
 import type { ConfigChange, DelayedChange, WatchOptions } from '../../../server/config/reload/watch.ts';
 import { watchConfig } from '../../../server/config/reload/watch.ts';
 import type { Folder } from '../../helpers/config/config-folder.ts';
@@ -347,5 +350,60 @@ describe('a configuration file behind links and folders that are replaced', () =
         await writeFile(join(folder, 'distillery.yaml'), api(false));
         expect(readApi(await changes.next())).to.equal(false);
       });
+    }));
+});
+
+describe('a configuration file that is not a regular file', () => {
+  const api = (on: boolean): string => `http: { api: ${on} }\n`;
+
+  it('C3: a pipe is read once and not watched, which is reported once', async () => {
+    // The shell holds the pipe open, as that of a process substitution does.
+    const shell = spawn('bash', ['-c', `exec 3< <(printf '${api(true).trim()}'); echo ready; read -r _`]);
+    try {
+      await once(shell.stdout, 'data');
+      const file = `/proc/${shell.pid}/fd/3`;
+      const loaded = await loadConfig(file);
+      if (!loaded.ok) throw new Error('the configuration was rejected');
+      expect(loaded.config.http.api).to.equal(true);
+      const changes = createQueue<ConfigChange>();
+      const reports = createQueue<string>();
+      const ending = new AbortController();
+      watchConfig(file, changes.push, {
+        signal: ending.signal,
+        running: loaded.config,
+        limits: { configQuietMs: 1, configConfirmMs: 1 },
+        onUnwatchable: () => reports.push('not watched'),
+      });
+      try {
+        expect(await reports.next()).to.equal('not watched');
+        // An explicit reload does not read the empty pipe either.
+        process.kill(process.pid, 'SIGHUP');
+        expect(readApi(await changes.next())).to.deep.equal(['this is not a regular file']);
+        expect([changes.waiting, reports.waiting]).to.deep.equal([0, 0]);
+      } finally {
+        ending.abort();
+      }
+    } finally {
+      shell.kill('SIGKILL');
+    }
+  });
+
+  it('C3: a file that is replaced by a pipe for a moment is reported, and reloaded when it returns', () =>
+    watching(api(false), async ({ write, file, path }, changes) => {
+      execFileSync('mkfifo', [join(path, 'pipe')]);
+      await rename(join(path, 'pipe'), file);
+      expect(readApi(await changes.next())).to.deep.equal(['this is not a regular file']);
+      await rename(await write('new', api(true)), file);
+      expect(readApi(await changes.next())).to.equal(true);
+    }));
+
+  it('C3: a pipeline file that is a pipe is an error, and does not block', () =>
+    inFolder(async ({ path, diagnostics }) => {
+      execFileSync('mkfifo', [join(path, 'p.yaml')]);
+      expect(String(await diagnostics('calls: { a: { pipeline: p.yaml } }'))).to.contain(
+        'cannot read the pipeline "p.yaml": this is not a regular file',
+      );
+      const read = await readPipelineFile(join(path, 'p.yaml')).catch((error: unknown) => String(error));
+      expect(read).to.contain('cannot read the pipeline p.yaml: this is not a regular file');
     }));
 });
