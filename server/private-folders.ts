@@ -5,11 +5,11 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 
 /** A private gateway has a folder with this prefix, which contains nothing but its socket. */
-export const folderPrefix = 'distillery-';
+export const folderPrefix = 'distillery-run-';
 export const socketName = 'gateway';
 
 /** A younger folder may belong to a gateway that does not listen yet. */
-const minAgeMs = 60_000;
+const minAgeMs = 10 * 60_000;
 
 /**
  * Removes the folders beside `newFolder` that belong to this user and contain at most a socket without a listener. The

@@ -27,22 +27,22 @@ describe('the folders of killed private gateways', () => {
     inFolder(async ({ path }) => {
       const inside = (name: string): string => join(path, name, 'gateway');
       for (const name of ['killed', 'empty', 'live', 'young', 'file', 'more'])
-        await mkdir(join(path, `distillery-${name}`));
+        await mkdir(join(path, `distillery-run-${name}`));
       await mkdir(join(path, 'other'));
-      for (const name of ['distillery-killed', 'distillery-young', 'distillery-more', 'other'])
+      for (const name of ['distillery-run-killed', 'distillery-run-young', 'distillery-run-more', 'other'])
         await abandonSocket(inside(name));
-      await writeFile(inside('distillery-file'), '');
-      await writeFile(join(path, 'distillery-more', 'kept'), '');
-      await symlink('other', join(path, 'distillery-link'));
-      const server = await listen(inside('distillery-live'));
+      await writeFile(inside('distillery-run-file'), '');
+      await writeFile(join(path, 'distillery-run-more', 'kept'), '');
+      await symlink('other', join(path, 'distillery-run-link'));
+      const server = await listen(inside('distillery-run-live'));
       try {
-        const old = new Date(Date.now() - 120_000);
+        const old = new Date(Date.now() - 3_600_000);
         for (const name of await readdir(path)) if (!name.includes('young')) await utimes(join(path, name), old, old);
-        await removeAbandonedFolders(join(path, 'distillery-young'));
-        const left = ['file', 'link', 'live', 'more', 'young'].map((name) => `distillery-${name}`);
+        await removeAbandonedFolders(join(path, 'distillery-run-young'));
+        const left = ['file', 'link', 'live', 'more', 'young'].map((name) => `distillery-run-${name}`);
         expect((await readdir(path)).sort()).to.deep.equal([...left, 'other']);
         expect(await readdir(join(path, 'other'))).to.deep.equal(['gateway']);
-        expect(await readdir(join(path, 'distillery-live'))).to.deep.equal(['gateway']);
+        expect(await readdir(join(path, 'distillery-run-live'))).to.deep.equal(['gateway']);
       } finally {
         server.close();
       }
