@@ -21,9 +21,8 @@ const bodyBytesMax = 64 << 10;
  * The gateway disconnects a client that reads nothing for ten seconds, which by default cancels the run. A user can
  * keep a pager open for longer, so a paused socket reads a little from time to time.
  *
- * Each read must be large enough for the kernel to reopen its receive window: Linux waits until a sixteenth of a buffer
- * of up to 6 MiB is free. The command keeps what it reads in
- * memory, so a read must not be larger than necessary.
+ * Each read frees enough of the receive buffer that the kernel accepts more data. Linux waits until a sixteenth of the
+ * buffer is free, and a buffer has at most 6 MiB. The command stores this data in memory, so it reads no more than that.
  */
 const pausedReadIntervalMs = 7_000;
 const pausedReadBytes = 512 << 10;

@@ -88,9 +88,9 @@ export async function resolveUser(files: ContainerFiles, user: string): Promise<
 }
 
 /**
- * Changes the owner of a folder that is empty and owned by root. The engine creates the working folder and the folders
- * of new volumes as root, even if the container runs as another user. The function changes no other folder. It rejects
- * if it cannot read or change the folder.
+ * Changes the owner of a folder if root owns it and it is empty; otherwise leaves it unchanged. The engine creates the
+ * working folder and new volumes as root, even if the container runs as another user. Rejects if it cannot read or
+ * change the folder.
  */
 export async function chownFolder(files: ContainerFiles, path: string, owner: UserIds): Promise<void> {
   const [folder, ...inside] = await readEntries(files, path, 2);

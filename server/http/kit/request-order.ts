@@ -1,5 +1,5 @@
-// Serves the requests of each connection one at a time, in the order in which they arrive. A client can send any number
-// of requests without reading a response (RFC 9112, 9.3.2), so the server holds only the head of a waiting request.
+// Serves the requests of each connection one at a time, in the order in which they arrive. A client can send many
+// requests before it reads a response (RFC 9112, 9.3.2). The server stores only the head of each waiting request.
 
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
