@@ -22,7 +22,7 @@ const bodyBytesMax = 64 << 10;
  * keep a pager open for longer, so a paused socket reads a little from time to time.
  *
  * Each read frees enough of the receive buffer that the kernel accepts more data. Linux waits until a sixteenth of the
- * buffer is free, and a buffer has at most 6 MiB. The command stores this data in memory, so it reads no more than that.
+ * buffer is free, and a buffer has at most 6 MiB. The command stores this data in memory, so it reads no more.
  */
 const pausedReadIntervalMs = 7_000;
 const pausedReadBytes = 512 << 10;
